@@ -1,0 +1,74 @@
+//! Channels: how notices leave. What a channel does cannot be read back, so its lane records per notice.
+
+pub mod notice;
+pub mod outbox;
+pub mod smtp;
+
+use crate::model::{Address, Fault, Phone};
+use crate::target::{Answer, Finding};
+
+/// A rendered notice, for one recipient, once. Its text is zeroed when dropped; `Debug` shows no text.
+pub struct Envelope {
+    /// Stable per notice: a repeat carries the same (`<uid.step@host>`, without the angle brackets).
+    pub message_id: String,
+    /// Where it goes.
+    pub to: Destination,
+    /// The recipient's display name; may be empty.
+    pub to_name: String,
+    /// Never holds a secret; one line.
+    pub subject: String,
+    /// Plain text; may hold a password.
+    pub text: crate::model::Secret,
+    /// The same as HTML, where the template has it.
+    pub html: Option<crate::model::Secret>,
+}
+
+/// Where a notice goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// By e-mail.
+    Email(Address),
+    /// By SMS.
+    Phone(Phone),
+}
+
+/// What a channel's lane may do with a notice whose fate is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uncertain {
+    /// Send again with the same message id: the recipient's system can tell.
+    SendAgain,
+    /// Never send again by itself: `stuck`.
+    Stuck,
+}
+
+/// The next system took the notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandedOver {
+    /// What it answered, shortened to one line; its queue id, if it gave one. No secret.
+    pub reply: String,
+}
+
+/// A way for notices to leave.
+///
+/// An implementation must *not* retry, must not log the text, must put a time limit on every wait, and must answer
+/// `Fault::unknown` whenever the notice may have been taken without the answer having been read whole.
+pub trait Channel: Send + Sync {
+    /// Its name in the configuration; the name of its lane.
+    fn name(&self) -> &str;
+    /// Whether it carries e-mail (else SMS).
+    fn carries_email(&self) -> bool;
+    /// What may be done with a notice whose fate is unknown.
+    fn uncertain(&self) -> Uncertain;
+    /// How many notices may be in flight at once (at least 1).
+    fn parallel(&self) -> usize;
+    /// Hands one notice over.
+    fn send<'a>(&'a self, notice: &'a Envelope) -> Answer<'a, Result<HandedOver, Fault>>;
+    /// Looks whether it can be used; sends nothing.
+    fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>>;
+}
+
+impl std::fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Envelope").field("message_id", &self.message_id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,62 @@
+//! `[target.NAME]`
+
+use crate::model::Scheme;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// One target, by kind.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum TargetConfig {
+    /// Postfix and Dovecot look-up tables.
+    MailMaps(MailMapsConfig),
+    /// FreeRADIUS's SQL tables.
+    Radius(RadiusConfig),
+}
+
+/// `kind = "mail-maps"`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailMapsConfig {
+    /// The SQLite database; made if missing. Its directory must be readable by Postfix and Dovecot.
+    pub database: PathBuf,
+    /// Services it provides. Default `["mail"]`.
+    #[serde(default = "mail_service")]
+    pub services: Vec<String>,
+    /// Scheme of the stored password. Default `sha512-crypt`; NT hashes are refused here.
+    #[serde(default = "sha512_crypt")]
+    pub password: Scheme,
+    /// Home directory template: `{domain}`, `{local}`, `{address}`. Default `/var/mail/vhosts/{domain}/{local}`.
+    #[serde(default = "mail_home")]
+    pub home: String,
+}
+
+/// `kind = "radius"`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RadiusConfig {
+    /// The SQLite database with FreeRADIUS's own schema; made if missing.
+    pub database: PathBuf,
+    /// Services it provides. Default `["hotspot"]`.
+    #[serde(default = "hotspot_service")]
+    pub services: Vec<String>,
+    /// `sha512-crypt` (PAP only; default) or `nt-hash` (PAP and MS-CHAP).
+    #[serde(default = "sha512_crypt")]
+    pub password: Scheme,
+    /// Group (profile) of accounts for which the request names none. Default: no group row.
+    #[serde(default)]
+    pub default_group: Option<String>,
+}
+
+fn mail_service() -> Vec<String> {
+    vec!["mail".into()]
+}
+fn hotspot_service() -> Vec<String> {
+    vec!["hotspot".into()]
+}
+fn sha512_crypt() -> Scheme {
+    Scheme::Sha512Crypt
+}
+fn mail_home() -> String {
+    "/var/mail/vhosts/{domain}/{local}".into()
+}

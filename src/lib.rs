@@ -1,0 +1,32 @@
+//! akund turns an **approved request** into a **working account, exactly once**.
+//!
+//! Read the modules in the order in which a request flows through them:
+//!
+//! 1. [`config`] is loaded and checked; [`daemon`] wires everything below from it.
+//! 2. [`intake`] takes one file (or message) from a source, keeps its bytes as evidence and parses each
+//!    record into [`model`]'s types, which cannot hold bad values.
+//! 3. [`procedure`] judges the record against the institution's written procedure and plans the steps.
+//!    Pure: a function of the record, the procedure, the facts and the time.
+//! 4. [`journal`] makes verdict, plan and reservation durable in one commit; only then is the file
+//!    acknowledged.
+//! 5. [`lane`] carries the steps out, one lane for each target and channel:
+//!    `claim(batch) → apply(batch) → record(batch)`. Retry, back-off and recovery live here and nowhere else.
+//! 6. [`secret`] makes passwords, hashes them and seals them at rest; [`target`] writes accounts and
+//!    proves them; [`channel`] hands notices over.
+//! 7. [`observe`] shows what happens: logs, metrics, health.
+//! 8. [`cli`] is what the operator types.
+#![deny(unsafe_code)]
+
+pub mod channel;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod durable;
+pub mod intake;
+pub mod journal;
+pub mod lane;
+pub mod model;
+pub mod observe;
+pub mod procedure;
+pub mod secret;
+pub mod target;

@@ -1,0 +1,3 @@
+//! Entry; nothing else.
+
+fn main() {}

@@ -1,0 +1,20 @@
+//! The domain's types. Pure: nothing here touches the disk, the network or the clock, and nothing here
+//! knows any other module of akund.
+
+pub mod account;
+pub mod address;
+pub mod fault;
+pub mod phone;
+pub mod request;
+pub mod secret;
+pub mod step;
+pub mod verdict;
+
+pub use account::{Account, AccountUid, Credential, Quota, Scheme};
+pub use address::{Address, Domain, Username};
+pub use fault::{Fault, FaultClass};
+pub use phone::Phone;
+pub use request::{Action, Approval, Decision, Document, Person, Record, RequestKey, RequestUid};
+pub use secret::Secret;
+pub use step::{NoticeKind, Plan, PlannedStep, Proof, Recipient, StepDetail, StepId, Verb};
+pub use verdict::{Alternative, Check, Facts, Grant, HoldReason, Judgement, NameFact, Verdict};

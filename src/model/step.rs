@@ -1,0 +1,153 @@
+//! A plan: the ordered steps that an admitted request goes through.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The journal's number of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub i64);
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a step does at its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Make the password and its hashes, sealed. Lane [`Verb::MINT_LANE`].
+    Mint,
+    /// Bring the request's action about at a target.
+    Apply,
+    /// Show that what was applied really works.
+    Prove,
+    /// Take back exactly what this request made at a target (withdraw).
+    Undo,
+    /// Hand a notice over to a channel.
+    Deliver,
+}
+
+impl Verb {
+    /// The lane that mints credentials: the only one that is neither a target nor a channel.
+    pub const MINT_LANE: &'static str = "credentials";
+
+    /// The word used in the journal, logs, metrics and outcomes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mint => "mint",
+            Self::Apply => "apply",
+            Self::Prove => "prove",
+            Self::Undo => "undo",
+            Self::Deliver => "deliver",
+        }
+    }
+}
+
+/// Which message a `Deliver` step sends. Each kind is one template per language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeKind {
+    /// Address or user name, initial password, where to log in and where to change it.
+    Credentials,
+    /// The request was refused, and why.
+    Refusal,
+    /// Activate it yourself in the application, and how.
+    Redirect,
+    /// Please fill in the form, and where it is.
+    Form,
+    /// The request waits for something that is missing, and what.
+    Incomplete,
+    /// The address is taken; free alternatives.
+    Conflict,
+    /// An action other than create was carried out (suspended, resumed, changed, removed).
+    Changed,
+}
+
+impl NoticeKind {
+    /// All of them, for checking that each has its templates.
+    pub const ALL: [Self; 7] =
+        [Self::Credentials, Self::Refusal, Self::Redirect, Self::Form, Self::Incomplete, Self::Conflict, Self::Changed];
+    /// The template's name and the word in journal and outcome.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Credentials => "credentials",
+            Self::Refusal => "refusal",
+            Self::Redirect => "redirect",
+            Self::Form => "form",
+            Self::Incomplete => "incomplete",
+            Self::Conflict => "conflict",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// Whom a notice goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipient {
+    /// The applicant's own contact.
+    Applicant,
+    /// The responsible person's contact.
+    Responsible,
+}
+
+/// What a step needs beyond its verb. Kept in the journal; holds no personal data and no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StepDetail {
+    /// For `Deliver`: which message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<NoticeKind>,
+    /// For `Deliver`: to whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Recipient>,
+    /// For `Deliver`: language, "id" or "en".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// For `Mint`: the schemes that the plan's targets need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemes: Vec<super::Scheme>,
+    /// The number of the step in the written procedure that this one carries out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sop: Option<String>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// The lane that carries it out: the name of a target or channel, or [`Verb::MINT_LANE`].
+    pub lane: String,
+    /// What is done there.
+    pub verb: Verb,
+    /// What it needs to know.
+    #[serde(default)]
+    pub detail: StepDetail,
+}
+
+/// An ordered list, not a graph.
+pub type Plan = Vec<PlannedStep>;
+
+/// How it was shown that an account works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// A real log-in with the credentials about to be sent (or, for suspend and remove, a refused one).
+    Login,
+    /// What was stored was read back through a new connection and the password verified against it.
+    Stored,
+    /// The target showed the account in the wanted state, but never shows a hash.
+    Observed,
+}
+
+impl Proof {
+    /// The word used in outcomes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Stored => "stored",
+            Self::Observed => "observed",
+        }
+    }
+}

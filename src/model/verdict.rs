@@ -1,0 +1,180 @@
+//! What judging a request gives, and the facts it is judged by.
+
+use super::{Account, AccountUid, Action, Address, Plan, Record, Username};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Who holds a name (an address or a user name), as far as is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "held-by")]
+pub enum NameFact {
+    /// The register: an account of akund's, or one reserved for a request under way.
+    Register {
+        /// The account that has it.
+        account: AccountUid,
+        /// The key of the request that made or reserved it, as text.
+        request: String,
+    },
+    /// A live target knows it, and akund did not make it (or an alias of another account).
+    Target {
+        /// The target's name.
+        target: String,
+    },
+}
+
+/// What is known at the moment of judging. Collected by acting code, so that judging stays pure.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The source that handed the record in.
+    pub source: String,
+    /// For each asked-about name that is held: by whom. A name not listed is free in register and targets.
+    pub names: BTreeMap<String, Vec<NameFact>>,
+    /// For actions on an existing account: the account, if the register has it.
+    pub account: Option<Account>,
+    /// Its state in the register ("active", "suspended", "removed"), if any.
+    pub account_state: Option<String>,
+    /// Other active accounts of the same holder (identifier) and procedure: their addresses.
+    pub holder_has: Vec<String>,
+}
+
+/// One line of the checklist: a requirement and its result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Check {
+    /// The requirement, in a few words ("approval: head", "address free in the register").
+    pub requirement: String,
+    /// Whether it is met.
+    pub met: bool,
+    /// What was found; for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub found: String,
+    /// The number of the SOP step it belongs to, if the procedure numbers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sop: Option<String>,
+}
+
+/// What a permitted request may have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// What is asked for.
+    pub action: Action,
+    /// The account as targets shall hold it. For `create` its `uid` is the one the caller proposed.
+    pub account: Account,
+    /// The names that this request reserves: its address and aliases, its user name. Lower case.
+    pub names: Vec<String>,
+}
+
+/// A free name that would do instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Alternative {
+    /// An address.
+    Address(Address),
+    /// A user name.
+    Username(Username),
+}
+
+/// Why a request is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldReason {
+    /// The form is missing: it was sent; a higher revision supplies it.
+    Form,
+    /// An approval or a document is missing: only a higher revision supplies it.
+    Incomplete,
+    /// The procedure wants a person to look: `akund release` lets it go.
+    Review,
+}
+
+impl HoldReason {
+    /// Whether `akund release` may move it: never for what is missing.
+    pub fn releasable(self) -> bool {
+        matches!(self, Self::Review)
+    }
+    /// The word in outcomes and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Incomplete => "incomplete",
+            Self::Review => "review",
+        }
+    }
+}
+
+/// What judging a request gave. Sentences are for people, in the procedure's language.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "verdict")]
+pub enum Verdict {
+    /// Go ahead.
+    Permit {
+        /// With this.
+        grant: Grant,
+    },
+    /// Activate it yourself in the application.
+    Redirect {
+        /// Name of the instructions in the procedure (the category's route).
+        instructions: String,
+    },
+    /// No.
+    Refuse {
+        /// Each reason, a sentence.
+        reasons: Vec<String>,
+    },
+    /// A name is taken.
+    Conflict {
+        /// Each reason, a sentence.
+        reasons: Vec<String>,
+        /// Free names by the naming rule.
+        alternatives: Vec<Alternative>,
+    },
+    /// Not yet.
+    Hold {
+        /// Why, as data.
+        reason: HoldReason,
+        /// What is missing or to be looked at; sentences.
+        missing: Vec<String>,
+        /// What would be granted on release; only with [`HoldReason::Review`].
+        grant: Option<Grant>,
+    },
+}
+
+impl Verdict {
+    /// The word in events, outcomes and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Permit { .. } => "permit",
+            Self::Redirect { .. } => "redirect",
+            Self::Refuse { .. } => "refuse",
+            Self::Conflict { .. } => "conflict",
+            Self::Hold { .. } => "hold",
+        }
+    }
+    /// The grant, if there is one.
+    pub fn grant(&self) -> Option<&Grant> {
+        match self {
+            Self::Permit { grant } | Self::Hold { grant: Some(grant), .. } => Some(grant),
+            _ => None,
+        }
+    }
+}
+
+/// A verdict with all that goes with it into the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// A result for each requirement.
+    pub checklist: Vec<Check>,
+    /// SHA-256 of the procedure file, hex.
+    pub procedure_sha256: String,
+    /// The plan of the grant; empty where there is none. With `Hold` it runs only after release.
+    pub plan: Plan,
+    /// The notices that tell the applicant of any other verdict; they run at once. Empty with `Permit`.
+    pub notices: Plan,
+    /// The procedure's own texts for notices (institution, log-in URL, instructions, obligations …), kept
+    /// with the request so that a later edit of the file never changes what a running plan says.
+    pub texts: BTreeMap<String, String>,
+}
+
+/// Judges and plans one record; called by the journal inside the transaction that records the verdict,
+/// so that two rows that want the same address cannot both get it.
+pub type Decide<'a> = dyn Fn(&Record, &Facts) -> Judgement + Send + 'a;

@@ -1,0 +1,1 @@
+//! (to come) `pub fn password() -> Result<Secret, Fault>`

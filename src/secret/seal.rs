@@ -1,0 +1,1 @@
+//! (to come) `SealingKey::{load_or_make, seal, open}`

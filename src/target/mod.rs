@@ -1,0 +1,74 @@
+//! Targets: where accounts are made. A target knows nothing of retries, leases or the journal.
+
+pub mod mailmaps;
+pub mod radius;
+
+use crate::model::{Account, Action, Credential, Fault, Proof, Scheme, StepId};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A boxed future, so that targets and channels can be held as trait objects.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One account's worth of work in a batch.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// The step it carries out; only for messages.
+    pub step: StepId,
+    /// What the request asks for. `apply` brings it about, `prove` shows it, `undo` takes it back.
+    pub action: Action,
+    /// The account as it shall be.
+    pub account: Account,
+    /// With create and reset: the password and the hashes.
+    pub credential: Option<Credential>,
+    /// An earlier attempt's answer was lost: it may have happened already.
+    pub uncertain: bool,
+}
+
+/// What `apply` has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The target's immutable id of the account (entryUUID, Google id, row id), where it has one.
+    pub external_id: Option<String>,
+}
+
+/// One finding of `check`: `Ok` says what is in order, `Err` what is wrong and what to do.
+pub type Finding = Result<String, String>;
+
+/// A server (or database) that holds accounts.
+///
+/// The lane calls one method at a time per target, with batches of one or more, and expects exactly one
+/// answer per work, in the same order. Methods must be **idempotent**: a target that has been written to
+/// twice with the same work is as if written to once. An implementation must *not* retry, must not
+/// wait longer than its own time-outs, must not touch what `account.uid` does not mark as the same
+/// account (that is `Fault::conflict`), must not log secrets, and must not fail a whole batch for one bad entry.
+pub trait Target: Send + Sync {
+    /// Its name in the configuration; the name of its lane.
+    fn name(&self) -> &str;
+    /// The services it provides ("mail", "hotspot").
+    fn services(&self) -> &[String];
+    /// The password schemes it needs with create and reset.
+    fn schemes(&self) -> &[Scheme];
+    /// Which of these names (addresses, aliases, user names; lower case) exist here, and are they akund's:
+    /// for each name found, the name, and the `uid` that marks the account, if any.
+    fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>>;
+    /// Brings each work's action about. Create of an account that is there with the same uid is a success
+    /// after making it as wanted; with another uid or none it is a conflict, and nothing is written.
+    fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>>;
+    /// Shows that it works: after create and reset that the password opens the account, after suspend and remove that
+    /// it does not. Through a new connection; never from memory of what was written.
+    fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>>;
+    /// Takes back exactly what a create with this uid made; nothing there is a success.
+    fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>>;
+    /// Looks whether it can be used; changes nothing.
+    fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>>;
+}
+
+/// A name that exists at a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The name asked for.
+    pub name: String,
+    /// The uid that marks the account as akund's, if it is marked.
+    pub uid: Option<crate::model::AccountUid>,
+}
