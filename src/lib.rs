@@ -17,9 +17,11 @@
 //! 8. [`cli`] is what the operator types.
 #![deny(unsafe_code)]
 
+pub mod admission;
 pub mod channel;
 pub mod cli;
 pub mod config;
+pub mod crash;
 pub mod daemon;
 pub mod durable;
 pub mod intake;

@@ -1,3 +1,5 @@
 //! Entry; nothing else.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    akund::cli::main(std::env::args_os())
+}

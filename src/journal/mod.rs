@@ -1,1 +1,96 @@
-//! (to come)
+//! The journal: the only durable truth.
+//!
+//! One SQLite database (WAL, full sync) and one thread that writes it. Whoever wants something written hands the
+//! writer an operation; the writer takes all that have gathered into **one transaction with one sync** and answers
+//! only after the commit ([`writer`]). Commands read through connections of their own ([`read`]).
+//!
+//! What it holds: events, append-only and hash-chained ([`chain`]), which name people only by opaque uids and salted
+//! digests; and the current state of requests, steps, accounts, reserved names, orders and sealed secrets
+//! ([`schema`]). Personal data lives in the tables `personal`, `account` and `name`, which can be emptied while the chain
+//! still verifies.
+//!
+//! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators),
+//! [`outcome`] (documents). They only carry out what [`state::transition`] and the callers' pure functions decide.
+
+pub mod admit;
+pub mod audit;
+pub mod chain;
+mod close;
+pub mod life;
+pub mod orders;
+pub mod outcome;
+pub mod read;
+pub mod schema;
+pub mod state;
+pub mod steps;
+mod tx;
+pub mod writer;
+
+pub use admit::{Admission, Admitted, Submission};
+pub use chain::Head;
+pub use state::State;
+pub use steps::{Claim, Settled, Settlement, Turn};
+pub use writer::{Journal, OpenOptions};
+
+use std::path::PathBuf;
+
+/// Why the journal could not do what was asked. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The disk is full, the file read-only, or the like: it may pass, and nothing may be acknowledged until then.
+    #[error("journal {path} cannot be written: {cause}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's words.
+        cause: String,
+    },
+    /// The file is not one that this akund can use.
+    #[error("journal {path}: {cause}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        cause: String,
+    },
+    /// What was asked is not allowed where things stand.
+    #[error("{0}")]
+    Refused(String),
+    /// No such request, lane or order.
+    #[error("{0}")]
+    NotFound(String),
+    /// A fault of akund's own or of SQLite.
+    #[error("journal: {0}")]
+    Internal(String),
+    /// The writer has ended.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+impl JournalError {
+    /// Whether the same operation may succeed later without anybody changing it.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unwritable { .. })
+    }
+}
+
+impl From<rusqlite::Error> for JournalError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for JournalError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(format!("a stored document does not read back: {error}"))
+    }
+}
+
+impl From<state::IllegalMove> for JournalError {
+    fn from(error: state::IllegalMove) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

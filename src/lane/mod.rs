@@ -1,1 +1,267 @@
-//! (to come)
+//! Lanes: one per target and per channel, and one that mints credentials.
+//!
+//! A lane's whole life is `claim(batch) → apply(batch) → record(batch)`, and recording one batch claims the next in
+//! the same commit. Retry, back-off, leases and recovery are here and in the journal, and never in a target.
+//!
+//! A lane has **slots**, each of which runs that loop on its own. A target has one slot and large batches, since one
+//! batch is cheaper than many single steps; a channel has as many slots as it may have notices in flight, and batches
+//! of one, since what it does cannot be read back: so each notice's intent and outcome are recorded by
+//! themselves, and a crash leaves at most the notices in flight uncertain.
+
+pub mod deliver;
+pub mod mint;
+pub mod outcome;
+pub mod retry;
+pub mod target;
+
+use crate::journal::{Claim, Journal, JournalError, Settled, Settlement, Turn};
+use crate::model::{Fault, FaultClass, Proof, Verb};
+use crate::observe::metrics::Metrics;
+use crate::observe::pulse::{Beat, Pulse};
+use crate::target::Answer;
+use jiff::Timestamp;
+use retry::{Failure, Policy};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// A turn that takes longer than this is not moving, and the watchdog is no longer fed.
+const LONGEST_TURN: Duration = Duration::from_secs(600);
+/// How often an unwritable journal is asked again to record what was done.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
+/// After this many turns in a row in which nothing but transient faults came, the lane itself waits.
+const PATIENT_TURNS: u32 = 3;
+/// The longest such wait.
+const LONGEST_LANE_WAIT: Duration = Duration::from_secs(30);
+
+/// What a lane's work is. It classifies failures; it never retries, waits or records.
+pub trait Worker: Send + Sync {
+    /// The lane's name.
+    fn lane(&self) -> &str;
+    /// How many batches may be under way at once.
+    fn slots(&self) -> usize;
+    /// Most steps in one batch.
+    fn batch(&self) -> usize;
+    /// Whether a step whose fate is unknown must not be repeated by itself.
+    fn never_blindly(&self) -> bool;
+    /// Carries a batch out: one answer per claim, in order.
+    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>>;
+}
+
+/// What a step that succeeded leaves behind.
+#[derive(Debug, Default)]
+pub struct Success {
+    /// For `Prove`.
+    pub proof: Option<Proof>,
+    /// For `Apply`.
+    pub external_id: Option<String>,
+    /// For `Deliver`.
+    pub note: Option<String>,
+    /// For `Mint`.
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// What every lane is given.
+#[derive(Clone)]
+pub struct Context {
+    /// Where steps come from and outcomes go.
+    pub journal: Journal,
+    /// What happened, in numbers.
+    pub metrics: Arc<Metrics>,
+    /// Shows the watchdog that the lane moves.
+    pub pulse: Pulse,
+    /// How patient lanes are.
+    pub policy: Policy,
+    /// Cancelled when the daemon drains: what is in flight is finished and recorded, nothing more is claimed.
+    pub shutdown: CancellationToken,
+}
+
+/// Recovers what was in flight when akund last ended, then runs the lane's slots until shutdown.
+///
+/// # Errors
+/// Only where the journal is closed or faulty: a lane that cannot record must not go on.
+pub async fn run(worker: Arc<dyn Worker>, context: Context) -> Result<(), JournalError> {
+    let recovered = context.journal.recover(worker.lane(), worker.never_blindly()).await?;
+    if recovered > 0 {
+        tracing::info!(lane = worker.lane(), steps = recovered, "steps that were in flight when akund ended are looked at again");
+    }
+    let transient_turns = Arc::new(AtomicU32::new(0));
+    let mut slots = tokio::task::JoinSet::new();
+    for number in 0..worker.slots().max(1) {
+        let slot = Slot {
+            bell: context.journal.bell(worker.lane()),
+            beat: context.pulse.register(&format!("lane {} slot {number}", worker.lane()), LONGEST_TURN),
+            worker: worker.clone(),
+            context: context.clone(),
+            transient_turns: transient_turns.clone(),
+        };
+        slots.spawn(slot.run());
+    }
+    while let Some(ended) = slots.join_next().await {
+        ended.map_err(|error| JournalError::Internal(format!("lane {} ended: {error}", worker.lane())))??;
+    }
+    Ok(())
+}
+
+struct Slot {
+    worker: Arc<dyn Worker>,
+    context: Context,
+    bell: Arc<Notify>,
+    beat: Beat,
+    transient_turns: Arc<AtomicU32>,
+}
+
+impl Slot {
+    async fn run(self) -> Result<(), JournalError> {
+        let mut settled = Vec::new();
+        loop {
+            self.beat.busy();
+            let most = if self.context.shutdown.is_cancelled() { 0 } else { self.worker.batch() };
+            let Some(turn) = self.turn(&mut settled, most).await? else { return Ok(()) };
+            if turn.claims.is_empty() {
+                if self.context.shutdown.is_cancelled() {
+                    return Ok(());
+                }
+                self.beat.idle();
+                self.wait(turn.next_due).await;
+                continue;
+            }
+            if turn.claims.len() >= most {
+                // There may be more: let another slot look too.
+                self.bell.notify_one();
+            }
+            crate::crash::point(&format!("{}-claimed", self.worker.lane()));
+            settled = self.carry_out(&turn.claims).await;
+            crate::crash::point(&format!("{}-done", self.worker.lane()));
+            self.rest().await;
+        }
+    }
+
+    /// Records and claims. While the journal cannot be written, what was done is kept and offered again; none
+    /// if akund ends meanwhile (the steps are then still running in the journal, and are looked at again at the next start).
+    async fn turn(&self, settled: &mut Vec<Settled>, most: usize) -> Result<Option<Turn>, JournalError> {
+        let settled = Arc::new(std::mem::take(settled));
+        loop {
+            match self.context.journal.turn(self.worker.lane(), settled.clone(), most).await {
+                Ok(turn) => return Ok(Some(turn)),
+                Err(error) if error.may_pass() => {
+                    self.beat.idle();
+                    if self.context.shutdown.is_cancelled() {
+                        tracing::warn!(lane = self.worker.lane(), steps = settled.len(), %error, "akund ends before what was done could be recorded; it will be looked at again");
+                        return Ok(None);
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(RECORD_AGAIN) => {}
+                        () = self.context.shutdown.cancelled() => {}
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn carry_out(&self, claims: &[Claim]) -> Vec<Settled> {
+        let begun = Instant::now();
+        let mut answers = self.worker.carry_out(claims).await;
+        let missing = || Err(Fault::unknown("the target gave no answer for this step; this is a fault of akund"));
+        answers.resize_with(claims.len(), missing);
+        let took = begun.elapsed();
+        self.count_transient(&answers);
+        self.context.metrics.batch(self.worker.lane(), claims.len());
+        claims.iter().zip(answers).map(|(claim, answer)| self.settle(claim, answer, took)).collect()
+    }
+
+    fn settle(&self, claim: &Claim, answer: Result<Success, Fault>, took: Duration) -> Settled {
+        let lane = self.worker.lane();
+        let settlement = match answer {
+            Ok(success) => {
+                self.context.metrics.step(lane, claim.verb.as_str(), "done", took);
+                Settlement::Done {
+                    proof: success.proof,
+                    external_id: success.external_id,
+                    note: success.note,
+                    sealed: success.sealed,
+                }
+            }
+            Err(fault) => {
+                self.context.metrics.fault(lane, fault.class.as_str());
+                let failure = Failure { verb: claim.verb, attempt: claim.attempt, first_at: claim.first_at, fault };
+                let policy = Policy { never_blindly: self.worker.never_blindly(), ..self.context.policy };
+                let settlement = retry::decide(&policy, failure, Timestamp::now(), rand::random());
+                tell(lane, claim, &settlement);
+                if matches!(settlement, Settlement::Stuck { .. }) {
+                    self.context.metrics.step(lane, claim.verb.as_str(), "stuck", took);
+                }
+                settlement
+            }
+        };
+        if let (Verb::Deliver, Some(kind)) = (claim.verb, claim.detail.notice) {
+            let result = match settlement {
+                Settlement::Done { .. } => "handed-over",
+                Settlement::Retry { .. } => "retry",
+                Settlement::Stuck { .. } => "stuck",
+            };
+            self.context.metrics.notice(lane, kind.as_str(), result);
+        }
+        Settled { step: claim.step, attempt: claim.attempt, settlement }
+    }
+
+    fn count_transient(&self, answers: &[Result<Success, Fault>]) {
+        let only_transient = answers
+            .iter()
+            .all(|answer| matches!(answer, Err(Fault { class: FaultClass::Transient | FaultClass::Unknown, .. })));
+        if only_transient {
+            self.transient_turns.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.transient_turns.store(0, Ordering::Relaxed);
+        }
+        self.context.metrics.target_up(self.worker.lane(), !only_transient);
+    }
+
+    /// Spares a server that is down: after some turns with nothing but transient faults, the lane waits before the next.
+    async fn rest(&self) {
+        let turns = self.transient_turns.load(Ordering::Relaxed);
+        let Some(beyond) = turns.checked_sub(PATIENT_TURNS) else { return };
+        let wait = retry::wait(&self.context.policy, beyond + 1, rand::random());
+        let wait = Duration::try_from(wait).unwrap_or(LONGEST_LANE_WAIT).min(LONGEST_LANE_WAIT);
+        self.beat.idle();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.context.shutdown.cancelled() => {}
+        }
+    }
+
+    async fn wait(&self, next_due: Option<Timestamp>) {
+        let due = async {
+            match next_due {
+                Some(due) => {
+                    let wait = due.duration_since(Timestamp::now());
+                    tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.bell.notified() => {}
+            () = due => {}
+            () = self.context.shutdown.cancelled() => {}
+        }
+    }
+}
+
+/// A failure is logged once, where it is decided.
+fn tell(lane: &str, claim: &Claim, settlement: &Settlement) {
+    match settlement {
+        Settlement::Stuck { fault } => tracing::error!(
+            lane, request = %claim.uid, step = claim.verb.as_str(), attempt = claim.attempt, %fault,
+            "a step is stuck; `akund retry` tries again, `akund withdraw` undoes"
+        ),
+        Settlement::Retry { due, fault } => tracing::warn!(
+            lane, request = %claim.uid, step = claim.verb.as_str(), attempt = claim.attempt, %due, %fault,
+            "an attempt failed and is repeated"
+        ),
+        Settlement::Done { .. } => {}
+    }
+}

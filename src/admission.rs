@@ -1,0 +1,338 @@
+//! Admission: from dropped files to journaled requests. A file is acknowledged (unlinked) only after its evidence is
+//! safe and the journal has committed what became of every record in it.
+//!
+//! A crash anywhere in between leaves the file where it was dropped: it is read again, its evidence is already there
+//! under the same name, and the records that were admitted are duplicates.
+
+use crate::config::SourceConfig;
+use crate::intake::record::{self, Parsed, Problems, Rules};
+use crate::intake::spool::{Dropped, Spool};
+use crate::journal::{Admission, Admitted, Journal, JournalError, Submission};
+use crate::model::{AccountUid, Action, Facts, Record};
+use crate::observe::metrics::Metrics;
+use crate::procedure::{self, Procedure, Site};
+use crate::target::Target;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The procedures in force; a reload puts new ones in their place.
+pub type SharedProcedures = Arc<RwLock<Arc<BTreeMap<String, Arc<Procedure>>>>>;
+
+/// Most records judged in one transaction, so that a bulk file does not keep others waiting for the writer.
+const CHUNK: usize = 256;
+
+/// Why a file is left where it is and tried again later. Nothing of it is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum Postponed {
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The spool cannot be written.
+    #[error("the spool cannot be written: {0}")]
+    Spool(#[from] io::Error),
+    /// A target cannot be asked whether an address is taken.
+    #[error("target {target} cannot be asked which addresses are taken: {cause}")]
+    Target {
+        /// Its name.
+        target: String,
+        /// Its words.
+        cause: String,
+    },
+    /// A fault of akund's own.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What admission needs.
+#[derive(Clone)]
+pub struct Admitter {
+    /// Where files come from and go to.
+    pub spool: Arc<Spool>,
+    /// Where requests go.
+    pub journal: Journal,
+    /// By which they are judged.
+    pub procedures: SharedProcedures,
+    /// Which targets and channels there are, for planning.
+    pub site: Arc<Site>,
+    /// Asked for names that are taken.
+    pub targets: Vec<Arc<dyn Target>>,
+    /// What each source may ask for.
+    pub sources: Arc<BTreeMap<String, SourceConfig>>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+}
+
+/// One file on its way, with what was read of it.
+struct Reading {
+    file: Dropped,
+    evidence: String,
+    parsed: Result<Parsed, Problems>,
+}
+
+impl Admitter {
+    /// Admits files that were handed in together. A file that cannot be admitted now is left where it is.
+    ///
+    /// # Errors
+    /// [`Postponed`]: those not yet acknowledged are read again later.
+    pub async fn admit(&self, files: Vec<Dropped>) -> Result<(), Postponed> {
+        let procedures = self.procedures.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let spool = self.spool.clone();
+        let rules = procedures.clone();
+        let readings = blocking(move || read(&spool, files, &rules)).await??;
+        crate::crash::point("evidence-kept");
+        let admissions = readings.into_iter().map(|reading| self.admit_file(reading, procedures.clone()));
+        let mut acknowledged = Vec::new();
+        let mut first_failure = None;
+        for result in join_all(admissions).await {
+            match result {
+                Ok(file) => acknowledged.push(file),
+                Err(postponed) => first_failure = first_failure.or(Some(postponed)),
+            }
+        }
+        crate::crash::point("admitted");
+        let spool = self.spool.clone();
+        blocking(move || spool.acknowledge(&acknowledged)).await??;
+        crate::crash::point("acknowledged");
+        first_failure.map_or(Ok(()), Err)
+    }
+
+    async fn admit_file(&self, reading: Reading, procedures: Arc<BTreeMap<String, Arc<Procedure>>>) -> Result<Dropped, Postponed> {
+        let Reading { file, evidence, parsed } = reading;
+        let mut parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(problems) => {
+                self.reject(&file, &file.bytes, &problems.to_string(), problems.len()).await?;
+                return Ok(file);
+            }
+        };
+        let submission = Submission {
+            source: file.source.clone(),
+            name: file.name.clone(),
+            sha256: file.sha256,
+            evidence,
+            bulk: parsed.rows.len() > 1,
+        };
+        let good: Vec<usize> =
+            (0..parsed.rows.len()).filter(|place| parsed.rows[*place].record.is_ok()).collect();
+        for places in good.chunks(CHUNK) {
+            let chunk = self.admissions(&file, &parsed, places, &procedures).await?;
+            let decide = self.decide(procedures.clone(), &file);
+            let answers = self.journal.admit(submission.clone(), chunk, decide).await?;
+            for (place, answer) in places.iter().zip(answers) {
+                self.count(&file.source, &answer, parsed.rows[*place].record.as_deref().ok());
+                if let Admitted::Rejected(reason) = answer {
+                    parsed.refuse(*place, &reason);
+                }
+            }
+        }
+        let bad = parsed.rows.iter().filter(|row| row.record.is_err()).count();
+        if bad > 0 {
+            let bytes = parsed.bad_rows_file().unwrap_or_else(|| file.bytes.clone());
+            self.reject(&file, &bytes, &parsed.report(), bad).await?;
+        }
+        self.metrics.intake_file(&file.source, if bad > 0 { "partly-rejected" } else { "accepted" });
+        Ok(file)
+    }
+
+    /// Looks at everything outside the journal that judging needs.
+    async fn admissions(
+        &self,
+        file: &Dropped,
+        parsed: &Parsed,
+        places: &[usize],
+        procedures: &BTreeMap<String, Arc<Procedure>>,
+    ) -> Result<Vec<Admission>, Postponed> {
+        let mut admissions = Vec::with_capacity(places.len());
+        for row in places.iter().map(|place| &parsed.rows[*place]) {
+            let Ok(record) = &row.record else { continue };
+            let names = procedures
+                .get(&record.key.procedure)
+                .map(|procedure| procedure::names_to_look_up(record, procedure))
+                .unwrap_or_default();
+            admissions.push(Admission {
+                digest: record::content_digest(record),
+                row: u32::try_from(row.line).unwrap_or(u32::MAX),
+                names,
+                live: Vec::new(),
+                not_permitted: self.not_permitted(file, record),
+                record: (**record).clone(),
+            });
+        }
+        self.look_up(&mut admissions).await?;
+        Ok(admissions)
+    }
+
+    /// Asks every target which of the names it knows: once per target for the whole chunk.
+    async fn look_up(&self, admissions: &mut [Admission]) -> Result<(), Postponed> {
+        let mut names: Vec<String> = admissions.iter().flat_map(|admission| admission.names.iter().cloned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.is_empty() {
+            return Ok(());
+        }
+        for target in &self.targets {
+            let found = target.find(&names).await.map_err(|fault| Postponed::Target {
+                target: target.name().to_owned(),
+                cause: fault.to_string(),
+            })?;
+            let found: BTreeMap<String, Option<AccountUid>> = found.into_iter().map(|f| (f.name, f.uid)).collect();
+            for admission in admissions.iter_mut() {
+                let known = admission.names.iter().filter_map(|name| found.get_key_value(name));
+                admission.live.extend(known.map(|(name, uid)| (name.clone(), target.name().to_owned(), *uid)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the source may not ask for, a sentence each; empty: it may.
+    fn not_permitted(&self, file: &Dropped, record: &Record) -> Vec<String> {
+        let Some(source) = self.sources.get(&file.source) else { return Vec::new() };
+        let mut reasons = rights(source, record);
+        if let Some(signer) = &file.signature {
+            let roles: Vec<&str> = record.approvals.iter().map(|approval| approval.role.as_str()).collect();
+            if !roles.iter().any(|role| signer.holds(role, &record.key.procedure)) {
+                reasons.push(format!(
+                    "the file is signed by key {}, which may not sign as {}",
+                    signer.key_fingerprint,
+                    if roles.is_empty() { "anybody: the record names no approval".to_owned() } else { roles.join(" or ") }
+                ));
+            }
+        }
+        reasons
+    }
+
+    fn decide(
+        &self,
+        procedures: Arc<BTreeMap<String, Arc<Procedure>>>,
+        _file: &Dropped,
+    ) -> Arc<crate::journal::admit::Decide> {
+        let site = self.site.clone();
+        Arc::new(move |admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp| {
+            let record = &admission.record;
+            if !admission.not_permitted.is_empty() {
+                return procedure::refuse_by_source(admission.not_permitted.clone());
+            }
+            match procedures.get(&record.key.procedure) {
+                Some(procedure) => procedure::decide(record, procedure, &site, facts, uid, now),
+                None => procedure::decide_unknown_procedure(record),
+            }
+        })
+    }
+
+    /// Writes rejected/NAME and its reasons, then the event.
+    async fn reject(&self, file: &Dropped, bytes: &[u8], reason: &str, problems: usize) -> Result<(), Postponed> {
+        let (spool, name, source) = (self.spool.clone(), file.name.clone(), file.source.clone());
+        let (bytes, reason) = (bytes.to_vec(), reason.to_owned());
+        let written = blocking(move || spool.reject(&source, &name, Some(&bytes), &reason)).await??;
+        self.journal.rejected(file.source.clone(), problems).await?;
+        self.metrics.records_rejected(&file.source, problems);
+        tracing::warn!(source = %file.source, problems, reasons = %written.display(), "records were rejected");
+        Ok(())
+    }
+
+    fn count(&self, source: &str, answer: &Admitted, record: Option<&Record>) {
+        match answer {
+            Admitted::New { uid, state, verdict } => {
+                let procedure = record.map_or("", |record| record.key.procedure.as_str());
+                let known = self.procedures.read().unwrap_or_else(PoisonError::into_inner).contains_key(procedure);
+                self.metrics.request(if known { procedure } else { "unknown" }, verdict);
+                tracing::info!(source, request = %uid, state = state.as_str(), verdict, "a request was received");
+            }
+            Admitted::Duplicate { state } => {
+                self.metrics.duplicate(source);
+                tracing::info!(source, state = state.as_str(), "a record was handed in again and changes nothing");
+            }
+            Admitted::Rejected(_) => {}
+        }
+    }
+}
+
+/// Keeps the evidence of all files, then parses each.
+fn read(
+    spool: &Spool,
+    files: Vec<Dropped>,
+    procedures: &BTreeMap<String, Arc<Procedure>>,
+) -> io::Result<Vec<Reading>> {
+    let evidence = spool.keep_evidence(&files.iter().collect::<Vec<_>>())?;
+    let rules = |name: &str| {
+        procedures.get(name).map(|procedure| Rules {
+            country: procedure.country().to_owned(),
+            time_zone: procedure.time_zone().clone(),
+        })
+    };
+    let readings = files.into_iter().zip(evidence).map(|(file, evidence)| {
+        let parsed = record::parse(&file.name, &file.bytes, &rules);
+        Reading { evidence: evidence.to_string_lossy().into_owned(), parsed, file }
+    });
+    Ok(readings.collect())
+}
+
+/// What a source may not ask for. Pure.
+fn rights(source: &SourceConfig, record: &Record) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let allowed = |list: &[String], value: &str| list.is_empty() || list.iter().any(|one| one == value);
+    if !allowed(&source.procedures, &record.key.procedure) {
+        reasons.push(format!("source {} may not use the procedure {}", source.name, record.key.procedure));
+    }
+    if !allowed(&source.categories, &record.applicant.category) {
+        reasons.push(format!("source {} may not ask for the category {}", source.name, record.applicant.category));
+    }
+    let may_act = match source.actions.as_slice() {
+        [] => record.action == Action::Create,
+        some => some.contains(&record.action),
+    };
+    if !may_act {
+        reasons.push(format!("source {} may not ask for {}", source.name, record.action.as_str()));
+    }
+    reasons
+}
+
+/// Runs something that waits for the disk off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Postponed> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Postponed::Internal(format!("reading files ended: {error}")))
+}
+
+/// Runs all at once and waits for all; in order.
+async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    use futures_util::stream::{FuturesOrdered, StreamExt};
+    futures.collect::<FuturesOrdered<_>>().collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{RequestKey, Person};
+
+    fn source() -> SourceConfig {
+        SourceConfig {
+            name: "siakad".into(),
+            owners: Vec::new(),
+            procedures: vec!["p".into()],
+            actions: Vec::new(),
+            categories: vec!["student".into()],
+            signature: crate::config::source::SignatureRule::None,
+            allowed_signers: None,
+        }
+    }
+
+    fn record(procedure: &str, category: &str, action: Action) -> Record {
+        Record {
+            key: RequestKey { procedure: procedure.into(), id: "1".into(), revision: 1 },
+            action,
+            applicant: Person { category: category.into(), ..Person::default() },
+            responsible: None,
+            account: crate::model::request::WantedAccount::default(),
+            change: None,
+            documents: Vec::new(),
+            approvals: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_source_may_ask_only_for_what_the_configuration_lists() {
+        assert_eq!(rights(&source(), &record("p", "student", Action::Create)), Vec::<String>::new());
+        assert_eq!(rights(&source(), &record("q", "unit", Action::Remove)).len(), 3);
+    }
+}

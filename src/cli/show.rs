@@ -1,0 +1,77 @@
+//! `akund show`
+
+use super::exit::{Exit, Failure};
+use super::{Common, output};
+use crate::journal::read::Reader;
+use crate::model::Outcome;
+use clap::Args as ClapArgs;
+
+/// Options of `akund show`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  akund show B-12/Un.03/2026
+  akund show generic:B-12/Un.03/2026@2 --json")]
+pub struct Args {
+    /// PROCEDURE:ID@REVISION; the bare id will do where it is unambiguous.
+    request: String,
+}
+
+/// Shows one request.
+pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
+    let config = common.load()?;
+    let reader = Reader::open(&config.journal.path)?;
+    let outcome = reader.outcome(reader.resolve(&args.request)?)?;
+    if common.json {
+        output::json(&outcome)?;
+    } else {
+        print(&outcome);
+    }
+    Ok(Exit::Good)
+}
+
+fn print(outcome: &Outcome) {
+    let request = &outcome.request;
+    println!("{}:{}@{}  {}", request.procedure, request.id, request.revision, request.action);
+    println!("  state     {} since {}", outcome.state, output::time(outcome.state_at));
+    println!("  received  {} from {} ({}, line {})", output::time(outcome.received_at), request.source, request.file, request.line);
+    println!("  verdict   {}", outcome.verdict);
+    for reason in &outcome.reasons {
+        println!("            {reason}");
+    }
+    if !outcome.alternatives.is_empty() {
+        println!("  free      {}", outcome.alternatives.join(", "));
+    }
+    if let Some(account) = &outcome.account {
+        let name = account.address.as_deref().unwrap_or(&account.username);
+        println!("  account   {name} ({})", account.services.join(", "));
+    }
+    println!("  uid       {}", request.uid);
+    if !outcome.checklist.is_empty() {
+        println!();
+        let mut table = output::table(&["", "requirement", "found"]);
+        for check in &outcome.checklist {
+            table.add_row([if check.met { "✓" } else { "✗" }, check.requirement.as_str(), check.found.as_str()]);
+        }
+        println!("{table}");
+    }
+    if !outcome.steps.is_empty() {
+        println!();
+        let mut table = output::table(&["step", "state", "tries", "done", "proof", "fault or answer"]);
+        for step in &outcome.steps {
+            let what = match &step.notice {
+                Some(notice) => format!("{} {} {notice}", step.lane, step.verb),
+                None => format!("{} {}", step.lane, step.verb),
+            };
+            table.add_row([
+                what,
+                step.state.clone(),
+                step.attempts.to_string(),
+                step.done_at.map(output::time).unwrap_or_default(),
+                step.proof.clone().unwrap_or_default(),
+                step.fault.clone().or_else(|| step.reply.clone()).unwrap_or_default(),
+            ]);
+        }
+        println!("{table}");
+    }
+}

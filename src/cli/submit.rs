@@ -1,0 +1,192 @@
+//! `akund submit`: checks files as the daemon will, then puts them into the spool whole. Needs no journal.
+
+use super::exit::{Exit, Failure};
+use super::{Common, output};
+use crate::config::Config;
+use crate::daemon::wiring;
+use crate::durable;
+use crate::intake::record::{self, Parsed, Rules};
+use crate::intake::spool::{LOCAL, is_record_name};
+use crate::model::{AccountUid, Facts, Judgement};
+use crate::procedure::{self, Procedure, Site};
+use clap::Args as ClapArgs;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Options of `akund submit`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  akund submit humas.toml
+  akund submit --dry-run mahasiswa-baru.csv       only say what would happen
+  akund submit --source helpdesk humas.toml       with humas.toml.sig beside it, if there is one")]
+pub struct Args {
+    /// Request files: .toml .json .jsonl .csv
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The source to hand them in as: the name of a [[source]].
+    #[arg(long, default_value = LOCAL)]
+    source: String,
+    /// Print verdict and plan of each record, and hand nothing in. Addresses are not looked up.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What was found in one file.
+#[derive(Serialize)]
+struct Report {
+    file: String,
+    records: usize,
+    bad: usize,
+    problems: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    judged: Vec<Judged>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handed_in: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Judged {
+    request: String,
+    line: usize,
+    judgement: Judgement,
+}
+
+/// Checks, then hands in. A file with a bad record is not handed in.
+pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
+    let config = common.load()?;
+    let (procedures, site) = known(&config, args.dry_run)?;
+    let mut reports = Vec::new();
+    for file in &args.files {
+        reports.push(one(&config, args, file, &procedures, &site)?);
+    }
+    let bad = reports.iter().any(|report| report.bad > 0 || !report.problems.is_empty());
+    let negative = reports.iter().flat_map(|r| &r.judged).any(|j| j.judgement.verdict.as_str() != "permit");
+    if common.json {
+        output::json(&reports)?;
+    } else {
+        reports.iter().for_each(print);
+    }
+    Ok(match (bad, negative) {
+        (true, _) => Exit::BadInput,
+        (false, true) => Exit::Negative,
+        (false, false) => Exit::Good,
+    })
+}
+
+type Procedures = BTreeMap<String, Arc<Procedure>>;
+
+/// The procedures, for country and zone of phones and dates; a dry run needs them and the site whole.
+fn known(config: &Config, whole: bool) -> Result<(Procedures, Site), Failure> {
+    let (procedures, reports) = procedure::load_dir(&config.procedures.path);
+    if whole && !reports.is_empty() {
+        let reports: Vec<String> = reports.iter().map(ToString::to_string).collect();
+        return Err(Failure::new(Exit::Config, reports.join("\n")));
+    }
+    Ok((procedures, if whole { wiring::site_of(config) } else { Site::default() }))
+}
+
+fn one(config: &Config, args: &Args, file: &Path, procedures: &Procedures, site: &Site) -> Result<Report, Failure> {
+    let unreadable = |error: std::io::Error| Failure::new(Exit::InputOutput, format!("{}: {error}", file.display()));
+    let name = file
+        .file_name()
+        .filter(|name| is_record_name(name))
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| Failure::new(Exit::BadInput, format!("{} is not a name that the spool takes", file.display())))?;
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    let rules = |procedure: &str| {
+        procedures.get(procedure).map(|procedure| Rules {
+            country: procedure.country().to_owned(),
+            time_zone: procedure.time_zone().clone(),
+        })
+    };
+    let mut report = Report {
+        file: file.display().to_string(),
+        records: 0,
+        bad: 0,
+        problems: String::new(),
+        judged: Vec::new(),
+        handed_in: None,
+    };
+    match record::parse(name, &bytes, &rules) {
+        Err(problems) => {
+            report.bad = 1;
+            report.problems = problems.to_string();
+        }
+        Ok(parsed) => {
+            report.records = parsed.rows.len();
+            report.bad = parsed.rows.iter().filter(|row| row.record.is_err()).count();
+            report.problems = parsed.report();
+            if args.dry_run {
+                report.judged = judge(&parsed, args, procedures, site);
+            }
+        }
+    }
+    if report.bad == 0 && !args.dry_run {
+        report.handed_in = Some(hand_in(config, &args.source, name, file, &bytes)?);
+    }
+    Ok(report)
+}
+
+fn judge(parsed: &Parsed, args: &Args, procedures: &Procedures, site: &Site) -> Vec<Judged> {
+    let now = jiff::Timestamp::now();
+    let good = parsed.rows.iter().filter_map(|row| row.record.as_ref().ok().map(|record| (row.line, record)));
+    good.map(|(line, record)| {
+        let facts = Facts { source: args.source.clone(), ..Facts::default() };
+        let uid = AccountUid(uuid::Uuid::now_v7());
+        let judgement = match procedures.get(&record.key.procedure) {
+            Some(procedure) => procedure::decide(record, procedure, site, &facts, uid, now),
+            None => procedure::decide_unknown_procedure(record),
+        };
+        Judged { request: record.key.to_string(), line, judgement }
+    })
+    .collect()
+}
+
+/// The signature first, then the record, each whole: the daemon never sees half a file.
+fn hand_in(config: &Config, source: &str, name: &str, file: &Path, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    let incoming = config.spool.path.join("incoming");
+    let dir = if source == LOCAL { incoming } else { incoming.join(source) };
+    let failed = |error: std::io::Error| {
+        let exit = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Exit::NotPermitted,
+            std::io::ErrorKind::NotFound => Exit::Unavailable,
+            std::io::ErrorKind::AlreadyExists => Exit::TryAgain,
+            _ => Exit::InputOutput,
+        };
+        Failure::new(exit, format!("{}: {error}", dir.display()))
+    };
+    let path = dir.join(name);
+    if path.exists() {
+        return Err(Failure::new(Exit::TryAgain, format!("{} waits in the spool already", path.display())));
+    }
+    let mut signature = file.as_os_str().to_owned();
+    signature.push(".sig");
+    if let Ok(signature) = std::fs::read(&signature) {
+        durable::replace(&dir.join(format!("{name}.sig")), &signature, 0o640).map_err(failed)?;
+    }
+    durable::replace(&path, bytes, 0o640).map_err(failed)?;
+    Ok(path)
+}
+
+fn print(report: &Report) {
+    if !report.problems.is_empty() {
+        println!("{}", report.problems.trim_end());
+    }
+    for judged in &report.judged {
+        println!("{} (line {}): {}", judged.request, judged.line, judged.judgement.verdict.as_str());
+        for check in &judged.judgement.checklist {
+            println!("  {} {} {}", if check.met { "✓" } else { "✗" }, check.requirement, check.found);
+        }
+        for step in judged.judgement.notices.iter().chain(&judged.judgement.plan) {
+            let notice = step.detail.notice.map_or("", |kind| kind.as_str());
+            println!("  → {} {} {notice}", step.lane, step.verb.as_str());
+        }
+    }
+    match &report.handed_in {
+        Some(path) => println!("{}: {} records handed in as {}", report.file, report.records, path.display()),
+        None => println!("{}: {} records, {} of them bad; nothing was handed in", report.file, report.records, report.bad),
+    }
+}

@@ -1,0 +1,80 @@
+//! The socket by which commands wake the daemon: it carries out the orders in the journal, and then closes the
+//! connection. What is written to it says nothing; the orders stand in the journal.
+
+use crate::journal::Journal;
+use crate::observe::metrics::Metrics;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+/// Binds the socket, in place of one that a dead daemon left.
+///
+/// # Errors
+/// What the system says of the path.
+pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// What carrying out orders needs.
+#[derive(Clone)]
+pub struct Control {
+    /// Where orders stand.
+    pub journal: Journal,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Every lane there is.
+    pub lanes: Vec<String>,
+}
+
+impl Control {
+    /// Answers until shutdown.
+    pub async fn serve(self, listener: UnixListener, shutdown: CancellationToken) {
+        loop {
+            let connection = tokio::select! {
+                () = shutdown.cancelled() => return,
+                connection = listener.accept() => connection,
+            };
+            match connection {
+                Ok((stream, _)) => self.clone().answer(stream).await,
+                Err(error) => {
+                    tracing::warn!(%error, "a command could not be heard");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn answer(self, stream: UnixStream) {
+        let mut heard = [0; 64];
+        let mut stream = stream;
+        // A command writes a line at once; one that says nothing must not keep others waiting.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), stream.read(&mut heard)).await;
+        self.carry_out().await;
+        drop(stream);
+    }
+
+    /// Carries out the orders that are new.
+    pub async fn carry_out(&self) {
+        match self.journal.carry_out_orders(self.lanes.clone()).await {
+            Ok(orders) => {
+                for order in orders {
+                    self.metrics.order(order.verb.as_str(), if order.done { "done" } else { "refused" });
+                    tracing::info!(order = order.verb.as_str(), by = %order.login, done = order.done, "an order was carried out");
+                }
+            }
+            Err(error) => tracing::error!(%error, "orders could not be carried out; they are kept"),
+        }
+    }
+}

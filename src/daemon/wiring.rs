@@ -1,0 +1,123 @@
+//! From the configuration to what it names: targets, channels, procedures, templates. Used by the daemon, and by
+//! `akund check`, which looks at the same things without starting anything.
+
+use crate::channel::notice::Templates;
+use crate::channel::outbox::Outbox;
+use crate::channel::smtp::Smtp;
+use crate::channel::Channel;
+use crate::config::{ChannelConfig, Config, TargetConfig};
+use crate::model::Secret;
+use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
+use crate::target::mailmaps::MailMaps;
+use crate::target::radius::Radius;
+use crate::target::Target;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A channel and the domain that its Message-IDs carry.
+pub struct OpenChannel {
+    /// The channel.
+    pub channel: Arc<dyn Channel>,
+    /// Domain of its sender address.
+    pub message_domain: String,
+}
+
+/// Opens every target; one sentence for each that cannot be.
+pub fn targets(config: &Config) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
+    sort(config.target.iter().map(|(name, target)| -> Result<Arc<dyn Target>, String> {
+        let said = |fault: crate::model::Fault| format!("target {name}: {}", fault.message);
+        Ok(match target {
+            TargetConfig::MailMaps(mail) => Arc::new(MailMaps::open(name, mail).map_err(said)?),
+            TargetConfig::Radius(radius) => Arc::new(Radius::open(name, radius).map_err(said)?),
+        })
+    }))
+}
+
+/// Opens every channel; one sentence for each that cannot be.
+pub fn channels(config: &Config) -> Result<Vec<OpenChannel>, Vec<String>> {
+    sort(config.channel.iter().map(|(name, channel)| {
+        Ok(match channel {
+            ChannelConfig::Smtp(smtp) => OpenChannel {
+                message_domain: domain_of(&smtp.from),
+                channel: Arc::new(Smtp::open(name, smtp, &read_secret)?),
+            },
+            ChannelConfig::Outbox(outbox) => OpenChannel {
+                message_domain: domain_of(&outbox.from),
+                channel: Arc::new(Outbox::open(name, outbox)?),
+            },
+        })
+    }))
+}
+
+fn sort<T>(results: impl Iterator<Item = Result<T, String>>) -> Result<Vec<T>, Vec<String>> {
+    let mut problems = Vec::new();
+    let good = results.filter_map(|result| result.map_err(|problem| problems.push(problem)).ok()).collect();
+    if problems.is_empty() { Ok(good) } else { Err(problems) }
+}
+
+/// What planning must know of targets and channels.
+pub fn site(targets: &[Arc<dyn Target>], channels: &[OpenChannel]) -> Site {
+    Site {
+        targets: targets
+            .iter()
+            .map(|target| SiteTarget {
+                name: target.name().to_owned(),
+                services: target.services().to_vec(),
+                schemes: target.schemes().to_vec(),
+            })
+            .collect(),
+        channels: channels
+            .iter()
+            .map(|open| SiteChannel {
+                name: open.channel.name().to_owned(),
+                carries_email: open.channel.carries_email(),
+            })
+            .collect(),
+    }
+}
+
+/// Loads the procedures and holds them against the site; every problem, a sentence or a report each.
+pub fn procedures(config: &Config, site: &Site) -> Result<BTreeMap<String, Arc<Procedure>>, Vec<String>> {
+    let (procedures, reports) = procedure::load_dir(&config.procedures.path);
+    let mut problems: Vec<String> = reports.iter().map(ToString::to_string).collect();
+    for (name, procedure) in &procedures {
+        problems.extend(procedure.check_site(site).into_iter().map(|problem| format!("procedure {name}: {problem}")));
+    }
+    if problems.is_empty() { Ok(procedures) } else { Err(problems) }
+}
+
+/// Loads the templates over the built-in ones.
+pub fn templates(config: &Config) -> Result<Templates, Vec<String>> {
+    let dir = &config.templates.path;
+    Templates::load(dir.is_dir().then_some(dir.as_path()))
+}
+
+/// Where the sealing key is: systemd's credentials directory, and the file to fall back on.
+pub fn key_places(config: &Config) -> (Option<PathBuf>, PathBuf) {
+    let file = config.journal.key_file.clone().unwrap_or_else(|| config.journal.path.with_extension("key"));
+    (credentials_directory(), file)
+}
+
+fn credentials_directory() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+}
+
+/// Reads a secret from a file, or from systemd's credential of that bare name. A final line break is not part of it.
+pub fn read_secret(place: &Path) -> Result<Secret, String> {
+    let path = match credentials_directory() {
+        Some(dir) if place.components().count() == 1 && place.is_relative() => dir.join(place),
+        _ => place.to_owned(),
+    };
+    let mut text = std::fs::read_to_string(&path)
+        .map_err(|error| format!("the secret in {} cannot be read: {error}", path.display()))?;
+    let secret = Secret::new(text.trim_end_matches(['\r', '\n']));
+    zeroize::Zeroize::zeroize(&mut text);
+    if secret.expose().is_empty() { Err(format!("the secret in {} is empty", path.display())) } else { Ok(secret) }
+}
+
+/// The domain of "Name <a@b>" or "a@b".
+fn domain_of(from: &str) -> String {
+    let address = from.rsplit_once('<').map_or(from, |(_, rest)| rest).trim_end_matches('>').trim();
+    address.rsplit_once('@').map_or("localhost", |(_, domain)| domain).to_owned()
+}

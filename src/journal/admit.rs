@@ -1,0 +1,435 @@
+//! Admission: verdict, plan and reservation of one batch of records become durable in one commit.
+
+use super::state::{self, Move, State};
+use super::steps::{self, step_id};
+use super::tx::Tx;
+use super::{Journal, JournalError};
+use crate::model::verdict::Judgement;
+use crate::model::{
+    Account, AccountUid, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict,
+};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// One file or message that was handed in, its evidence already safe.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Which source handed it in.
+    pub source: String,
+    /// The file's name.
+    pub name: String,
+    /// SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+    /// Where its bytes are kept, relative to the spool.
+    pub evidence: String,
+    /// Whether it holds many records: they are then served in fair turns with everything else.
+    pub bulk: bool,
+}
+
+/// One record of it, with what is known from outside the journal.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// The record.
+    pub record: Record,
+    /// Digest of its content, equal for equal content in any format.
+    pub digest: [u8; 32],
+    /// Its line in the file.
+    pub row: u32,
+    /// Names to look up in the register for judging.
+    pub names: Vec<String>,
+    /// Which of them live targets know: name, target, and the uid that marks it as akund's, if any.
+    pub live: Vec<(String, String, Option<AccountUid>)>,
+    /// Set where the source may not ask for this: judged without looking further.
+    pub not_permitted: Vec<String>,
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted {
+    /// It is a request now.
+    New {
+        /// Its uid.
+        uid: RequestUid,
+        /// Where the verdict put it.
+        state: State,
+        /// The verdict's word.
+        verdict: &'static str,
+    },
+    /// The same record was accepted before: nothing is done again.
+    Duplicate {
+        /// Where that one stands.
+        state: State,
+    },
+    /// It cannot be accepted; a sentence why. It becomes no request.
+    Rejected(String),
+}
+
+/// Judges one record: record, facts, the uid for a new account, now. See [`crate::procedure`].
+pub type Decide = dyn Fn(&Admission, &Facts, AccountUid, Timestamp) -> Judgement + Send + Sync;
+
+impl Journal {
+    /// Judges and admits a batch in one transaction. One answer per record, in order.
+    ///
+    /// # Errors
+    /// Only where nothing at all could be written.
+    pub async fn admit(
+        &self,
+        submission: Submission,
+        batch: Vec<Admission>,
+        decide: Arc<Decide>,
+    ) -> Result<Vec<Admitted>, JournalError> {
+        self.call(move |tx| {
+            let submission_id = record_submission(tx, &submission)?;
+            batch.iter().map(|admission| admit_one(tx, &submission, submission_id, admission, &*decide)).collect()
+        })
+        .await
+    }
+
+    /// Records that a file, or rows of it, could not be accepted. The reasons themselves, which may quote personal
+    /// data, stand in the reason file only.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub async fn rejected(&self, source: String, problems: usize) -> Result<(), JournalError> {
+        self.call(move |tx| {
+            tx.event(&[], "rejected", &serde_json::json!({"source": source, "problems": problems}))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn record_submission(tx: &mut Tx<'_>, submission: &Submission) -> Result<i64, JournalError> {
+    let now = tx.micros();
+    tx.run(
+        "INSERT OR IGNORE INTO submission (source, name, sha256, evidence, received_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        (&submission.source, &submission.name, submission.sha256, &submission.evidence, now),
+    )?;
+    tx.row(
+        "SELECT id FROM submission WHERE source = ?1 AND sha256 = ?2 AND name = ?3",
+        (&submission.source, submission.sha256, &submission.name),
+        |row| row.get(0),
+    )?
+    .ok_or_else(|| JournalError::Internal("a submission just written is not there".into()))
+}
+
+struct Earlier {
+    id: i64,
+    uid: Uuid,
+    revision: u32,
+    digest: [u8; 32],
+    state: State,
+}
+
+fn earlier(tx: &mut Tx<'_>, key: &RequestKey) -> Result<Vec<Earlier>, JournalError> {
+    tx.rows(
+        "SELECT id, uid, revision, digest, state FROM request WHERE procedure = ?1 AND ext_id = ?2 ORDER BY revision",
+        (&key.procedure, &key.id),
+        |row| {
+            let word: String = row.get(4)?;
+            Ok(Earlier {
+                id: row.get(0)?,
+                uid: row.get(1)?,
+                revision: row.get(2)?,
+                digest: row.get(3)?,
+                state: State::from_word(&word).unwrap_or(State::Stuck),
+            })
+        },
+    )
+}
+
+/// What an earlier request of the same id means for this record. Pure.
+fn standing(key: &RequestKey, digest: &[u8; 32], earlier: &[Earlier]) -> Result<Option<usize>, Admitted> {
+    if let Some(same) = earlier.iter().find(|e| e.revision == key.revision) {
+        return Err(if same.digest == *digest {
+            Admitted::Duplicate { state: same.state }
+        } else {
+            Admitted::Rejected(format!(
+                "request {key} was accepted before with other content; a corrected request keeps its id and counts its revision up"
+            ))
+        });
+    }
+    let Some((place, last)) = earlier.iter().enumerate().next_back() else { return Ok(None) };
+    if key.revision < last.revision {
+        return Err(Admitted::Rejected(format!(
+            "revision {} of {}:{} is older than revision {}, which is {}",
+            key.revision,
+            key.procedure,
+            key.id,
+            last.revision,
+            last.state.as_str()
+        )));
+    }
+    if state::transition(last.state, Move::Supersede).is_err() {
+        return Err(Admitted::Rejected(format!(
+            "revision {} of {}:{} is {}; a higher revision replaces only a refused, conflicted or held request",
+            last.revision,
+            key.procedure,
+            key.id,
+            last.state.as_str()
+        )));
+    }
+    Ok(Some(place))
+}
+
+fn admit_one(
+    tx: &mut Tx<'_>,
+    submission: &Submission,
+    submission_id: i64,
+    admission: &Admission,
+    decide: &Decide,
+) -> Result<Admitted, JournalError> {
+    let record = &admission.record;
+    let before = earlier(tx, &record.key)?;
+    let replaced = match standing(&record.key, &admission.digest, &before) {
+        Ok(place) => place.map(|place| &before[place]),
+        Err(Admitted::Duplicate { state }) => return Ok(Admitted::Duplicate { state }),
+        Err(other) => {
+            tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": 1}))?;
+            return Ok(other);
+        }
+    };
+    if let Some(old) = replaced {
+        tx.move_request(old.id, Move::Supersede, "higher revision")?;
+        steps::cancel(tx, old.id)?;
+        super::close::void(tx, old.id)?;
+    }
+    let facts = facts(tx, &submission.source, admission)?;
+    let proposed = AccountUid(Uuid::now_v7());
+    let now = tx.now;
+    let judgement = decide(admission, &facts, proposed, now);
+    let admitted = insert(tx, submission, submission_id, admission, &judgement)?;
+    if let Some(old) = replaced {
+        tx.run("UPDATE request SET replaced_by = ?2 WHERE id = ?1", (old.id, admitted.0))?;
+        tx.event(old.uid.as_bytes(), "replaced", &serde_json::json!({"by": admitted.1}))?;
+    }
+    Ok(Admitted::New { uid: admitted.1, state: admitted.2, verdict: judgement.verdict.as_str() })
+}
+
+/// What the register knows about the record's names, its holder and the account it names.
+fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, JournalError> {
+    let record = &admission.record;
+    let mut facts = Facts { source: source.to_owned(), ..Facts::default() };
+    for name in &admission.names {
+        if let Some((account, key)) = holder_of(tx, name)? {
+            facts.names.entry(name.clone()).or_default().push(NameFact::Register { account, request: key });
+        }
+    }
+    for (name, target, uid) in &admission.live {
+        let known = facts.names.get(name).is_some_and(|held| {
+            held.iter().any(|fact| matches!(fact, NameFact::Register { account, .. } if Some(account) == uid.as_ref()))
+        });
+        if !known {
+            facts.names.entry(name.clone()).or_default().push(NameFact::Target { target: target.clone() });
+        }
+    }
+    let named = record.account.address.as_ref().map(|a| a.as_str());
+    let named = named.or(record.account.username.as_ref().map(|u| u.as_str()));
+    if let Some(name) = named
+        && let Some((account, state)) = account_by_name(tx, name)?
+    {
+        facts.account = Some(account);
+        facts.account_state = Some(state);
+    }
+    if !record.applicant.identifier.is_empty() {
+        let holder = holder(&record.key.procedure, &record.applicant.identifier);
+        facts.holder_has = tx.rows(
+            "SELECT account ->> 'address' FROM account WHERE holder = ?1 AND state IN ('reserved', 'active', 'suspended')
+               AND account ->> 'address' IS NOT NULL",
+            [holder],
+            |row| row.get(0),
+        )?;
+    }
+    Ok(facts)
+}
+
+fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>, JournalError> {
+    tx.row(
+        "SELECT n.account, r.procedure || ':' || r.ext_id || '@' || r.revision
+         FROM name n JOIN account a ON a.uid = n.account JOIN request r ON r.id = a.request WHERE n.name = ?1",
+        [name],
+        |row| Ok((AccountUid(row.get(0)?), row.get(1)?)),
+    )
+}
+
+fn account_by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<(Account, String)>, JournalError> {
+    let found: Option<(String, String)> = tx.row(
+        "SELECT a.account, a.state FROM name n JOIN account a ON a.uid = n.account WHERE n.name = ?1",
+        [name],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    found.map(|(account, state)| Ok((serde_json::from_str(&account)?, state))).transpose()
+}
+
+/// Finds a holder's other accounts without keeping the identifier beside them.
+fn holder(procedure: &str, identifier: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update((procedure.len() as u64).to_be_bytes());
+    hasher.update(procedure);
+    hasher.update(identifier);
+    hasher.finalize().into()
+}
+
+/// A digest that says nothing once its salt is gone.
+fn salted(salt: &[u8; 16], value: &[u8]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(salt);
+    hasher.update(value);
+    super::chain::hex(&hasher.finalize())
+}
+
+fn insert(
+    tx: &mut Tx<'_>,
+    submission: &Submission,
+    submission_id: i64,
+    admission: &Admission,
+    judgement: &Judgement,
+) -> Result<(i64, RequestUid, State), JournalError> {
+    let record = &admission.record;
+    let uid = Uuid::now_v7();
+    let state = state::judged(&judgement.verdict);
+    let grant = judgement.verdict.grant();
+    let now = tx.micros();
+    let texts = texts(tx, judgement)?;
+    let flow = if submission.bulk { submission_id } else { 0 };
+    let hold = match &judgement.verdict {
+        Verdict::Hold { reason, .. } => Some(*reason),
+        _ => None,
+    };
+    tx.run(
+        "INSERT INTO request (uid, procedure, ext_id, revision, digest, action, state, verdict, hold, submission, row,
+           flow, account, procedure_sha256, texts, received_at, state_at, ended_at, outcome_due)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16, CASE WHEN ?17 THEN ?16 END, ?18)",
+        rusqlite::params![
+            uid,
+            record.key.procedure,
+            record.key.id,
+            record.key.revision,
+            admission.digest,
+            record.action.as_str(),
+            state.as_str(),
+            judgement.verdict.as_str(),
+            hold.map(HoldReason::as_str),
+            submission_id,
+            admission.row,
+            flow,
+            grant.map(|g| g.account.uid.0),
+            judgement.procedure_sha256,
+            texts,
+            now,
+            state.ended(),
+            i64::from(state.reported()),
+        ],
+    )?;
+    let id = tx.last_id();
+    let salt: [u8; 16] = rand::random();
+    tx.run(
+        "INSERT INTO personal (request, salt, record, judgement, account) VALUES (?1, ?2, ?3, ?4, ?5)",
+        (
+            id,
+            salt,
+            serde_json::to_string(record)?,
+            judgement_to_store(judgement)?,
+            grant.map(|g| serde_json::to_string(&g.account)).transpose()?,
+        ),
+    )?;
+    tx.event(
+        uid.as_bytes(),
+        "received",
+        &serde_json::json!({
+            "source": submission.source, "procedure": record.key.procedure, "revision": record.key.revision,
+            "action": record.action.as_str(), "verdict": judgement.verdict.as_str(), "state": state,
+            "procedure_sha256": judgement.procedure_sha256,
+            "content": salted(&salt, &admission.digest), "file": salted(&salt, &submission.sha256),
+        }),
+    )?;
+    if let Some(grant) = grant {
+        super::close::reserve(tx, id, record.action, &holder(&record.key.procedure, &record.applicant.identifier), grant, &record.key.procedure)?;
+    }
+    plan(tx, id, flow, state, judgement)?;
+    if state.reported() {
+        tx.wake(super::outcome::LANE);
+    }
+    Ok((id, RequestUid(uid), state))
+}
+
+/// Verdict, checklist and notices; the plan stands in `step`, the texts in `texts`.
+fn judgement_to_store(judgement: &Judgement) -> Result<String, JournalError> {
+    Ok(serde_json::to_string(&serde_json::json!({
+        "verdict": judgement.verdict, "checklist": judgement.checklist,
+    }))?)
+}
+
+fn texts(tx: &mut Tx<'_>, judgement: &Judgement) -> Result<i64, JournalError> {
+    let texts = serde_json::to_string(&judgement.texts)?;
+    let digest: [u8; 32] = Sha256::digest(texts.as_bytes()).into();
+    let find = "SELECT id FROM texts WHERE digest = ?1";
+    if let Some(id) = tx.row(find, [digest], |row| row.get(0))? {
+        return Ok(id);
+    }
+    tx.run("INSERT INTO texts (digest, texts) VALUES (?1, ?2)", (digest, texts))?;
+    Ok(tx.last_id())
+}
+
+/// Writes the steps: first the notices, which run at once, then the plan, of which the first is made ready if the
+/// request is working and no earlier request works on the same account.
+fn plan(
+    tx: &mut Tx<'_>,
+    request: i64,
+    flow: i64,
+    state: State,
+    judgement: &Judgement,
+) -> Result<(), JournalError> {
+    let notices = judgement.notices.iter().map(|step| ("notice", step));
+    let plan = judgement.plan.iter().map(|step| ("plan", step));
+    for (place, (part, step)) in notices.chain(plan).enumerate() {
+        let id = step_id(request, place)?;
+        tx.run(
+            "INSERT INTO step (id, part, lane, verb, detail, state) VALUES (?1, ?2, ?3, ?4, ?5, 'blocked')",
+            (id, part, &step.lane, step.verb.as_str(), serde_json::to_string(&step.detail)?),
+        )?;
+        if part == "notice" {
+            steps::make_ready(tx, id, &step.lane, flow)?;
+        }
+    }
+    if state == State::Working && !super::close::waits_for_account(tx, request)? {
+        steps::advance(tx, request)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(revision: u32) -> RequestKey {
+        RequestKey { procedure: "p".into(), id: "1".into(), revision }
+    }
+
+    fn before(revision: u32, state: State) -> Earlier {
+        Earlier { id: 1, uid: Uuid::nil(), revision, digest: [1; 32], state }
+    }
+
+    #[test]
+    fn a_higher_revision_replaces_only_what_is_refused_conflicted_or_held() {
+        for state in State::ALL {
+            let replaceable = matches!(state, State::Refused | State::Conflicted | State::Held);
+            let standing = standing(&key(2), &[2; 32], &[before(1, state)]);
+            assert_eq!(standing.is_ok(), replaceable, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_content_is_a_duplicate_and_other_content_is_rejected() {
+        let earlier = [before(1, State::Done)];
+        assert_eq!(standing(&key(1), &[1; 32], &earlier).err(), Some(Admitted::Duplicate { state: State::Done }));
+        assert!(matches!(standing(&key(1), &[2; 32], &earlier), Err(Admitted::Rejected(_))));
+    }
+
+    #[test]
+    fn a_lower_revision_is_rejected() {
+        assert!(matches!(standing(&key(1), &[9; 32], &[before(2, State::Refused)]), Err(Admitted::Rejected(_))));
+    }
+}

@@ -1,0 +1,258 @@
+//! Orders: what operators' commands ask of the daemon. A command writes the order; the daemon, woken by its
+//! socket or at its next start, carries it out and writes what came of it.
+
+use super::state::{Move, State};
+use super::steps;
+use super::tx::Tx;
+use super::{Journal, JournalError, close, read, schema};
+use crate::model::HoldReason;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What can be ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderVerb {
+    /// Try a stuck request's step again.
+    Retry,
+    /// Let a request go that is held for review.
+    Release,
+    /// Undo what a request made and end it.
+    Withdraw,
+    /// Let a lane claim nothing (all lanes, without an argument).
+    Pause,
+    /// Let it claim again.
+    Unpause,
+}
+
+impl OrderVerb {
+    /// The word in journal, events and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Release => "release",
+            Self::Withdraw => "withdraw",
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
+        }
+    }
+}
+
+/// An order as a command gives it.
+#[derive(Debug, Clone)]
+pub struct NewOrder {
+    /// The login uid (proc(5), `loginuid`), which `su` and `sudo` do not change; none where the kernel keeps none.
+    pub login_uid: Option<u32>,
+    /// That user's name, for people.
+    pub login: String,
+    /// What.
+    pub verb: OrderVerb,
+    /// The request's reference, or the lane; may be empty with pause and unpause.
+    pub argument: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What came of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrderResult {
+    /// Its number.
+    pub order: i64,
+    /// `new` (not yet carried out), `done` or `refused`.
+    pub state: String,
+    /// A sentence.
+    pub result: String,
+}
+
+/// Opens the journal to place an order in it.
+fn connect(path: &Path) -> Result<Connection, JournalError> {
+    let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| unusable(error.to_string()))?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version != schema::VERSION {
+        return Err(unusable(format!("it has schema {version}, and this akund writes {}", schema::VERSION)));
+    }
+    Ok(connection)
+}
+
+/// Writes an order into the journal; its number.
+///
+/// # Errors
+/// Where the journal cannot be opened or written.
+pub fn place(path: &Path, order: &NewOrder) -> Result<i64, JournalError> {
+    let connection = connect(path)?;
+    connection.execute(
+        "INSERT INTO orders (at, login_uid, login, verb, argument, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        (
+            jiff::Timestamp::now().as_microsecond(),
+            order.login_uid,
+            &order.login,
+            order.verb.as_str(),
+            &order.argument,
+            &order.reason,
+        ),
+    )?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// What came of an order so far.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn result(path: &Path, order: i64) -> Result<OrderResult, JournalError> {
+    let reader = read::Reader::open(path)?;
+    reader
+        .connection
+        .query_row("SELECT state, coalesce(result, '') FROM orders WHERE id = ?1", [order], |row| {
+            Ok(OrderResult { order, state: row.get(0)?, result: row.get(1)? })
+        })
+        .optional()?
+        .ok_or_else(|| JournalError::NotFound(format!("there is no order number {order}")))
+}
+
+/// An order that was carried out (or refused) just now; for the log and the metrics.
+#[derive(Debug, Clone)]
+pub struct CarriedOut {
+    /// What was ordered.
+    pub verb: OrderVerb,
+    /// Whether it was done.
+    pub done: bool,
+    /// A sentence.
+    pub result: String,
+    /// By whom.
+    pub login: String,
+}
+
+impl Journal {
+    /// Carries out every new order. `lanes` are those that exist.
+    ///
+    /// # Errors
+    /// Where nothing could be written.
+    pub async fn carry_out_orders(&self, lanes: Vec<String>) -> Result<Vec<CarriedOut>, JournalError> {
+        let done = self.call(move |tx| carry_out(tx, &lanes)).await?;
+        if done.iter().any(|order| order.done && matches!(order.verb, OrderVerb::Pause | OrderVerb::Unpause)) {
+            self.ring_all();
+        }
+        Ok(done)
+    }
+}
+
+fn carry_out(tx: &mut Tx<'_>, lanes: &[String]) -> Result<Vec<CarriedOut>, JournalError> {
+    let new: Vec<(i64, Option<u32>, String, String, String, String)> = tx.rows(
+        "SELECT id, login_uid, login, verb, argument, reason FROM orders WHERE state = 'new' ORDER BY id",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)),
+    )?;
+    let mut all = Vec::with_capacity(new.len());
+    for (id, login_uid, login, verb, argument, reason) in new {
+        let verb: OrderVerb = steps::from_word(&verb)?;
+        let outcome = tx.savepoint(|tx| one(tx, verb, &argument, &reason, lanes));
+        let (subject, done, result) = match outcome {
+            Ok((subject, result)) => (subject, true, result),
+            Err(JournalError::Refused(sentence) | JournalError::NotFound(sentence)) => (Vec::new(), false, sentence),
+            Err(other) => return Err(other),
+        };
+        let now = tx.micros();
+        tx.run(
+            "UPDATE orders SET state = ?2, result = ?3, done_at = ?4 WHERE id = ?1",
+            (id, if done { "done" } else { "refused" }, &result, now),
+        )?;
+        tx.event(
+            &subject,
+            "order",
+            &serde_json::json!({"order": id, "verb": verb.as_str(), "login_uid": login_uid, "done": done}),
+        )?;
+        all.push(CarriedOut { verb, done, result, login });
+    }
+    Ok(all)
+}
+
+fn one(
+    tx: &mut Tx<'_>,
+    verb: OrderVerb,
+    argument: &str,
+    reason: &str,
+    lanes: &[String],
+) -> Result<(Vec<u8>, String), JournalError> {
+    if matches!(verb, OrderVerb::Pause | OrderVerb::Unpause) {
+        return pause(tx, verb == OrderVerb::Pause, argument, reason, lanes).map(|result| (Vec::new(), result));
+    }
+    let request = tx.resolve(argument)?;
+    let (uid, state, hold): (uuid::Uuid, String, Option<String>) = tx
+        .row("SELECT uid, state, hold FROM request WHERE id = ?1", [request], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .ok_or_else(|| JournalError::NotFound(format!("no request is called `{argument}`")))?;
+    match verb {
+        OrderVerb::Retry => retry(tx, request)?,
+        OrderVerb::Release => release(tx, request, &state, hold.as_deref())?,
+        OrderVerb::Withdraw => close::withdraw(tx, request)?,
+        OrderVerb::Pause | OrderVerb::Unpause => {}
+    }
+    let state: String =
+        tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
+    Ok((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now")))
+}
+
+fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
+    let stuck: Vec<(i64, String, String, i64)> = tx.rows(
+        "SELECT s.id, s.lane, s.part, r.flow FROM step s JOIN request r ON r.id = s.id >> 8
+         WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.state = 'stuck' ORDER BY s.id",
+        [request],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+    )?;
+    if stuck.is_empty() {
+        return Err(JournalError::Refused("it has no step that is stuck".into()));
+    }
+    for (id, lane, part, flow) in stuck {
+        tx.run("UPDATE step SET first_at = NULL WHERE id = ?1", [id])?;
+        steps::make_ready(tx, id, &lane, flow)?;
+        match part.as_str() {
+            "plan" => {
+                tx.move_request(request, Move::Retry, "order")?;
+            }
+            "undo" => {
+                tx.move_request(request, Move::Withdraw, "order")?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn release(tx: &mut Tx<'_>, request: i64, state: &str, hold: Option<&str>) -> Result<(), JournalError> {
+    if state == State::Held.as_str() {
+        let reason: Option<HoldReason> = hold.map(steps::from_word).transpose()?;
+        if !reason.is_some_and(HoldReason::releasable) {
+            return Err(JournalError::Refused(
+                "it is held because something is missing; only a higher revision of the request supplies it".into(),
+            ));
+        }
+    }
+    tx.move_request(request, Move::Release, "order")?;
+    if !close::waits_for_account(tx, request)? {
+        steps::advance(tx, request)?;
+    }
+    Ok(())
+}
+
+fn pause(tx: &mut Tx<'_>, pause: bool, lane: &str, reason: &str, lanes: &[String]) -> Result<String, JournalError> {
+    if !lane.is_empty() && !lanes.iter().any(|known| known == lane) {
+        return Err(JournalError::NotFound(format!("there is no lane `{lane}`; there are {}", lanes.join(", "))));
+    }
+    let now = tx.micros();
+    for name in lanes.iter().filter(|name| lane.is_empty() || *name == lane) {
+        tx.run(
+            "INSERT INTO lane (name, paused, at, reason) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (name) DO UPDATE SET paused = ?2, at = ?3, reason = ?4",
+            (name, pause, now, reason),
+        )?;
+        tx.wake(name);
+    }
+    let which = if lane.is_empty() { "every lane".to_owned() } else { format!("lane {lane}") };
+    Ok(format!("{which} is {}", if pause { "paused" } else { "running" }))
+}

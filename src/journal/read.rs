@@ -1,0 +1,388 @@
+//! Reading the journal, through connections of one's own: commands, outcome documents, metrics.
+
+use super::chain::Head;
+use super::state::State;
+use super::{JournalError, schema};
+use crate::model::{Account, Alternative, Check, Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep, StepDetail, Verdict};
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use std::path::Path;
+
+/// A read-only view; each method sees one consistent state.
+pub struct Reader {
+    pub(super) connection: Connection,
+}
+
+/// One line of `akund list`.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Listed {
+    /// `PROCEDURE:ID@REVISION`
+    pub request: String,
+    /// akund's uid.
+    pub uid: String,
+    /// create, change …
+    pub action: String,
+    /// Where it stands.
+    pub state: String,
+    /// When it came to stand there.
+    pub state_at: Timestamp,
+    /// Who handed it in.
+    pub source: String,
+    /// Its current step, `LANE VERB`, if it has one.
+    pub step: Option<String>,
+    /// That step's last fault.
+    pub fault: Option<String>,
+}
+
+/// What a lane looks like now.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct LaneStatus {
+    /// Its name.
+    pub lane: String,
+    /// Paused by an order.
+    pub paused: bool,
+    /// Steps that could be claimed now.
+    pub ready: u64,
+    /// Steps that wait for a retry.
+    pub retry: u64,
+    /// Steps in flight.
+    pub running: u64,
+    /// Steps that need a person.
+    pub stuck: u64,
+    /// How long the oldest unfinished step has been there, seconds.
+    pub oldest_seconds: u64,
+}
+
+impl Reader {
+    /// Opens the journal for reading.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`] where there is none, or one that this akund cannot read.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
+        if !path.exists() {
+            return Err(unusable("there is none yet; akund makes it at its first start".into()));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(path, flags).map_err(|error| unusable(format!("it cannot be opened: {error}")))?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.pragma_update(None, "cache_size", -2048)?;
+        let version: i64 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(|error| unusable(format!("it cannot be read: {error}")))?;
+        if version != schema::VERSION {
+            return Err(unusable(format!("it has schema {version}, and this akund reads {}", schema::VERSION)));
+        }
+        Ok(Self { connection })
+    }
+
+    /// The head of the audit chain.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn head(&self) -> Result<Head, JournalError> {
+        let head = self
+            .connection
+            .prepare_cached("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")?
+            .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
+            .optional()?;
+        Ok(head.map_or(Head::START, |(seq, hash)| Head { seq: seq.unsigned_abs(), hash }))
+    }
+
+    /// Requests, newest first; all, or those in some states.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn list(&self, states: &[State], most: usize) -> Result<Vec<Listed>, JournalError> {
+        let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+        let mut statement = self.connection.prepare_cached(
+            "SELECT r.procedure || ':' || r.ext_id || '@' || r.revision, r.uid, r.action, r.state, r.state_at, u.source,
+               s.lane || ' ' || s.verb, s.fault
+             FROM request r JOIN submission u ON u.id = r.submission
+             LEFT JOIN step s ON s.id = (SELECT min(id) FROM step WHERE id BETWEEN r.id << 8 AND r.id << 8 | 255
+               AND state IN ('ready', 'retry', 'running', 'stuck'))
+             WHERE ?1 = '[]' OR r.state IN (SELECT value FROM json_each(?1)) ORDER BY r.id DESC LIMIT ?2",
+        )?;
+        let rows = statement.query_map(
+            (serde_json::to_string(&words)?, i64::try_from(most).unwrap_or(i64::MAX)),
+            |row| {
+                Ok(Listed {
+                    request: row.get(0)?,
+                    uid: row.get::<_, uuid::Uuid>(1)?.to_string(),
+                    action: row.get(2)?,
+                    state: row.get(3)?,
+                    state_at: time(row, 4)?,
+                    source: row.get(5)?,
+                    step: row.get(6)?,
+                    fault: row.get(7)?,
+                })
+            },
+        )?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many requests stand where.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn counts(&self) -> Result<Vec<(String, u64)>, JournalError> {
+        let mut statement = self.connection.prepare_cached("SELECT state, count(*) FROM request GROUP BY state")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, count(row, 1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many requests are not ended, without counting those that are.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn open_requests(&self) -> Result<u64, JournalError> {
+        let sql = "SELECT count(*) FROM request WHERE state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn')";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| count(row, 0))?)
+    }
+
+    /// Whether any step is still to be carried out by itself: ready, retried, in flight, or an outcome document due.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn moving(&self) -> Result<bool, JournalError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM step WHERE state = 'ready') OR EXISTS (SELECT 1 FROM step WHERE state = 'retry')
+             OR EXISTS (SELECT 1 FROM step WHERE state = 'running') OR EXISTS (SELECT 1 FROM request WHERE outcome_due > 0)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+
+    /// One lane as it is now.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn lane(&self, lane: &str, now: Timestamp) -> Result<LaneStatus, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT coalesce((SELECT paused FROM lane WHERE name = ?1), 0),
+               (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'ready'),
+               (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'retry'),
+               (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'running'),
+               (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'stuck'),
+               (SELECT min(first_at) FROM step WHERE lane = ?1 AND state = 'retry')",
+        )?;
+        Ok(statement.query_row([lane], |row| {
+            let oldest: Option<i64> = row.get(5)?;
+            let age = oldest.map_or(0, |at| (now.as_microsecond() - at) / 1_000_000);
+            Ok(LaneStatus {
+                lane: lane.to_owned(),
+                paused: row.get(0)?,
+                ready: count(row, 1)?,
+                retry: count(row, 2)?,
+                running: count(row, 3)?,
+                stuck: count(row, 4)?,
+                oldest_seconds: u64::try_from(age).unwrap_or(0),
+            })
+        })?)
+    }
+
+    /// Every lane that has, or ever had, a step, or was paused.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn lanes_with_open_steps(&self) -> Result<Vec<String>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT lane FROM step WHERE state IN ('ready', 'retry', 'running') ORDER BY lane",
+        )?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The number of the request that a reference names: `PROCEDURE:ID@REVISION`, or less where it is unambiguous; without a revision, the highest.
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], or [`JournalError::Refused`] where several fit.
+    pub fn resolve(&self, reference: &str) -> Result<i64, JournalError> {
+        resolve(&self.connection, reference)
+    }
+
+    /// The outcome document of a request as it stands now.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn outcome(&self, request: i64) -> Result<Outcome, JournalError> {
+        let missing = || JournalError::NotFound(format!("request number {request} is not in the journal"));
+        let mut statement = self.connection.prepare_cached(
+            "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, u.source, u.name, r.row, r.state, r.verdict,
+               r.received_at, r.state_at, r.procedure_sha256, p.judgement, p.account
+             FROM request r JOIN submission u ON u.id = r.submission LEFT JOIN personal p ON p.request = r.id WHERE r.id = ?1",
+        )?;
+        let (mut outcome, judgement, account) = statement
+            .query_row([request], |row| {
+                let state: String = row.get(8)?;
+                let outcome = Outcome {
+                    akund: 1,
+                    request: OutcomeRequest {
+                        uid: row.get::<_, uuid::Uuid>(0)?.to_string(),
+                        procedure: row.get(1)?,
+                        id: row.get(2)?,
+                        revision: row.get(3)?,
+                        action: row.get(4)?,
+                        source: row.get(5)?,
+                        file: row.get(6)?,
+                        line: row.get(7)?,
+                    },
+                    ended: State::from_word(&state).is_some_and(State::ended),
+                    state,
+                    verdict: row.get(9)?,
+                    reasons: Vec::new(),
+                    alternatives: Vec::new(),
+                    checklist: Vec::new(),
+                    account: None,
+                    steps: Vec::new(),
+                    received_at: time(row, 10)?,
+                    state_at: time(row, 11)?,
+                    procedure_sha256: row.get(12)?,
+                    audit_head: String::new(),
+                };
+                Ok((outcome, row.get::<_, Option<String>>(13)?, row.get::<_, Option<String>>(14)?))
+            })
+            .optional()?
+            .ok_or_else(missing)?;
+        if let Some(judgement) = judgement {
+            tell(&mut outcome, &judgement)?;
+        }
+        if let Some(account) = account {
+            let account: Account = serde_json::from_str(&account)?;
+            outcome.account = Some(OutcomeAccount {
+                uid: account.uid.to_string(),
+                address: account.address.as_ref().map(ToString::to_string),
+                username: account.username.to_string(),
+                services: account.services,
+                ends_at: account.ends_at,
+            });
+        }
+        outcome.steps = self.steps(request)?;
+        outcome.audit_head = self.head()?.to_string();
+        Ok(outcome)
+    }
+
+    fn steps(&self, request: i64) -> Result<Vec<OutcomeStep>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT lane, verb, detail, state, attempts, first_at, done_at, proof, fault, note FROM step
+             WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 ORDER BY id",
+        )?;
+        let rows = statement.query_map([request], |row| {
+            let detail: StepDetail = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
+            Ok(OutcomeStep {
+                lane: row.get(0)?,
+                verb: row.get(1)?,
+                notice: detail.notice.map(|kind| kind.as_str().to_owned()),
+                sop: detail.sop,
+                state: row.get(3)?,
+                attempts: row.get(4)?,
+                began_at: maybe_time(row, 5)?,
+                done_at: maybe_time(row, 6)?,
+                proof: row.get(7)?,
+                fault: row.get(8)?,
+                reply: row.get(9)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// Adds what the verdict says to the document.
+fn tell(outcome: &mut Outcome, judgement: &str) -> Result<(), JournalError> {
+    #[derive(serde::Deserialize)]
+    struct Stored {
+        verdict: Verdict,
+        checklist: Vec<Check>,
+    }
+    let stored: Stored = serde_json::from_str(judgement)?;
+    outcome.checklist = stored.checklist;
+    match stored.verdict {
+        Verdict::Permit { .. } => {}
+        Verdict::Redirect { instructions } => outcome.reasons = vec![instructions],
+        Verdict::Refuse { reasons } => outcome.reasons = reasons,
+        Verdict::Hold { missing, .. } => outcome.reasons = missing,
+        Verdict::Conflict { reasons, alternatives } => {
+            outcome.reasons = reasons;
+            outcome.alternatives = alternatives
+                .into_iter()
+                .map(|alternative| match alternative {
+                    Alternative::Address(address) => address.to_string(),
+                    Alternative::Username(username) => username.to_string(),
+                })
+                .collect();
+        }
+    }
+    Ok(())
+}
+
+/// The ways in which a reference can be read: procedure, id, revision. An id may itself hold `:` and `@`. Pure.
+fn readings(reference: &str) -> Vec<(Option<&str>, &str, Option<u32>)> {
+    let mut wholes = vec![(None, reference)];
+    if let Some((procedure, rest)) = reference.split_once(':') {
+        wholes.push((Some(procedure), rest));
+    }
+    let mut readings = Vec::new();
+    for (procedure, rest) in wholes {
+        readings.push((procedure, rest, None));
+        if let Some((id, revision)) = rest.rsplit_once('@')
+            && let Ok(revision) = revision.parse()
+        {
+            readings.push((procedure, id, Some(revision)));
+        }
+    }
+    readings
+}
+
+pub(super) fn resolve(connection: &Connection, reference: &str) -> Result<i64, JournalError> {
+    let mut found: Vec<(i64, String)> = Vec::new();
+    let mut statement = connection.prepare_cached(
+        "SELECT max(id), procedure || ':' || ext_id FROM request
+         WHERE ext_id = ?2 AND (?1 IS NULL OR procedure = ?1) AND (?3 IS NULL OR revision = ?3)
+           AND revision = (SELECT max(revision) FROM request o WHERE o.procedure = request.procedure
+                             AND o.ext_id = request.ext_id AND (?3 IS NULL OR o.revision = ?3))
+         GROUP BY procedure, ext_id",
+    )?;
+    for reading in readings(reference) {
+        let rows = statement.query_map(reading, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for row in rows {
+            let row = row?;
+            if !found.contains(&row) {
+                found.push(row);
+            }
+        }
+    }
+    match found.as_slice() {
+        [] => Err(JournalError::NotFound(format!("no request is called `{reference}`; `akund list` shows those there are"))),
+        [(id, _)] => Ok(*id),
+        several => Err(JournalError::Refused(format!(
+            "`{reference}` may be {}; write PROCEDURE:ID@REVISION",
+            several.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" or ")
+        ))),
+    }
+}
+
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    let micros: i64 = row.get(column)?;
+    Ok(Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+fn maybe_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let micros: Option<i64> = row.get(column)?;
+    Ok(micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+}
+
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readings;
+
+    #[test]
+    fn a_reference_is_read_in_every_way_that_an_id_allows() {
+        assert_eq!(readings("1"), [(None, "1", None)]);
+        assert_eq!(
+            readings("p:a@b@2"),
+            [(None, "p:a@b@2", None), (None, "p:a@b", Some(2)), (Some("p"), "a@b@2", None), (Some("p"), "a@b", Some(2))]
+        );
+    }
+}

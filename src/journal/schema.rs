@@ -1,0 +1,129 @@
+//! Tables, and how a journal of an older akund is brought up to date.
+
+use super::JournalError;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// The schema that this akund writes (`PRAGMA user_version`).
+pub const VERSION: i64 = 1;
+
+/// `PRAGMA application_id`: "akun".
+pub const APPLICATION_ID: i64 = 0x616b_756e;
+
+/// One entry per version, applied in order.
+const MIGRATIONS: [&str; 1] = [V1];
+
+const V1: &str = r"
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+-- The audit record. Hashes: chain.rs. Never holds personal data.
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, subject BLOB NOT NULL, kind TEXT NOT NULL,
+  detail TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
+CREATE INDEX event_subject ON event(subject) WHERE length(subject) > 0;
+CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER event_is_never_removed BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+
+-- One file or message that was handed in.
+CREATE TABLE submission (
+  id INTEGER PRIMARY KEY, source TEXT NOT NULL, name TEXT NOT NULL, sha256 BLOB NOT NULL, evidence TEXT NOT NULL,
+  received_at INTEGER NOT NULL, UNIQUE (source, sha256, name)) STRICT;
+
+-- The procedures' own texts, once for all requests that share them.
+CREATE TABLE texts (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, texts TEXT NOT NULL) STRICT;
+
+CREATE TABLE request (
+  id INTEGER PRIMARY KEY, uid BLOB NOT NULL UNIQUE,
+  procedure TEXT NOT NULL, ext_id TEXT NOT NULL, revision INTEGER NOT NULL, digest BLOB NOT NULL,
+  action TEXT NOT NULL, state TEXT NOT NULL, verdict TEXT NOT NULL, hold TEXT,
+  submission INTEGER NOT NULL, row INTEGER NOT NULL, flow INTEGER NOT NULL,
+  account BLOB, procedure_sha256 TEXT NOT NULL, texts INTEGER NOT NULL,
+  received_at INTEGER NOT NULL, state_at INTEGER NOT NULL, ended_at INTEGER, replaced_by INTEGER,
+  outcome_due INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (procedure, ext_id, revision)) STRICT;
+CREATE INDEX request_id_alone ON request(ext_id);
+CREATE INDEX request_on_account ON request(account)
+  WHERE state IN ('working', 'waiting', 'stuck', 'withdrawing');
+CREATE INDEX request_in_state ON request(state) WHERE state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn');
+CREATE INDEX request_outcome_due ON request(state_at) WHERE outcome_due > 0;
+
+-- Who asked, and what was decided about them: may be emptied.
+CREATE TABLE personal (
+  request INTEGER PRIMARY KEY, salt BLOB NOT NULL, record TEXT NOT NULL, judgement TEXT NOT NULL,
+  account TEXT) STRICT;
+
+-- id = request * 256 + place. part: 'notice' runs at once, 'plan' while the request is working, 'undo' while it is withdrawn.
+-- state: blocked ready retry running done stuck cancelled.
+CREATE TABLE step (
+  id INTEGER PRIMARY KEY, part TEXT NOT NULL, lane TEXT NOT NULL, verb TEXT NOT NULL, detail TEXT NOT NULL,
+  state TEXT NOT NULL,
+  turn INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+  uncertain INTEGER NOT NULL DEFAULT 0, first_at INTEGER, claimed_at INTEGER, done_at INTEGER,
+  fault_class TEXT, fault TEXT, proof TEXT, note TEXT) STRICT;
+CREATE INDEX step_ready ON step(lane, turn, id) WHERE state = 'ready';
+CREATE INDEX step_retry ON step(lane, due) WHERE state = 'retry';
+CREATE INDEX step_running ON step(lane) WHERE state = 'running';
+CREATE INDEX step_stuck ON step(lane) WHERE state = 'stuck';
+
+-- The register.
+CREATE TABLE account (
+  uid BLOB PRIMARY KEY, request INTEGER NOT NULL, procedure TEXT NOT NULL, state TEXT NOT NULL,
+  holder BLOB NOT NULL, account TEXT NOT NULL, created_at INTEGER NOT NULL, ends_at INTEGER) STRICT, WITHOUT ROWID;
+CREATE INDEX account_holder ON account(holder);
+
+-- Addresses, aliases and user names, each held by one account.
+CREATE TABLE name (name TEXT PRIMARY KEY, account BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX name_account ON name(account);
+
+-- Where an account stands.
+CREATE TABLE placed (
+  account BLOB NOT NULL, target TEXT NOT NULL, external_id TEXT, proof TEXT, at INTEGER NOT NULL,
+  PRIMARY KEY (account, target)) STRICT, WITHOUT ROWID;
+
+-- Sealed; wiped once handed over.
+CREATE TABLE secret (request INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+
+-- What operators asked for.
+CREATE TABLE orders (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, login_uid INTEGER, login TEXT NOT NULL, verb TEXT NOT NULL,
+  argument TEXT NOT NULL, reason TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'new', result TEXT, done_at INTEGER) STRICT;
+CREATE INDEX orders_new ON orders(id) WHERE state = 'new';
+
+CREATE TABLE lane (name TEXT PRIMARY KEY, paused INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL)
+  STRICT, WITHOUT ROWID;
+";
+
+/// Brings the tables to [`VERSION`]; a journal that held something is copied to `FILE.before-vN` first.
+///
+/// # Errors
+/// [`JournalError::Unusable`] for a journal of a newer akund or a file that is no journal.
+pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
+    let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(unusable("this is a database of some other program; name another file in [journal] path".into()));
+    }
+    if version > VERSION {
+        return Err(unusable(format!(
+            "it was written by a newer akund (schema {version}, this one knows {VERSION}); install that version again"
+        )));
+    }
+    if version == VERSION {
+        return Ok(());
+    }
+    if version > 0 {
+        let copy = path.with_extension(format!("before-v{VERSION}.db"));
+        connection
+            .backup("main", &copy, None)
+            .map_err(|error| unusable(format!("no copy could be made at {} before migrating: {error}", copy.display())))?;
+    }
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(transaction.commit()?)
+}

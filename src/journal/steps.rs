@@ -1,0 +1,394 @@
+//! A lane's turn at the journal: what it has done is recorded, and what it does next is claimed, in one commit.
+//!
+//! The claim is the intent: a step is `running` in the journal before anything happens outside. Its number of attempts
+//! is the fencing token: an outcome is recorded only for the attempt that is running.
+
+use super::close;
+use super::state::{Move, State};
+use super::tx::Tx;
+use super::{Journal, JournalError};
+use crate::model::{Account, Action, Fault, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb};
+use crate::model::verdict::Check;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A step that a lane has claimed, with what it needs to carry it out.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The step.
+    pub step: StepId,
+    /// Which attempt this is, from 1; the fencing token.
+    pub attempt: u32,
+    /// An earlier attempt's answer was lost.
+    pub uncertain: bool,
+    /// When the first attempt began.
+    pub first_at: Timestamp,
+    /// What is done.
+    pub verb: Verb,
+    /// What it needs to know.
+    pub detail: StepDetail,
+    /// The request's uid.
+    pub uid: RequestUid,
+    /// The request's key, for messages.
+    pub key: RequestKey,
+    /// What the request asks for.
+    pub action: Action,
+    /// The account as it shall be; none for the notices of a request that got no grant.
+    pub account: Option<Account>,
+    /// Sealed credential, once minted.
+    pub sealed: Option<Vec<u8>>,
+    /// For `Deliver` only: what the notice says.
+    pub notice: Option<Box<NoticeFacts>>,
+}
+
+/// What a notice is rendered from, besides the account and the password.
+#[derive(Debug, Clone)]
+pub struct NoticeFacts {
+    /// The record.
+    pub record: Record,
+    /// The verdict.
+    pub verdict: crate::model::Verdict,
+    /// A result per requirement.
+    pub checklist: Vec<Check>,
+    /// The procedure's own texts, as they were when it was judged.
+    pub texts: BTreeMap<String, String>,
+}
+
+/// What became of a claimed step.
+#[derive(Debug)]
+pub struct Settled {
+    /// The step.
+    pub step: StepId,
+    /// The attempt that it was claimed for.
+    pub attempt: u32,
+    /// What became of it.
+    pub settlement: Settlement,
+}
+
+/// The lane's decision about one attempt.
+#[derive(Debug)]
+pub enum Settlement {
+    /// It succeeded.
+    Done {
+        /// For `Prove`: how it was shown.
+        proof: Option<Proof>,
+        /// For `Apply`: the target's immutable id.
+        external_id: Option<String>,
+        /// For `Deliver`: the next system's answer. No secret, no address.
+        note: Option<String>,
+        /// For `Mint`: the sealed credential.
+        sealed: Option<Vec<u8>>,
+    },
+    /// Again at `due`.
+    Retry {
+        /// Not before.
+        due: Timestamp,
+        /// Why it failed.
+        fault: Fault,
+    },
+    /// Not again by itself.
+    Stuck {
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// What a lane's turn gives.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Claimed now, in the order in which to serve them.
+    pub claims: Vec<Claim>,
+    /// If nothing was claimed: when the next retry is due.
+    pub next_due: Option<Timestamp>,
+    /// The lane is paused: nothing is claimed until it is not.
+    pub paused: bool,
+    /// How many requests ended by what was recorded.
+    pub requests_ended: usize,
+}
+
+impl Journal {
+    /// Records what became of claimed steps, and claims at most `most` more, in one commit.
+    ///
+    /// # Errors
+    /// Where nothing could be written; the same call may be repeated until it succeeds.
+    pub async fn turn(&self, lane: &str, settled: Arc<Vec<Settled>>, most: usize) -> Result<Turn, JournalError> {
+        let lane = lane.to_owned();
+        self.call(move |tx| {
+            let mut turn = Turn::default();
+            for one in settled.iter() {
+                turn.requests_ended += usize::from(settle(tx, &lane, one)?);
+            }
+            claim(tx, &lane, most, &mut turn)?;
+            Ok(turn)
+        })
+        .await
+    }
+
+    /// At start: steps that were running when akund ended are made ready again, marked uncertain. With
+    /// `stick` (a channel whose notices must never be repeated blindly) they are stuck instead. The number of them.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub async fn recover(&self, lane: &str, stick: bool) -> Result<usize, JournalError> {
+        let lane = lane.to_owned();
+        self.call(move |tx| {
+            let running: Vec<(i64, i64)> = tx.rows(
+                "SELECT s.id, r.flow FROM step s JOIN request r ON r.id = s.id >> 8
+                 WHERE s.lane = ?1 AND s.state = 'running' ORDER BY s.turn, s.id",
+                [&lane],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            for (id, flow) in &running {
+                tx.run("UPDATE step SET uncertain = 1 WHERE id = ?1", [id])?;
+                if stick {
+                    let fault = Fault::unknown("akund ended while this was being sent; whether it was taken is not known");
+                    stick_step(tx, *id, &fault)?;
+                } else {
+                    make_ready(tx, *id, &lane, *flow)?;
+                }
+            }
+            Ok(running.len())
+        })
+        .await
+    }
+}
+
+/// A step's id from its request and its place.
+pub(super) fn step_id(request: i64, place: usize) -> Result<i64, JournalError> {
+    match u8::try_from(place) {
+        Ok(place) => Ok(request << 8 | i64::from(place)),
+        Err(_) => Err(JournalError::Refused("a plan of more than 256 steps cannot be carried out".into())),
+    }
+}
+
+/// Makes a step claimable and wakes its lane.
+pub(super) fn make_ready(tx: &mut Tx<'_>, id: i64, lane: &str, flow: i64) -> Result<(), JournalError> {
+    let turn = tx.turn(lane, flow);
+    tx.run("UPDATE step SET state = 'ready', turn = ?2, due = 0 WHERE id = ?1", (id, turn))?;
+    tx.wake(lane);
+    Ok(())
+}
+
+/// Makes the next blocked step of a working or withdrawn request ready, or ends the request if none is left.
+/// Whether it ended.
+pub(super) fn advance(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
+    let (state, flow): (String, i64) = tx
+        .row("SELECT state, flow FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
+    let part = match State::from_word(&state) {
+        Some(State::Working) => "plan",
+        Some(State::Withdrawing) => "undo",
+        _ => return Ok(false),
+    };
+    let next: Option<(i64, String, String)> = tx.row(
+        "SELECT id, state, lane FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = ?2
+           AND state NOT IN ('done', 'cancelled') ORDER BY id LIMIT 1",
+        (request, part),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    match next {
+        Some((id, state, lane)) if state == "blocked" => {
+            make_ready(tx, id, &lane, flow)?;
+            Ok(false)
+        }
+        // It moves on when that one is settled.
+        Some(_) => Ok(false),
+        None => {
+            close::finish(tx, request)?;
+            Ok(true)
+        }
+    }
+}
+
+/// Cancels every step of a request that is not done and not in flight.
+pub(super) fn cancel(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
+    tx.run(
+        "UPDATE step SET state = 'cancelled' WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255
+           AND state IN ('blocked', 'ready', 'retry', 'stuck')",
+        [request],
+    )?;
+    Ok(())
+}
+
+fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<(), JournalError> {
+    turn.paused = tx.row("SELECT paused FROM lane WHERE name = ?1", [lane], |row| row.get(0))?.unwrap_or(false);
+    if most == 0 || turn.paused {
+        return Ok(());
+    }
+    let now = tx.micros();
+    tx.run("UPDATE step SET state = 'ready' WHERE lane = ?1 AND state = 'retry' AND due <= ?2", (lane, now))?;
+    let ready: Vec<(i64, i64)> = tx.rows(
+        "SELECT id, turn FROM step WHERE lane = ?1 AND state = 'ready' ORDER BY turn, id LIMIT ?2",
+        (lane, i64::try_from(most).unwrap_or(i64::MAX)),
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    for (id, at_turn) in ready {
+        tx.served(lane, at_turn);
+        tx.run(
+            "UPDATE step SET state = 'running', attempts = attempts + 1, claimed_at = ?2,
+               first_at = coalesce(first_at, ?2) WHERE id = ?1",
+            (id, now),
+        )?;
+        turn.claims.push(load(tx, id)?);
+    }
+    if turn.claims.is_empty() {
+        let due: Option<i64> = tx
+            .row("SELECT min(due) FROM step WHERE lane = ?1 AND state = 'retry'", [lane], |row| row.get(0))?
+            .flatten();
+        turn.next_due = due.and_then(|due| Timestamp::from_microsecond(due).ok());
+    }
+    Ok(())
+}
+
+fn load(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
+    let request = id >> 8;
+    let missing = || JournalError::Internal(format!("step {id} or its request is gone"));
+    let step = tx
+        .row("SELECT verb, detail, attempts, uncertain, first_at FROM step WHERE id = ?1", [id], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)?))
+        })?
+        .ok_or_else(missing)?;
+    let verb: Verb = from_word(&step.0)?;
+    let (uid, procedure, ext_id, revision, action, account, sealed) = tx
+        .row(
+            "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, p.account, s.sealed
+             FROM request r LEFT JOIN personal p ON p.request = r.id LEFT JOIN secret s ON s.request = r.id
+             WHERE r.id = ?1",
+            [request],
+            |row| {
+                Ok((
+                    RequestUid(row.get(0)?),
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get::<_, String>(4)?,
+                    row.get::<_, Option<String>>(5)?,
+                    row.get(6)?,
+                ))
+            },
+        )?
+        .ok_or_else(missing)?;
+    Ok(Claim {
+        step: StepId(id),
+        attempt: step.2,
+        uncertain: step.3,
+        first_at: Timestamp::from_microsecond(step.4).unwrap_or(tx.now),
+        verb,
+        detail: serde_json::from_str(&step.1)?,
+        uid,
+        key: RequestKey { procedure, id: ext_id, revision },
+        action: from_word(&action)?,
+        account: account.as_deref().map(serde_json::from_str).transpose()?,
+        sealed,
+        notice: (verb == Verb::Deliver).then(|| notice_facts(tx, request)).transpose()?.map(Box::new),
+    })
+}
+
+fn notice_facts(tx: &mut Tx<'_>, request: i64) -> Result<NoticeFacts, JournalError> {
+    #[derive(serde::Deserialize)]
+    struct Stored {
+        verdict: crate::model::Verdict,
+        checklist: Vec<Check>,
+    }
+    let (record, judgement, texts): (String, String, String) = tx
+        .row(
+            "SELECT p.record, p.judgement, t.texts FROM personal p JOIN request r ON r.id = p.request
+             JOIN texts t ON t.id = r.texts WHERE p.request = ?1",
+            [request],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?
+        .ok_or_else(|| JournalError::Internal(format!("the personal data of request number {request} are gone")))?;
+    let stored: Stored = serde_json::from_str(&judgement)?;
+    Ok(NoticeFacts {
+        record: serde_json::from_str(&record)?,
+        verdict: stored.verdict,
+        checklist: stored.checklist,
+        texts: serde_json::from_str(&texts)?,
+    })
+}
+
+/// Reads one of the model's words back.
+pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, JournalError> {
+    use serde::de::IntoDeserializer;
+    let deserializer: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
+    T::deserialize(deserializer).map_err(|error| JournalError::Internal(error.to_string()))
+}
+
+/// Whether the request ended by it.
+fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, JournalError> {
+    let id = settled.step.0;
+    let request = id >> 8;
+    let current: Option<(String, u32, String)> =
+        tx.row("SELECT state, attempts, verb FROM step WHERE id = ?1", [id], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let Some((state, attempts, verb)) = current else { return Ok(false) };
+    if state != "running" || attempts != settled.attempt {
+        tracing::warn!(step = id, %state, attempts, attempt = settled.attempt, "an outcome came for an attempt that is not running; it is not recorded");
+        return Ok(false);
+    }
+    let verb: Verb = from_word(&verb)?;
+    let now = tx.micros();
+    match &settled.settlement {
+        Settlement::Done { proof, external_id, note, sealed } => {
+            tx.run(
+                "UPDATE step SET state = 'done', done_at = ?2, proof = ?3, note = ?4, fault = NULL, fault_class = NULL,
+                   uncertain = 0 WHERE id = ?1",
+                (id, now, proof.map(Proof::as_str), note),
+            )?;
+            let uid: uuid::Uuid = tx
+                .row("SELECT uid FROM request WHERE id = ?1", [request], |row| row.get(0))?
+                .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
+            tx.event(
+                uid.as_bytes(),
+                "done",
+                &serde_json::json!({"verb": verb.as_str(), "lane": lane, "attempt": attempts, "proof": proof}),
+            )?;
+            close::done(tx, request, lane, verb, *proof, external_id.as_deref(), sealed.as_deref())?;
+            close::settle_withdrawal(tx, request)?;
+            advance(tx, request)
+        }
+        Settlement::Retry { due, fault } => {
+            tx.run(
+                "UPDATE step SET state = 'retry', due = ?2, fault = ?3, fault_class = ?4, uncertain = ?5 WHERE id = ?1",
+                (id, due.as_microsecond(), &fault.message, fault.class.as_str(), fault.class == crate::model::FaultClass::Unknown),
+            )?;
+            close::settle_withdrawal(tx, request)?;
+            Ok(false)
+        }
+        Settlement::Stuck { fault } => {
+            stick_step(tx, id, fault)?;
+            close::settle_withdrawal(tx, request)?;
+            Ok(false)
+        }
+    }
+}
+
+/// The lane gives up on a step; a working request is stuck with it.
+fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), JournalError> {
+    tx.run(
+        "UPDATE step SET state = 'stuck', fault = ?2, fault_class = ?3 WHERE id = ?1",
+        (id, &fault.message, fault.class.as_str()),
+    )?;
+    let request = id >> 8;
+    let (uid, state, lane, verb, part): (uuid::Uuid, String, String, String, String) = tx
+        .row(
+            "SELECT r.uid, r.state, s.lane, s.verb, s.part FROM step s JOIN request r ON r.id = s.id >> 8 WHERE s.id = ?1",
+            [id],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+        )?
+        .ok_or_else(|| JournalError::Internal(format!("step {id} is gone")))?;
+    tx.event(
+        uid.as_bytes(),
+        "stuck",
+        &serde_json::json!({"verb": verb, "lane": lane, "fault": fault.class.as_str()}),
+    )?;
+    let carries = matches!((State::from_word(&state), part.as_str()), (Some(State::Working), "plan") | (Some(State::Withdrawing), "undo"));
+    if carries {
+        tx.move_request(request, Move::GiveUp, "a lane gave up")?;
+    } else {
+        close::report(tx, request)?;
+    }
+    Ok(())
+}

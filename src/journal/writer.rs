@@ -1,0 +1,326 @@
+//! The one writer: a thread that commits what has gathered in one transaction.
+//!
+//! An operation is a closure over [`Tx`]. The writer begins a transaction, runs every operation that waits (each in a
+//! savepoint, so that one that fails takes nothing of another with it), commits with one sync, and only then
+//! answers all of them. If the commit fails, all of them failed.
+//!
+//! A full or read-only disk does not end the writer: the operations are answered with
+//! [`JournalError::Unwritable`], the `writable` watch turns to the cause, and a small write is tried every two seconds until
+//! one succeeds.
+
+use super::chain::Head;
+use super::tx::{Memory, Tx};
+use super::{JournalError, schema};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, oneshot, watch};
+
+/// Most operations in one commit: bounds how long the first one waits for its answer.
+const MOST_OPERATIONS: usize = 64;
+/// How often an unwritable journal is tried again.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// How a journal is opened.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// The SQLite file; made with mode 0640 if missing.
+    pub path: PathBuf,
+}
+
+/// A handle on the writer; cheap to clone.
+#[derive(Clone)]
+pub struct Journal {
+    jobs: Sender<Job>,
+    path: Arc<Path>,
+    wakers: Wakers,
+    writable: watch::Receiver<Result<(), String>>,
+    head: watch::Receiver<Head>,
+}
+
+/// Runs in the transaction; without one (it could not begin) it only makes its answer.
+type Job = Box<dyn FnOnce(Option<&mut Tx<'_>>) -> Answer + Send>;
+type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
+
+/// Who is to be woken when a lane has something to do.
+#[derive(Clone, Default)]
+pub struct Wakers(Arc<Mutex<BTreeMap<String, Arc<Notify>>>>);
+
+impl Wakers {
+    /// The bell of a lane.
+    pub fn of(&self, lane: &str) -> Arc<Notify> {
+        self.lock().entry(lane.to_owned()).or_default().clone()
+    }
+    fn ring(&self, lanes: &BTreeSet<String>) {
+        let bells = self.lock();
+        lanes.iter().filter_map(|lane| bells.get(lane)).for_each(|bell| bell.notify_one());
+    }
+    /// Rings every bell: after recovery, or when everything shall look again.
+    pub fn ring_all(&self) {
+        self.lock().values().for_each(|bell| bell.notify_one());
+    }
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Notify>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a commit cost; for metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct Committed {
+    /// Operations in it.
+    pub operations: usize,
+    /// From begin to synced.
+    pub took: Duration,
+}
+
+impl Journal {
+    /// Opens or makes the journal, migrates it, and starts the writer's thread. `observe` hears of each commit.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`] for a journal of a newer akund, one that another akund has open, or no journal at all.
+    pub fn open(
+        options: &OpenOptions,
+        observe: impl Fn(Committed) + Send + 'static,
+    ) -> Result<(Self, std::thread::JoinHandle<()>), JournalError> {
+        let path: Arc<Path> = options.path.as_path().into();
+        let lock = lock(&path)?;
+        let mut connection = connect(&path)?;
+        schema::migrate(&mut connection, &path)?;
+        let memory = Memory::load(&connection)?;
+        let (jobs, inbox) = channel();
+        let (writable_tx, writable) = watch::channel(Ok(()));
+        let (head_tx, head) = watch::channel(memory.head);
+        let wakers = Wakers::default();
+        let writer = Writer {
+            connection,
+            memory,
+            inbox,
+            path: path.clone(),
+            wakers: wakers.clone(),
+            writable: writable_tx,
+            head: head_tx,
+            observe: Box::new(observe),
+        };
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || {
+                writer.run();
+                drop(lock);
+            })
+            .map_err(|error| JournalError::Internal(format!("its thread could not be started: {error}")))?;
+        Ok((Self { jobs, path, wakers, writable, head }, thread))
+    }
+
+    /// Runs an operation in the next transaction; its answer comes after the commit.
+    pub(super) async fn call<R, F>(&self, operation: F) -> Result<R, JournalError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<R, JournalError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |tx| {
+            let result = tx.map_or(Err(JournalError::Closed), |tx| tx.savepoint(operation));
+            Box::new(move |committed: Result<(), JournalError>| {
+                // A caller that has gone needs no answer.
+                let _ = reply.send(committed.and(result));
+            })
+        });
+        self.jobs.send(job).map_err(|_| JournalError::Closed)?;
+        answer.await.map_err(|_| JournalError::Closed)?
+    }
+
+    /// The bell that rings when a lane has a step to claim.
+    pub fn bell(&self, lane: &str) -> Arc<Notify> {
+        self.wakers.of(lane)
+    }
+
+    /// Rings every lane's bell.
+    pub fn ring_all(&self) {
+        self.wakers.ring_all();
+    }
+
+    /// Whether the last write succeeded; else why not.
+    pub fn writable(&self) -> watch::Receiver<Result<(), String>> {
+        self.writable.clone()
+    }
+
+    /// The head of the audit chain, as committed.
+    pub fn head(&self) -> Head {
+        *self.head.borrow()
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The file beside the journal that says that an akund has it open.
+fn lock(path: &Path) -> Result<std::fs::File, JournalError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let name = path.with_extension("lock");
+    let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o640)
+        .open(&name)
+        .map_err(|error| unusable(format!("its lock {} cannot be opened: {error}", name.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(unusable(format!("another akund has it open (it holds {})", name.display())))
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(unusable(format!("its lock {} cannot be taken: {error}", name.display())))
+        }
+    }
+}
+
+/// Opens the database for writing with full sync.
+fn connect(path: &Path) -> Result<Connection, JournalError> {
+    let unusable = |error: rusqlite::Error| JournalError::Unusable {
+        path: path.to_owned(),
+        cause: format!("it cannot be opened: {error}"),
+    };
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // SQLite would make it with the umask's mode; its -wal and -shm take the mode of this file.
+        let _ = std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(path);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(unusable)?;
+    connection.busy_timeout(Duration::from_secs(10)).map_err(unusable)?;
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+             PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;
+             PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA mmap_size = 0;",
+        )
+        .map_err(unusable)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+struct Writer {
+    connection: Connection,
+    memory: Memory,
+    inbox: Receiver<Job>,
+    path: Arc<Path>,
+    wakers: Wakers,
+    writable: watch::Sender<Result<(), String>>,
+    head: watch::Sender<Head>,
+    observe: Box<dyn Fn(Committed) + Send>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            let first = if self.writable.borrow().is_ok() {
+                match self.inbox.recv() {
+                    Ok(job) => Some(job),
+                    Err(_) => break,
+                }
+            } else {
+                match self.inbox.recv_timeout(PROBE) {
+                    Ok(job) => Some(job),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            };
+            let mut batch: Vec<Job> = first.into_iter().collect();
+            if batch.is_empty() {
+                batch.push(Box::new(|tx| {
+                    let _ = tx.map(|tx| tx.savepoint(|tx| tx.touch()));
+                    Box::new(|_| ())
+                }));
+            }
+            batch.extend(self.inbox.try_iter().take(MOST_OPERATIONS - 1));
+            self.commit(batch);
+        }
+        let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    fn commit(&mut self, batch: Vec<Job>) {
+        let begun = Instant::now();
+        let operations = batch.len();
+        let before = self.memory.head;
+        let mut answers = Vec::with_capacity(operations);
+        let mut wakes = BTreeSet::new();
+        let result = self.transaction(batch, &mut answers, &mut wakes);
+        let outcome = match &result {
+            Ok(()) => {
+                (self.observe)(Committed { operations, took: begun.elapsed() });
+                self.head.send_if_modified(|head| std::mem::replace(head, self.memory.head) != self.memory.head);
+                if self.writable.send_if_modified(|state| std::mem::replace(state, Ok(())).is_err()) {
+                    tracing::info!(journal = %self.path.display(), "the journal can be written again");
+                    self.wakers.ring_all();
+                }
+                None
+            }
+            Err(error) => {
+                if !self.connection.is_autocommit() {
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                }
+                self.memory.head = before;
+                let cause = error.to_string();
+                let news = self.writable.send_if_modified(|state| std::mem::replace(state, Err(cause.clone())).is_ok());
+                if news {
+                    tracing::error!(journal = %self.path.display(), %cause, "the journal cannot be written; nothing is taken until it can");
+                }
+                Some(cause)
+            }
+        };
+        crate::crash::point("journal-committed");
+        for answer in answers {
+            answer(match &outcome {
+                None => Ok(()),
+                Some(cause) => Err(JournalError::Unwritable { path: self.path.to_path_buf(), cause: cause.clone() }),
+            });
+        }
+        if outcome.is_none() {
+            self.wakers.ring(&wakes);
+        }
+    }
+
+    fn transaction(
+        &mut self,
+        batch: Vec<Job>,
+        answers: &mut Vec<Answer>,
+        wakes: &mut BTreeSet<String>,
+    ) -> Result<(), rusqlite::Error> {
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            answers.extend(batch.into_iter().map(|job| job(None)));
+            return Err(error);
+        }
+        let mut tx = Tx::new(&self.connection, &mut self.memory, wakes);
+        answers.extend(batch.into_iter().map(|job| job(Some(&mut tx))));
+        if let Some(error) = tx.fatal.take() {
+            return Err(error);
+        }
+        crate::crash::point("journal-before-commit");
+        self.connection.execute_batch("COMMIT")
+    }
+}
+
+/// Whether an error means that nothing at all can be written now.
+pub(super) fn is_fatal(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+        )
+    )
+}

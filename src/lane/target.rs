@@ -1,0 +1,97 @@
+//! A target's lane: opens the sealed credentials and hands the batch to the target, verb by verb.
+
+use super::{Success, Worker};
+use crate::journal::Claim;
+use crate::model::{Fault, Verb};
+use crate::secret::seal::SealingKey;
+use crate::target::{Answer, Target, Work};
+use std::sync::Arc;
+
+/// Runs a target.
+pub struct TargetWorker {
+    /// The target.
+    pub target: Arc<dyn Target>,
+    /// Opens the credentials.
+    pub key: Arc<SealingKey>,
+    /// Most steps in a batch.
+    pub batch: usize,
+}
+
+impl Worker for TargetWorker {
+    fn lane(&self) -> &str {
+        self.target.name()
+    }
+    fn slots(&self) -> usize {
+        1
+    }
+    fn batch(&self) -> usize {
+        self.batch
+    }
+    fn never_blindly(&self) -> bool {
+        false
+    }
+    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>> {
+        Box::pin(async move {
+            let mut answers: Vec<Result<Success, Fault>> = batch
+                .iter()
+                .map(|claim| Err(Fault::permanent(format!("a target cannot {}", claim.verb.as_str()))))
+                .collect();
+            for verb in [Verb::Undo, Verb::Apply, Verb::Prove] {
+                let mut places = Vec::new();
+                let mut works = Vec::new();
+                for (place, claim) in batch.iter().enumerate().filter(|(_, claim)| claim.verb == verb) {
+                    match self.work(claim) {
+                        Ok(work) => {
+                            places.push(place);
+                            works.push(work);
+                        }
+                        Err(fault) => answers[place] = Err(fault),
+                    }
+                }
+                if works.is_empty() {
+                    continue;
+                }
+                for (place, answer) in places.into_iter().zip(self.ask(verb, &works).await) {
+                    answers[place] = answer;
+                }
+            }
+            answers
+        })
+    }
+}
+
+impl TargetWorker {
+    fn work(&self, claim: &Claim) -> Result<Work, Fault> {
+        let account = claim
+            .account
+            .clone()
+            .ok_or_else(|| Fault::permanent("the account's data are gone from the journal; withdraw the request"))?;
+        let credential = match &claim.sealed {
+            Some(sealed) => Some(self.key.open_credential(&super::mint::purpose(claim.uid), sealed)?),
+            None if claim.action.mints() && claim.verb != Verb::Undo => {
+                return Err(Fault::permanent("the password is gone from the journal; withdraw the request"));
+            }
+            None => None,
+        };
+        Ok(Work { step: claim.step, action: claim.action, account, credential, uncertain: claim.uncertain })
+    }
+
+    async fn ask(&self, verb: Verb, works: &[Work]) -> Vec<Result<Success, Fault>> {
+        match verb {
+            Verb::Apply => {
+                let answers = self.target.apply(works).await;
+                let success = |applied: crate::target::Applied| Success {
+                    external_id: applied.external_id,
+                    ..Success::default()
+                };
+                answers.into_iter().map(|answer| answer.map(success)).collect()
+            }
+            Verb::Prove => {
+                let answers = self.target.prove(works).await;
+                answers.into_iter().map(|a| a.map(|proof| Success { proof: Some(proof), ..Success::default() })).collect()
+            }
+            Verb::Undo => self.target.undo(works).await.into_iter().map(|a| a.map(|()| Success::default())).collect(),
+            Verb::Mint | Verb::Deliver => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The outcome document: what became of a request, for whoever handed it in. No secret is in it.
+//!
+//! Outcome file, queue message and webhook body are this one document; `akund schema outcome` prints its schema.
+
+use super::Check;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Version 1 of the document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// Format version: 1.
+    pub akund: u32,
+    /// The request that it is about.
+    pub request: OutcomeRequest,
+    /// Where the request stands: refused, redirected, conflicted, held, working, waiting, stuck, done, withdrawing or withdrawn.
+    pub state: String,
+    /// Whether nothing more will happen to it.
+    pub ended: bool,
+    /// What judging gave: permit, redirect, refuse, conflict or hold.
+    pub verdict: String,
+    /// Why, in sentences: reasons of a refusal or conflict, or what is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// With a conflict: free names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<String>,
+    /// Each requirement and its result.
+    pub checklist: Vec<Check>,
+    /// The account, where one was granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<OutcomeAccount>,
+    /// Each step, in order.
+    pub steps: Vec<OutcomeStep>,
+    /// When it was received. RFC 3339, UTC.
+    #[schemars(with = "String")]
+    pub received_at: Timestamp,
+    /// When it came to stand where it stands.
+    #[schemars(with = "String")]
+    pub state_at: Timestamp,
+    /// SHA-256 of the procedure file by which it was judged, hex.
+    pub procedure_sha256: String,
+    /// Head of the audit chain when this was written, `SEQ:HASH`: keep it, and `akund audit verify --head` finds a cut-off record.
+    pub audit_head: String,
+}
+
+/// Which request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeRequest {
+    /// akund's own id, as in the audit record and the log.
+    pub uid: String,
+    /// The procedure.
+    pub procedure: String,
+    /// The sender's id.
+    pub id: String,
+    /// Its revision.
+    pub revision: u32,
+    /// What it asked for.
+    pub action: String,
+    /// The source that handed it in.
+    pub source: String,
+    /// The file, and the line in it.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+}
+
+/// Which account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeAccount {
+    /// akund's own id.
+    pub uid: String,
+    /// Mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// User name.
+    pub username: String,
+    /// Services.
+    pub services: Vec<String>,
+    /// First instant at which it is no longer valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub ends_at: Option<Timestamp>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeStep {
+    /// The target or channel.
+    pub lane: String,
+    /// mint, apply, prove, undo or deliver.
+    pub verb: String,
+    /// With deliver: which notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+    /// The number of the step in the written procedure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sop: Option<String>,
+    /// blocked, ready, retry, running, done, stuck or cancelled.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When the first attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub began_at: Option<Timestamp>,
+    /// When it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub done_at: Option<Timestamp>,
+    /// With prove: login, stored or observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+    /// The last attempt's failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// With deliver: the next system's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
+}
+
+/// The JSON Schema of [`Outcome`].
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Outcome).to_value()
+}
