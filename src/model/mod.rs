@@ -4,6 +4,7 @@
 pub mod account;
 pub mod address;
 pub mod fault;
+pub mod letters;
 pub mod phone;
 pub mod request;
 pub mod secret;
@@ -13,6 +14,7 @@ pub mod verdict;
 pub use account::{Account, AccountUid, Credential, Quota, Scheme};
 pub use address::{Address, Domain, Username};
 pub use fault::{Fault, FaultClass};
+pub use letters::Invalid;
 pub use phone::Phone;
 pub use request::{Action, Approval, Decision, Document, Person, Record, RequestKey, RequestUid};
 pub use secret::Secret;
