@@ -4,6 +4,7 @@
 pub mod account;
 pub mod address;
 pub mod fault;
+pub mod letters;
 pub mod outcome;
 pub mod phone;
 pub mod request;
@@ -15,6 +16,7 @@ pub use account::{Account, AccountUid, Credential, Quota, Scheme};
 pub use address::{Address, Domain, Username};
 pub use outcome::{Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep};
 pub use fault::{Fault, FaultClass};
+pub use letters::Invalid;
 pub use phone::Phone;
 pub use request::{Action, Approval, Decision, Document, Person, Record, RequestKey, RequestUid};
 pub use secret::Secret;

@@ -37,6 +37,21 @@ impl fmt::Display for RequestKey {
     }
 }
 
+impl std::str::FromStr for RequestKey {
+    type Err = String;
+    /// Reads back what `Display` writes. An id may hold `:` and `@`, a procedure's name may not hold `:`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let like = || format!("found {}, expected PROCEDURE:ID@REVISION", super::letters::quoted(text));
+        let (procedure, rest) = text.split_once(':').ok_or_else(like)?;
+        let (id, revision) = rest.rsplit_once('@').ok_or_else(like)?;
+        let revision = revision.parse().ok().filter(|r| *r >= 1).ok_or_else(like)?;
+        if procedure.is_empty() || id.is_empty() {
+            return Err(like());
+        }
+        Ok(Self { procedure: procedure.into(), id: id.into(), revision })
+    }
+}
+
 /// What a request asks for.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, schemars::JsonSchema,
@@ -197,5 +212,21 @@ impl Record {
     /// Who gets what is said about this request: the responsible person where there is one, else the applicant.
     pub fn contact(&self) -> &Person {
         self.responsible.as_ref().unwrap_or(&self.applicant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_back_as_it_is_written() {
+        for id in ["B-12/Un.03/2026", "a@b", "a:b", "x"] {
+            let key = RequestKey { procedure: "unja-email".into(), id: id.into(), revision: 2 };
+            assert_eq!(key.to_string().parse(), Ok(key));
+        }
+        for bad in ["", "x", "p:x", ":x@1", "p:@1", "p:x@0", "p:x@-1", "p:x@1.5"] {
+            assert!(bad.parse::<RequestKey>().is_err(), "{bad}");
+        }
     }
 }
