@@ -1,0 +1,260 @@
+//! From the text of a procedure file to a [`Procedure`], or to everything that is wrong with it.
+//!
+//! First the shape (keys and types, against the schema), then the meaning: each reference must lead somewhere, each
+//! pattern and template must compile, and no rule may contradict another.
+
+mod account;
+mod category;
+mod chain;
+mod texts;
+
+use super::file::{CheckKind, File, SopStep};
+use super::procedure::{Procedure, SopIndex};
+use super::report::Finding;
+use super::shape::{Place, Spans, suggestion};
+use jiff::tz::TimeZone;
+use regex::Regex;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// Format version of procedure files.
+const FORMAT: u32 = 1;
+
+/// Parses, checks and compiles.
+pub(super) fn procedure(file_name: &str, text: &str) -> Result<Procedure, Vec<Finding>> {
+    let mut spans = Spans::parse(text)?;
+    let mut findings = spans.compare(&super::schema());
+    let unreadable = findings.iter().any(|f| !f.message.starts_with("unknown key"));
+    if unreadable {
+        return Err(findings);
+    }
+    let file = match File::deserialize(toml::de::Deserializer::from(spans.into_table())) {
+        Ok(file) => file,
+        Err(error) => {
+            findings.push(Finding { span: error.span(), message: error.message().to_owned(), help: None });
+            return Err(findings);
+        }
+    };
+    let spans = Spans::parse(text)?;
+    let mut checker = Checker { file: &file, spans: &spans, findings };
+    let compiled = checker.compile(file_name, text);
+    let findings = checker.findings;
+    match compiled {
+        Some(parts) if findings.is_empty() => Ok(parts.into_procedure(file)),
+        _ => Err(findings),
+    }
+}
+
+/// Everything but the file itself.
+struct Compiled {
+    sha256: String,
+    zone: TimeZone,
+    categories: std::collections::BTreeMap<String, super::procedure::CategoryRules>,
+    chain: Vec<super::procedure::Link>,
+    reserved: super::naming::Reserved,
+    texts_id: std::collections::BTreeMap<String, String>,
+    texts_en: std::collections::BTreeMap<String, String>,
+    sop: SopIndex,
+}
+
+impl Compiled {
+    fn into_procedure(self, file: File) -> Procedure {
+        let Self { sha256, zone, categories, chain, reserved, texts_id, texts_en, sop } = self;
+        let documents = file.document.clone();
+        Procedure { file, sha256, zone, categories, chain, documents, reserved, texts_id, texts_en, sop }
+    }
+}
+
+/// Walks the file and collects findings.
+struct Checker<'f> {
+    file: &'f File,
+    spans: &'f Spans<'f>,
+    findings: Vec<Finding>,
+}
+
+impl Checker<'_> {
+    fn compile(&mut self, file_name: &str, text: &str) -> Option<Compiled> {
+        self.head(file_name);
+        let zone = self.zone();
+        let (texts_id, texts_en) = self.texts();
+        let chain = self.chain();
+        self.documents();
+        let reserved = self.reserved();
+        let categories = self.categories();
+        self.delivery();
+        let sop = self.steps();
+        let sha256 = hex(&Sha256::digest(text.as_bytes()));
+        Some(Compiled { sha256, zone: zone?, categories, chain, reserved: reserved?, texts_id, texts_en, sop })
+    }
+
+    fn find(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
+        let help = help.into();
+        let finding = Finding::at(self.spans.of(place), message);
+        self.findings.push(if help.is_empty() { finding } else { finding.help(help) });
+    }
+
+    fn head(&mut self, file_name: &str) {
+        let top = Place::default();
+        if self.file.akund != FORMAT {
+            let message = format!("format version {} is not known", self.file.akund);
+            self.find(&top.key("akund"), message, format!("expected `akund = {FORMAT}`"));
+        }
+        let name = &self.file.name;
+        if !is_word(name) {
+            let message = format!("`{name}` is not a name for a procedure");
+            self.find(&top.key("name"), message, "expected lower-case letters, digits and `-`");
+        }
+        let stem = std::path::Path::new(file_name).file_stem().and_then(|s| s.to_str()).unwrap_or(file_name);
+        if stem != name {
+            let message = format!("the procedure is named `{name}`, but its file `{stem}`");
+            self.find(&top.key("name"), message, format!("write `name = \"{stem}\"`, or rename the file"));
+        }
+        if self.file.country.parse::<phonenumber::country::Id>().is_err() {
+            let message = format!("`{}` is not a country", self.file.country);
+            self.find(&top.key("country"), message, "expected two letters of ISO 3166-1, like `ID`");
+        }
+        for (key, text) in [("title", &self.file.title), ("institution", &self.file.institution)] {
+            if text.trim().is_empty() {
+                self.find(&top.key(key), format!("`{key}` is empty"), "expected a text; people read it");
+            }
+        }
+        if self.file.actions.is_empty() {
+            self.find(&top.key("actions"), "no action is allowed", "expected at least one, like `[\"create\"]`");
+        }
+    }
+
+    fn zone(&mut self) -> Option<TimeZone> {
+        let name = self.file.time_zone.as_str();
+        match TimeZone::get(name) {
+            Ok(zone) => Some(zone),
+            Err(_) => {
+                let help = "expected an IANA name, like `Asia/Jakarta`; the system's tzdata must have it";
+                self.find(&Place::default().key("time_zone"), format!("the time zone `{name}` is not known"), help);
+                None
+            }
+        }
+    }
+
+    fn delivery(&mut self) {
+        let place = Place::default().key("delivery").key("channels");
+        let channels = &self.file.delivery.channels;
+        if channels.is_empty() {
+            self.find(&place, "no channel is named", "expected the name of at least one [channel] of the configuration");
+        }
+        self.unique(channels.iter().enumerate().map(|(i, c)| (c.as_str(), place.at(i))), "channel");
+    }
+
+    fn steps(&mut self) -> SopIndex {
+        let top = Place::default().key("step");
+        let steps = &self.file.step;
+        self.unique(steps.iter().enumerate().map(|(i, s)| (s.number.as_str(), top.at(i).key("number"))), "step");
+        let mut index = SopIndex::default();
+        for (i, step) in steps.iter().enumerate() {
+            self.step(&mut index, step, &top.at(i));
+        }
+        let documents = self.file.document.iter().map(|d| ("document", &d.step)).enumerate();
+        let approvals = self.file.approval.iter().map(|a| ("approval", &a.step)).enumerate();
+        for (i, (table, step)) in documents.chain(approvals) {
+            let Some(step) = step else { continue };
+            if !steps.iter().any(|s| s.number == *step) {
+                let known: Vec<&str> = steps.iter().map(|s| s.number.as_str()).collect();
+                let help = format!("expected the `number` of a [[step]]: {}", listed(&known));
+                self.find(&Place::default().key(table).at(i).key("step"), format!("there is no step `{step}`"), help);
+            }
+        }
+        index
+    }
+
+    /// Enters what a step carries; each part of akund's work is carried by one step.
+    fn step(&mut self, index: &mut SopIndex, step: &SopStep, place: &Place) {
+        let number = || step.number.clone();
+        let twice = |what: &str, other: String| {
+            (format!("`{what}` is carried by step {other} already"), "expected each in one step only".to_owned())
+        };
+        let mut wrong: Vec<(&str, (String, String))> = Vec::new();
+        for verb in &step.verbs {
+            if let Some(other) = index.verbs.insert(*verb, number()) {
+                wrong.push(("verbs", twice(verb.as_str(), other)));
+            }
+        }
+        for notice in &step.notices {
+            if let Some(other) = index.notices.insert(*notice, number()) {
+                wrong.push(("notices", twice(notice.as_str(), other)));
+            }
+        }
+        for check in &step.checks {
+            if let Some(other) = index.checks.insert(*check, number()) {
+                wrong.push(("checks", twice(check_word(*check), other)));
+            }
+        }
+        for (key, (message, help)) in wrong {
+            self.find(&place.key(key), message, help);
+        }
+    }
+
+    /// Names that may stand once only.
+    fn unique<'n>(&mut self, names: impl Iterator<Item = (&'n str, Place)>, what: &str) {
+        let mut seen = BTreeSet::new();
+        for (name, place) in names {
+            if !seen.insert(name) {
+                self.find(&place, format!("the {what} `{name}` stands here twice"), "");
+            }
+        }
+    }
+
+    /// A word that must be one of those defined elsewhere.
+    fn known(&mut self, word: &str, known: &[&str], place: &Place, what: &str) {
+        if !known.contains(&word) {
+            let help = format!("{}{what}s: {}", suggestion(word, known.iter().copied()), listed(known));
+            self.find(place, format!("there is no {what} `{word}`"), help);
+        }
+    }
+
+    /// A regular expression that must match the whole text.
+    fn pattern(&mut self, pattern: &str, place: &Place) -> Option<Regex> {
+        match Regex::new(&format!("^(?:{pattern})$")) {
+            Ok(regex) => Some(regex),
+            Err(error) => {
+                let cause = error.to_string();
+                let cause = cause.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                let help = "expected a regular expression (without `^` and `$`: it is always held against the whole text)";
+                self.find(place, format!("`{pattern}` is not a regular expression: {cause}"), help);
+                None
+            }
+        }
+    }
+}
+
+fn check_word(check: CheckKind) -> &'static str {
+    match check {
+        CheckKind::Category => "category",
+        CheckKind::Fields => "fields",
+        CheckKind::Documents => "documents",
+        CheckKind::Approvals => "approvals",
+        CheckKind::Contact => "contact",
+        CheckKind::Account => "account",
+        CheckKind::Expiry => "expiry",
+        CheckKind::Register => "register",
+        CheckKind::Targets => "targets",
+        CheckKind::Holder => "holder",
+    }
+}
+
+/// Lower-case letters, digits and single hyphens between them.
+fn is_word(text: &str) -> bool {
+    let inner = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    text.len() <= 64 && text.split('-').all(inner)
+}
+
+fn listed(words: &[&str]) -> String {
+    if words.is_empty() { "there is none".into() } else { words.join(", ") }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,225 @@
+//! A procedure ready for judging: checked, with everything compiled and every reference resolved.
+
+use super::file::{ApprovalRule, Category, CheckKind, DocumentRule, File, Language, RouteKind};
+use super::naming::{NameRule, Reserved};
+use super::plan::Site;
+use super::report::Report;
+use crate::model::{Action, Domain, NoticeKind, Quota, Record, Verb};
+use jiff::tz::TimeZone;
+use regex::Regex;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A written procedure, parsed and checked. Made only by [`Procedure::parse`].
+#[derive(Debug)]
+pub struct Procedure {
+    pub(super) file: File,
+    pub(super) sha256: String,
+    pub(super) zone: TimeZone,
+    pub(super) categories: BTreeMap<String, CategoryRules>,
+    pub(super) chain: Vec<Link>,
+    pub(super) documents: Vec<DocumentRule>,
+    pub(super) reserved: Reserved,
+    pub(super) texts_id: BTreeMap<String, String>,
+    pub(super) texts_en: BTreeMap<String, String>,
+    pub(super) sop: SopIndex,
+}
+
+/// A category with the procedure's defaults filled in.
+#[derive(Debug)]
+pub(super) struct CategoryRules {
+    pub written: Category,
+    pub language: Language,
+    pub identifier: Option<Regex>,
+    pub services: Vec<String>,
+    pub allowed_services: Vec<String>,
+    pub quota: Option<Quota>,
+    pub max_quota: Option<Quota>,
+    pub group: Option<String>,
+    pub groups: Vec<String>,
+    pub domains: Vec<Domain>,
+    /// None: no account of this procedure has an address.
+    pub address: Option<NameRule>,
+    pub username: NameRule,
+    pub one_per_holder: bool,
+    pub default_days: Option<u32>,
+    pub max_days: Option<u32>,
+}
+
+/// What becomes of one record's category, with its source taken into account.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route<'p> {
+    pub kind: RouteKind,
+    pub instructions: Option<&'p str>,
+    pub reason: Option<&'p str>,
+    pub without_documents: &'p [String],
+    pub without_approvals: &'p [String],
+}
+
+impl CategoryRules {
+    /// The source's own route where it has one, else the category's.
+    pub fn route(&self, source: &str) -> Route<'_> {
+        let own = &self.written;
+        let (instructions, reason) = (own.instructions.as_deref(), own.reason.as_deref());
+        match own.source.iter().find(|s| s.source == source) {
+            Some(s) => Route {
+                kind: s.route,
+                instructions: s.instructions.as_deref().or(instructions),
+                reason: s.reason.as_deref().or(reason),
+                without_documents: &s.without_documents,
+                without_approvals: &s.without_approvals,
+            },
+            None => Route { kind: own.route, instructions, reason, without_documents: &[], without_approvals: &[] },
+        }
+    }
+}
+
+/// One link of the chain of approvals, with the roles that may decide in it.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub rule: ApprovalRule,
+    pub title: Titled,
+    pub accepts: Vec<(String, Standing)>,
+}
+
+/// In what standing somebody decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The role itself.
+    Own,
+    /// A role that is as good.
+    Alternative,
+    /// An official who acts for it.
+    Acting,
+}
+
+/// A title in both languages.
+#[derive(Debug, Clone)]
+pub(super) struct Titled {
+    pub id: String,
+    pub en: String,
+}
+
+impl Titled {
+    /// English falls back to the plain title.
+    pub fn new(title: &str, en: Option<&str>) -> Self {
+        Self { id: title.to_owned(), en: en.unwrap_or(title).to_owned() }
+    }
+    pub fn in_language(&self, language: Language) -> &str {
+        match language {
+            Language::Id => &self.id,
+            Language::En => &self.en,
+        }
+    }
+}
+
+/// Which SOP step each part of akund's work carries.
+#[derive(Debug, Default)]
+pub(super) struct SopIndex {
+    pub verbs: BTreeMap<Verb, String>,
+    pub notices: BTreeMap<NoticeKind, String>,
+    pub checks: BTreeMap<CheckKind, String>,
+}
+
+impl SopIndex {
+    pub fn verb(&self, verb: Verb) -> Option<String> {
+        self.verbs.get(&verb).cloned()
+    }
+    pub fn notice(&self, notice: NoticeKind) -> Option<String> {
+        self.notices.get(&notice).or_else(|| self.verbs.get(&Verb::Deliver)).cloned()
+    }
+    pub fn check(&self, kind: CheckKind) -> Option<String> {
+        self.checks.get(&kind).cloned()
+    }
+}
+
+impl Procedure {
+    /// Parses and checks a procedure file. `file_name` is shown in the report; its stem must be the file's `name`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, each finding at its line.
+    pub fn parse(file_name: &str, text: &str) -> Result<Self, Report> {
+        super::check::procedure(file_name, text).map_err(|findings| Report::new(file_name, text, findings))
+    }
+    /// The word in `procedure` of a record.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+    /// What it is called, for people.
+    pub fn title(&self) -> &str {
+        &self.file.title
+    }
+    /// SHA-256 of the file's bytes, 64 hex digits.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+    /// ISO 3166-1 alpha-2: the country of phone numbers without a country code.
+    pub fn country(&self) -> &str {
+        &self.file.country
+    }
+    /// The zone in which its days begin and end.
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.zone
+    }
+    /// Language of reasons and notices, "id" or "en"; a category may have its own.
+    pub fn language(&self) -> &str {
+        self.file.language.as_str()
+    }
+    /// The categories that it knows.
+    pub fn categories(&self) -> impl Iterator<Item = &str> {
+        self.categories.keys().map(String::as_str)
+    }
+    /// What may be asked for.
+    pub fn actions(&self) -> &[Action] {
+        &self.file.actions
+    }
+
+    /// What in this procedure cannot be carried out at this site; each a sentence for the sysadmin. Empty: all is well.
+    pub fn check_site(&self, site: &Site) -> Vec<String> {
+        let name = self.name();
+        let mut wrong = Vec::new();
+        let services = self.categories.values().flat_map(|c| c.services.iter().chain(&c.allowed_services));
+        let services: BTreeSet<&String> = services.collect();
+        for service in services.into_iter().filter(|s| !site.targets.iter().any(|t| t.services.contains(s))) {
+            wrong.push(format!(
+                "procedure `{name}` grants the service `{service}`, but no [target] provides it; \
+                 add it to a target's `services` or take it out of the procedure"
+            ));
+        }
+        for channel in self.file.delivery.channels.iter().filter(|c| !site.channels.iter().any(|s| s.name == **c)) {
+            let known: Vec<&str> = site.channels.iter().map(|c| c.name.as_str()).collect();
+            let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
+            wrong.push(format!(
+                "procedure `{name}` delivers through the channel `{channel}`, but the configuration has no \
+                 [channel.{channel}] (channels: {known})"
+            ));
+        }
+        wrong
+    }
+
+    pub(super) fn category(&self, record: &Record) -> Option<&CategoryRules> {
+        self.categories.get(&record.applicant.category)
+    }
+
+    /// The language of everything that is said about a record.
+    pub(super) fn language_for(&self, record: &Record) -> Language {
+        self.category(record).map_or(self.file.language, |c| c.language)
+    }
+
+    /// The texts in a language.
+    pub(super) fn texts(&self, language: Language) -> &BTreeMap<String, String> {
+        match language {
+            Language::Id => &self.texts_id,
+            Language::En => &self.texts_en,
+        }
+    }
+
+    /// The texts for a record's notices, with the `instructions` of its route.
+    pub(super) fn texts_for(&self, record: &Record, source: &str) -> BTreeMap<String, String> {
+        let mut texts = self.texts(self.language_for(record)).clone();
+        let key = self.category(record).and_then(|c| c.route(source).instructions);
+        if let Some(instructions) = key.and_then(|k| texts.get(k).cloned()) {
+            texts.insert("instructions".into(), instructions);
+        }
+        texts
+    }
+}
