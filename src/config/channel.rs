@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// One channel, by kind.
+/// One channel, by `kind`. Read only through [`super::load`].
 #[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum ChannelConfig {
     /// A mail submission server.
     Smtp(SmtpConfig),

@@ -1,18 +1,30 @@
 //! The site's configuration: one struct per concern. Unknown keys are errors.
+//!
+//! [`load::load`] reads it. The kinds of targets and channels are enums told apart by their `kind` key: that is done by
+//! [`load`]'s own decoding and not by serde's tag, which would lose the line of a mistake inside.
 
 pub mod channel;
+mod check;
 pub mod load;
+mod report;
 pub mod source;
 pub mod target;
+mod tree;
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use channel::ChannelConfig;
+pub use check::problems;
+pub use load::load;
+pub use report::ConfigReport;
 pub use source::SourceConfig;
 pub use target::TargetConfig;
+
+/// The format version that this akund reads.
+pub const VERSION: u32 = 1;
 
 /// `/etc/akund/akund.toml`, with `conf.d/*.toml` and `AKUND_*` over it.
 #[derive(Debug, Clone, Deserialize)]
@@ -53,6 +65,40 @@ pub struct Config {
     /// Diagnosis log.
     #[serde(default)]
     pub log: LogConfig,
+}
+
+impl Config {
+    /// Makes relative paths absolute: they are relative to `base`.
+    fn anchor(&mut self, base: &Path) {
+        let mut paths = vec![
+            &mut self.journal.path,
+            &mut self.spool.path,
+            &mut self.procedures.path,
+            &mut self.templates.path,
+            &mut self.control.socket,
+        ];
+        paths.extend(self.journal.key_file.as_mut());
+        paths.extend(self.source.iter_mut().filter_map(|s| s.allowed_signers.as_mut()));
+        for target in self.target.values_mut() {
+            match target {
+                TargetConfig::MailMaps(maps) => paths.push(&mut maps.database),
+                TargetConfig::Radius(radius) => paths.push(&mut radius.database),
+            }
+        }
+        for channel in self.channel.values_mut() {
+            match channel {
+                ChannelConfig::Smtp(smtp) => {
+                    paths.extend(smtp.ca_file.as_mut());
+                    // A bare name is a systemd credential's.
+                    paths.extend(smtp.password_file.as_mut().filter(|p| p.components().count() > 1));
+                }
+                ChannelConfig::Outbox(outbox) => paths.push(&mut outbox.path),
+            }
+        }
+        for path in paths {
+            *path = base.join(&*path);
+        }
+    }
 }
 
 /// `[journal]`

@@ -4,9 +4,9 @@ use crate::model::Scheme;
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// One target, by kind.
+/// One target, by `kind`. Read only through [`super::load`].
 #[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum TargetConfig {
     /// Postfix and Dovecot look-up tables.
     MailMaps(MailMapsConfig),

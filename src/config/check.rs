@@ -1,0 +1,252 @@
+//! What must hold between the values of a configuration that is well formed.
+
+use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
+use super::source::SignatureRule;
+use super::target::{MailMapsConfig, RadiusConfig};
+use super::tree::Part;
+use super::{ChannelConfig, Config, SourceConfig, TargetConfig, VERSION};
+use crate::model::{Scheme, Verb};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+
+/// A sentence about what is wrong, and the path of the key that it is about.
+pub(super) struct Finding {
+    pub path: Vec<Part>,
+    pub sentence: String,
+}
+
+/// Everything that is wrong with a configuration that is well formed, as sentences. Empty: nothing.
+pub fn problems(config: &Config) -> Vec<String> {
+    findings(config).into_iter().map(|f| f.sentence).collect()
+}
+
+pub(super) fn findings(config: &Config) -> Vec<Finding> {
+    let mut found = Findings(Vec::new());
+    found.check(config.akund == VERSION, ["akund"], || {
+        format!(
+            "version {} of the configuration is not known to this akund, which reads version {VERSION}",
+            config.akund
+        )
+    });
+    spool_and_lane(config, &mut found);
+    log(config, &mut found);
+    sources(&config.source, &mut found);
+    lane_names(config, &mut found);
+    databases(config, &mut found);
+    for (name, target) in &config.target {
+        match target {
+            TargetConfig::MailMaps(maps) => mail_maps(name, maps, &mut found),
+            TargetConfig::Radius(radius) => self::radius(name, radius, &mut found),
+        }
+    }
+    for (name, channel) in &config.channel {
+        match channel {
+            ChannelConfig::Smtp(smtp) => self::smtp(name, smtp, &mut found),
+            ChannelConfig::Outbox(outbox) => self::outbox(name, outbox, &mut found),
+        }
+    }
+    found.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Notes `sentence` unless `holds`.
+    fn check<const N: usize>(&mut self, holds: bool, path: [&str; N], sentence: impl FnOnce() -> String) {
+        self.check_at(holds, path.map(key).into(), sentence);
+    }
+    fn check_at(&mut self, holds: bool, path: Vec<Part>, sentence: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(Finding { path, sentence: sentence() });
+        }
+    }
+}
+
+fn key(name: &str) -> Part {
+    Part::Key(name.to_owned())
+}
+
+fn spool_and_lane(config: &Config, found: &mut Findings) {
+    let lane = &config.lane;
+    let positive: [(&[&str], bool); 8] = [
+        (&["spool", "max_bytes"], config.spool.max_bytes > 0),
+        (&["spool", "rescan_seconds"], config.spool.rescan_seconds > 0),
+        (&["lane", "batch"], lane.batch > 0),
+        (&["lane", "retry_seconds"], lane.retry_seconds > 0),
+        (&["lane", "retry_max_seconds"], lane.retry_max_seconds > 0),
+        (&["lane", "give_up_hours"], lane.give_up_hours > 0),
+        (&["lane", "settle_seconds"], lane.settle_seconds > 0),
+        (&["spool", "settle_ms"], config.spool.settle_ms > 0),
+    ];
+    for (path, holds) in positive {
+        found.check_at(holds, path.iter().map(|k| key(k)).collect(), || {
+            format!("{} must be at least 1", path.join("."))
+        });
+    }
+    found.check(lane.retry_max_seconds >= lane.retry_seconds, ["lane", "retry_max_seconds"], || {
+        format!(
+            "the longest wait (lane.retry_max_seconds = {}) is shorter than the first one (lane.retry_seconds = {})",
+            lane.retry_max_seconds, lane.retry_seconds
+        )
+    });
+}
+
+fn log(config: &Config, found: &mut Findings) {
+    let Some(filter) = &config.log.filter else { return };
+    if let Err(e) = crate::observe::logs::parse_filter(filter) {
+        found.check(false, ["log", "filter"], || format!("the log filter \"{filter}\" cannot be read: {e}"));
+    }
+}
+
+/// A name that is a directory, a lane, a label of metrics and an argument of commands all at once.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (1..=64).contains(&name.len()) && name.starts_with(plain) && name.chars().all(|c| plain(c) || c == '-')
+}
+
+const NAME_RULE: &str =
+    "names are of lower-case letters, digits and `-`, begin with a letter or digit, and have at most 64 characters";
+
+fn sources(sources: &[SourceConfig], found: &mut Findings) {
+    for (i, source) in sources.iter().enumerate() {
+        let at = |name: &str| vec![key("source"), Part::Index(i), key(name)];
+        let name = &source.name;
+        found.check_at(is_name(name), at("name"), || format!("{name:?} cannot be a source's name: {NAME_RULE}"));
+        let first = sources.iter().position(|s| s.name == *name) == Some(i);
+        found.check_at(first, at("name"), || format!("source {name} stands twice: each has one [[source]] entry"));
+        match (source.signature, &source.allowed_signers) {
+            (SignatureRule::Required, None) => found.check_at(false, at("signature"), || {
+                format!("source {name} requires signatures, and allowed_signers does not say whose")
+            }),
+            (SignatureRule::None, Some(_)) => found.check_at(false, at("allowed_signers"), || {
+                format!("source {name} names allowed_signers, but looks at no signature: set signature = \"required\"")
+            }),
+            _ => {}
+        }
+    }
+}
+
+fn lane_names(config: &Config, found: &mut Findings) {
+    let targets = config.target.keys().map(|name| ("target", name));
+    let channels = config.channel.keys().map(|name| ("channel", name));
+    for (section, name) in targets.chain(channels) {
+        found.check(is_name(name), [section, name], || format!("{name:?} cannot be a {section}'s name: {NAME_RULE}"));
+        found.check(name != Verb::MINT_LANE, [section, name], || {
+            format!("a {section} cannot be called {name}: that is the lane that makes passwords")
+        });
+    }
+    for name in config.channel.keys().filter(|name| config.target.contains_key(*name)) {
+        found.check(false, ["channel", name], || {
+            format!("a target and a channel are both called {name}: each is a lane, and a lane's name stands once")
+        });
+    }
+}
+
+/// One SQLite file has one owner: mail's readers must never see NT hashes, and nobody the journal.
+fn databases(config: &Config, found: &mut Findings) {
+    let mut owners: BTreeMap<&Path, String> = BTreeMap::from([(config.journal.path.as_path(), "the journal".into())]);
+    for (name, target) in &config.target {
+        let path = match target {
+            TargetConfig::MailMaps(maps) => maps.database.as_path(),
+            TargetConfig::Radius(radius) => radius.database.as_path(),
+        };
+        match owners.get(path) {
+            Some(owner) => found.check(false, ["target", name, "database"], || {
+                format!(
+                    "target {name} has the database {} which is that of {owner}: each needs a file of its own",
+                    path.display()
+                )
+            }),
+            None => {
+                owners.insert(path, format!("target {name}"));
+            }
+        }
+    }
+}
+
+fn mail_maps(name: &str, maps: &MailMapsConfig, found: &mut Findings) {
+    services(name, &maps.services, found);
+    found.check(maps.password != Scheme::NtHash, ["target", name, "password"], || {
+        format!("target {name} cannot store nt-hash: Postfix's and Dovecot's readers must not see it; use sha512-crypt")
+    });
+    let unknown = unknown_placeholder(&maps.home);
+    found.check(unknown.is_none(), ["target", name, "home"], || {
+        format!(
+            "home of target {name}: {} is unknown; {{domain}}, {{local}} and {{address}} are known",
+            unknown.unwrap_or_default()
+        )
+    });
+    found.check(maps.home.starts_with('/'), ["target", name, "home"], || {
+        format!("home of target {name} must be an absolute path, not {}", maps.home)
+    });
+}
+
+/// The first `{…}` that is not known, or a brace without its partner.
+fn unknown_placeholder(template: &str) -> Option<String> {
+    let rest = ["{domain}", "{local}", "{address}"].iter().fold(template.to_owned(), |t, known| t.replace(known, ""));
+    let start = rest.find(['{', '}'])?;
+    let end = rest[start..].find('}').map_or(rest.len(), |i| start + i + 1);
+    Some(rest[start..end].to_owned())
+}
+
+fn radius(name: &str, radius: &RadiusConfig, found: &mut Findings) {
+    services(name, &radius.services, found);
+    let known = matches!(radius.password, Scheme::Sha512Crypt | Scheme::NtHash);
+    found.check(known, ["target", name, "password"], || {
+        format!("target {name}: FreeRADIUS takes sha512-crypt or nt-hash here")
+    });
+}
+
+fn services(name: &str, services: &[String], found: &mut Findings) {
+    found.check(!services.is_empty(), ["target", name, "services"], || {
+        format!("target {name} provides no service: no request would ever reach it")
+    });
+}
+
+fn smtp(name: &str, smtp: &SmtpConfig, found: &mut Findings) {
+    mailbox(name, "from", &smtp.from, found);
+    if let Some(reply_to) = &smtp.reply_to {
+        mailbox(name, "reply_to", reply_to, found);
+    }
+    found.check(smtp.tls != SmtpTls::None || is_loopback(&smtp.host), ["channel", name, "tls"], || {
+        format!(
+            "channel {name} would send passwords to {} in clear text: tls = \"none\" is for loopback only",
+            smtp.host
+        )
+    });
+    found.check(smtp.username.is_none() || smtp.password_file.is_some(), ["channel", name, "username"], || {
+        format!("channel {name} has a username without a password_file")
+    });
+    found.check(smtp.password_file.is_none() || smtp.username.is_some(), ["channel", name, "password_file"], || {
+        format!("channel {name} has a password_file without a username")
+    });
+    found.check(smtp.port != Some(0), ["channel", name, "port"], || format!("channel {name}: port 0 is no server's"));
+    found.check((1..=64).contains(&smtp.connections), ["channel", name, "connections"], || {
+        format!("channel {name}: connections must be from 1 to 64")
+    });
+    found.check(smtp.timeout_seconds > 0, ["channel", name, "timeout_seconds"], || {
+        format!("channel {name}: timeout_seconds must be at least 1")
+    });
+    let hosts = [("host", Some(&smtp.host)), ("hello", smtp.hello.as_ref())];
+    for (field, host) in hosts.iter().filter_map(|(field, host)| host.map(|h| (*field, h))) {
+        let good = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]_".contains(c));
+        found.check(good, ["channel", name, field], || format!("channel {name}: {host:?} is no host name"));
+    }
+}
+
+fn outbox(name: &str, outbox: &OutboxConfig, found: &mut Findings) {
+    mailbox(name, "from", &outbox.from, found);
+}
+
+fn mailbox(name: &str, field: &str, text: &str, found: &mut Findings) {
+    found.check(text.parse::<lettre::message::Mailbox>().is_ok(), ["channel", name, field], || {
+        format!("{field} of channel {name} is neither an address nor `Name <address>`: {text:?}")
+    });
+}
+
+/// Whether a connection to this name cannot leave the machine.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

@@ -1,0 +1,465 @@
+//! What is counted. Labels are names from the configuration and words of the model: bounded, and never personal data.
+
+use super::exposition;
+use crate::model::{FaultClass, NoticeKind, Verb};
+use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Metric, Registry};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+type Labels<const N: usize> = [(&'static str, String); N];
+type Counters<const N: usize> = Family<Labels<N>, Counter>;
+type Seconds = Gauge<f64, AtomicU64>;
+type Gauges<G = Gauge> = Family<Labels<1>, G>;
+type Histograms<const N: usize> = Family<Labels<N>, Histogram>;
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepResult {
+    /// It was done.
+    Done,
+    /// A person must move it.
+    Stuck,
+    /// Its request was withdrawn first.
+    Withdrawn,
+}
+
+impl StepResult {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Stuck => "stuck",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// How a notice ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeResult {
+    /// The next system took it.
+    HandedOver,
+    /// The next system refused it for good.
+    Refused,
+    /// A person must move it.
+    Stuck,
+}
+
+impl NoticeResult {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HandedOver => "handed-over",
+            Self::Refused => "refused",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
+/// How an order ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderResult {
+    /// It was carried out.
+    Done,
+    /// It could not be: the request is in another state, or not there.
+    Refused,
+}
+
+impl OrderResult {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What became of a file that was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileResult {
+    /// Its good records were journaled.
+    Accepted,
+    /// Nothing of it was taken.
+    Rejected,
+    /// It cannot be read, and stays where it is.
+    Unreadable,
+}
+
+impl FileResult {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// All metrics. Clones share them; writing one is quick and cannot fail.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    requests: Counters<2>,
+    requests_in_state: Gauges,
+    records_rejected: Counters<1>,
+    duplicates: Counters<1>,
+    intake_files: Counters<2>,
+    intake_open: Gauge,
+    steps: Counters<3>,
+    step_attempts: Counters<2>,
+    step_seconds: Histograms<2>,
+    batch_size: Histograms<1>,
+    lane_ready: Gauges,
+    lane_paused: Gauges,
+    lane_oldest: Gauges<Seconds>,
+    lane_last_fault: Gauges<Seconds>,
+    target_up: Gauges,
+    journal_commit: Histogram,
+    journal_operations: Histogram,
+    journal_bytes: Gauge,
+    orders: Counters<2>,
+    notices: Counters<3>,
+    /// Since when each lane's oldest step waits. Its age is worked out when somebody asks, so that no lane wakes for it.
+    oldest_since: Mutex<BTreeMap<String, Timestamp>>,
+}
+
+/// Seconds of a step: 1 ms to 17 minutes.
+fn step_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 4.0, 11))
+}
+
+/// 1 to 4096 of something.
+fn size_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 4.0, 7))
+}
+
+/// Seconds of a commit: 0.1 ms to 6.5 s.
+fn commit_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_1, 4.0, 9))
+}
+
+/// Registers what it is given.
+struct Registrar(Registry);
+
+impl Registrar {
+    fn add<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics at zero, the start time at now.
+    pub fn new() -> Self {
+        let mut r = Registrar(Registry::with_prefix("akund"));
+        let build = r.add("build_info", "The version that runs", Gauges::<Gauge>::default());
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1);
+        r.add("start_time_seconds", "When the daemon started, Unix time", Seconds::default())
+            .set(unix(Timestamp::now()));
+        let steps_help = "Steps that ended, by lane, verb and result";
+        let attempt_help = "Attempts of steps, by lane and fault; none: it succeeded";
+        let inner = Inner {
+            requests: r.add("requests", "Records judged, by procedure and verdict", Family::default()),
+            requests_in_state: r.add("requests_in_state", "Requests, by state", Family::default()),
+            records_rejected: r.add(
+                "records_rejected",
+                "Records that could not be parsed, by source",
+                Family::default(),
+            ),
+            duplicates: r.add("duplicates", "Records that had been accepted before, by source", Family::default()),
+            intake_files: r.add("intake_files", "Files handed in, by source and result", Family::default()),
+            intake_open: r.add("intake_open", "Whether requests are taken", Gauge::default()),
+            steps: r.add("steps", steps_help, Family::default()),
+            step_attempts: r.add("step_attempts", attempt_help, Family::default()),
+            step_seconds: r.add(
+                "step_seconds",
+                "Time that a step's attempt took",
+                Histograms::new_with_constructor(step_buckets),
+            ),
+            batch_size: r.add("batch_size", "Steps in a batch", Histograms::new_with_constructor(size_buckets)),
+            lane_ready: r.add("lane_ready", "Steps that wait in a lane", Family::default()),
+            lane_paused: r.add("lane_paused", "Whether a lane is paused", Family::default()),
+            lane_oldest: r.add("lane_oldest_seconds", "Age of the oldest step that waits in a lane", Family::default()),
+            lane_last_fault: r.add(
+                "lane_last_fault_seconds",
+                "When a lane last met a fault, Unix time",
+                Family::default(),
+            ),
+            target_up: r.add("target_up", "Whether a lane's last attempt reached its server", Family::default()),
+            journal_commit: r.add("journal_commit_seconds", "Time that a commit took", commit_buckets()),
+            journal_operations: r.add("journal_ops_per_commit", "Operations in a commit", size_buckets()),
+            journal_bytes: r.add("journal_bytes", "Size of the journal's file", Gauge::default()),
+            orders: r.add("orders", "Operators' orders, by verb and result", Family::default()),
+            notices: r.add("notices", "Notices, by lane, kind and result", Family::default()),
+            oldest_since: Mutex::default(),
+            registry: r.0,
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// A record was judged. `verdict` is [`crate::model::Verdict::as_str`], `procedure` the name of one that is loaded.
+    pub fn request_judged(&self, procedure: &str, verdict: &'static str) {
+        self.0.requests.get_or_create(&[("procedure", procedure.into()), ("verdict", verdict.into())]).inc();
+    }
+
+    /// How many requests there are in a state, now.
+    pub fn set_requests_in_state(&self, state: &'static str, count: u64) {
+        self.0.requests_in_state.get_or_create(&[("state", state.into())]).set(signed(count));
+    }
+
+    /// A record could not be parsed.
+    pub fn record_rejected(&self, source: &str) {
+        self.0.records_rejected.get_or_create(&[("source", source.into())]).inc();
+    }
+
+    /// A record had been accepted before.
+    pub fn duplicate(&self, source: &str) {
+        self.0.duplicates.get_or_create(&[("source", source.into())]).inc();
+    }
+
+    /// A file was dealt with.
+    pub fn intake_file(&self, source: &str, result: FileResult) {
+        self.0.intake_files.get_or_create(&[("source", source.into()), ("result", result.as_str().into())]).inc();
+    }
+
+    /// Whether requests are taken.
+    pub fn set_intake_open(&self, open: bool) {
+        self.0.intake_open.set(open.into());
+    }
+
+    /// A step ended.
+    pub fn step_ended(&self, lane: &str, verb: Verb, result: StepResult) {
+        let labels = [("lane", lane.into()), ("verb", verb.as_str().into()), ("result", result.as_str().into())];
+        self.0.steps.get_or_create(&labels).inc();
+    }
+
+    /// One attempt of one step was made, and met a fault or none. Of a batch, `took` is the whole batch's time.
+    pub fn step_attempted(&self, lane: &str, verb: Verb, fault: Option<FaultClass>, took: Duration) {
+        let fault_word = fault.map_or("none", FaultClass::as_str);
+        self.0.step_attempts.get_or_create(&[("lane", lane.into()), ("fault", fault_word.into())]).inc();
+        let labels = [("lane", lane.into()), ("verb", verb.as_str().into())];
+        self.0.step_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+        if fault.is_some() {
+            self.0.lane_last_fault.get_or_create(&[("lane", lane.into())]).set(unix(Timestamp::now()));
+        }
+    }
+
+    /// A batch was claimed.
+    pub fn batch(&self, lane: &str, steps: usize) {
+        self.0.batch_size.get_or_create(&[("lane", lane.into())]).observe(steps as f64);
+    }
+
+    /// What waits in a lane: how many steps, and since when the oldest.
+    pub fn set_lane_ready(&self, lane: &str, steps: u64, oldest: Option<Timestamp>) {
+        self.0.lane_ready.get_or_create(&[("lane", lane.into())]).set(signed(steps));
+        let mut since = self.0.oldest_since.lock().unwrap_or_else(PoisonError::into_inner);
+        match oldest {
+            Some(oldest) => since.insert(lane.into(), oldest),
+            None => since.remove(lane),
+        };
+        drop(since);
+        self.0.lane_oldest.get_or_create(&[("lane", lane.into())]).set(0.0);
+    }
+
+    /// Whether a lane is paused.
+    pub fn set_lane_paused(&self, lane: &str, paused: bool) {
+        self.0.lane_paused.get_or_create(&[("lane", lane.into())]).set(paused.into());
+    }
+
+    /// Whether the last attempt reached the lane's server.
+    pub fn set_target_up(&self, lane: &str, up: bool) {
+        self.0.target_up.get_or_create(&[("lane", lane.into())]).set(up.into());
+    }
+
+    /// The journal committed this many operations at once.
+    pub fn journal_commit(&self, took: Duration, operations: usize) {
+        self.0.journal_commit.observe(took.as_secs_f64());
+        self.0.journal_operations.observe(operations as f64);
+    }
+
+    /// The size of the journal's file.
+    pub fn set_journal_bytes(&self, bytes: u64) {
+        self.0.journal_bytes.set(signed(bytes));
+    }
+
+    /// An operator's order ended. `verb` is the command's name.
+    pub fn order(&self, verb: &'static str, result: OrderResult) {
+        self.0.orders.get_or_create(&[("verb", verb.into()), ("result", result.as_str().into())]).inc();
+    }
+
+    /// A notice ended.
+    pub fn notice(&self, lane: &str, kind: NoticeKind, result: NoticeResult) {
+        let labels = [("lane", lane.into()), ("kind", kind.as_str().into()), ("result", result.as_str().into())];
+        self.0.notices.get_or_create(&labels).inc();
+    }
+
+    /// Everything, as OpenMetrics 1.0.0 text (`application/openmetrics-text; version=1.0.0; charset=utf-8`).
+    pub fn encode(&self) -> String {
+        self.age(Timestamp::now());
+        let mut text = String::new();
+        // Writing into a String cannot fail, and no metric of ours refuses to be written.
+        if let Err(error) = prometheus_client::encoding::text::encode(&mut text, &self.0.registry) {
+            tracing::error!(%error, "the metrics cannot be written");
+        }
+        text
+    }
+
+    /// Everything, in Prometheus's text format 0.0.4 (`text/plain; version=0.0.4; charset=utf-8`).
+    pub fn encode_plain(&self) -> String {
+        exposition::plain(&self.encode())
+    }
+
+    fn age(&self, now: Timestamp) {
+        for (lane, since) in self.0.oldest_since.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let age = now.duration_since(*since).as_secs_f64().max(0.0);
+            self.0.lane_oldest.get_or_create(&[("lane", lane.clone())]).set(age);
+        }
+    }
+}
+
+fn unix(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::exposition::tests::{Exposition, parse};
+
+    /// One call of each method.
+    fn lively() -> Metrics {
+        let m = Metrics::new();
+        m.request_judged("generic", "permit");
+        m.set_requests_in_state("working", 3);
+        m.record_rejected("humas");
+        m.duplicate("humas");
+        m.intake_file("local", FileResult::Accepted);
+        m.set_intake_open(true);
+        m.step_ended("mail", Verb::Apply, StepResult::Done);
+        m.step_attempted("mail", Verb::Apply, None, Duration::from_millis(5));
+        m.step_attempted("mail", Verb::Prove, Some(FaultClass::Transient), Duration::from_secs(7_200));
+        m.batch("mail", 200);
+        m.set_lane_ready("mail", 12, Some(Timestamp::now() - Duration::from_secs(90)));
+        m.set_lane_ready("hotspot", 0, None);
+        m.set_lane_paused("mail", true);
+        m.set_target_up("mail", false);
+        m.journal_commit(Duration::from_micros(300), 40);
+        m.set_journal_bytes(4_096);
+        m.order("retry", OrderResult::Refused);
+        m.notice("email", NoticeKind::Credentials, NoticeResult::HandedOver);
+        m
+    }
+
+    fn value(text: &Exposition, sample: &str) -> f64 {
+        *text.samples.get(sample).unwrap_or_else(|| panic!("no {sample} in {:?}", text.samples.keys()))
+    }
+
+    #[test]
+    fn both_formats_keep_their_grammar_and_hold_the_same_samples() {
+        let metrics = lively();
+        metrics.set_lane_ready("mail", 12, None);
+        let open = parse(&metrics.encode(), true);
+        let plain = parse(&metrics.encode_plain(), false);
+        assert_eq!(open.samples, plain.samples);
+        assert_eq!(open.types.get("akund_requests").map(String::as_str), Some("counter"));
+        assert_eq!(plain.types.get("akund_requests_total").map(String::as_str), Some("counter"));
+        assert_eq!(plain.types.get("akund_step_seconds").map(String::as_str), Some("histogram"));
+    }
+
+    #[test]
+    fn each_call_is_seen_under_its_name_and_labels() {
+        let text = parse(&lively().encode_plain(), false);
+        for (sample, expected) in [
+            ("akund_requests_total{procedure=\"generic\",verdict=\"permit\"}", 1.0),
+            ("akund_requests_in_state{state=\"working\"}", 3.0),
+            ("akund_records_rejected_total{source=\"humas\"}", 1.0),
+            ("akund_duplicates_total{source=\"humas\"}", 1.0),
+            ("akund_intake_files_total{source=\"local\",result=\"accepted\"}", 1.0),
+            ("akund_intake_open", 1.0),
+            ("akund_steps_total{lane=\"mail\",verb=\"apply\",result=\"done\"}", 1.0),
+            ("akund_step_attempts_total{lane=\"mail\",fault=\"none\"}", 1.0),
+            ("akund_step_attempts_total{lane=\"mail\",fault=\"transient\"}", 1.0),
+            ("akund_step_seconds_count{lane=\"mail\",verb=\"apply\"}", 1.0),
+            ("akund_step_seconds_bucket{le=\"0.004\",lane=\"mail\",verb=\"apply\"}", 0.0),
+            ("akund_step_seconds_bucket{le=\"0.016\",lane=\"mail\",verb=\"apply\"}", 1.0),
+            ("akund_step_seconds_bucket{le=\"+Inf\",lane=\"mail\",verb=\"prove\"}", 1.0),
+            ("akund_batch_size_sum{lane=\"mail\"}", 200.0),
+            ("akund_lane_ready{lane=\"mail\"}", 12.0),
+            ("akund_lane_oldest_seconds{lane=\"hotspot\"}", 0.0),
+            ("akund_lane_paused{lane=\"mail\"}", 1.0),
+            ("akund_target_up{lane=\"mail\"}", 0.0),
+            ("akund_journal_commit_seconds_count", 1.0),
+            ("akund_journal_ops_per_commit_sum", 40.0),
+            ("akund_journal_bytes", 4096.0),
+            ("akund_orders_total{verb=\"retry\",result=\"refused\"}", 1.0),
+            ("akund_notices_total{lane=\"email\",kind=\"credentials\",result=\"handed-over\"}", 1.0),
+        ] {
+            assert_eq!(value(&text, sample), expected, "{sample}");
+        }
+        assert_eq!(value(&text, &format!("akund_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))), 1.0);
+        let now = unix(Timestamp::now());
+        assert!((0.0..60.0).contains(&(now - value(&text, "akund_start_time_seconds"))));
+        assert!((0.0..60.0).contains(&(now - value(&text, "akund_lane_last_fault_seconds{lane=\"mail\"}"))));
+    }
+
+    #[test]
+    fn the_oldest_steps_age_grows_without_anybody_waking_and_ends_with_the_wait() {
+        let metrics = Metrics::new();
+        let lane = "akund_lane_oldest_seconds{lane=\"mail\"}";
+        metrics.set_lane_ready("mail", 1, Some(Timestamp::now() - Duration::from_secs(90)));
+        let age = |m: &Metrics| value(&parse(&m.encode(), true), lane);
+        let first = age(&metrics);
+        assert!((90.0..150.0).contains(&first), "{first}");
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(age(&metrics) > first);
+        metrics.set_lane_ready("mail", 0, None);
+        assert_eq!(age(&metrics), 0.0);
+        metrics.set_lane_ready("mail", 1, Some(Timestamp::now() + Duration::from_secs(90)));
+        assert_eq!(age(&metrics), 0.0, "a clock set back gives no negative age");
+    }
+
+    #[test]
+    fn a_strange_name_cannot_break_the_format() {
+        let metrics = Metrics::new();
+        metrics.record_rejected("a\"b\\c\nakund_forged 1");
+        for (text, open) in [(metrics.encode(), true), (metrics.encode_plain(), false)] {
+            let parsed = parse(&text, open);
+            assert!(!parsed.samples.contains_key("akund_forged"), "{text}");
+            assert_eq!(value(&parsed, "akund_records_rejected_total{source=\"a\\\"b\\\\c\\nakund_forged 1\"}"), 1.0);
+        }
+    }
+
+    #[test]
+    fn counting_from_many_threads_loses_nothing() {
+        let metrics = Metrics::new();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..1_000).for_each(|_| metrics.request_judged("generic", "permit")));
+            }
+        });
+        let text = parse(&metrics.encode(), true);
+        assert_eq!(value(&text, "akund_requests_total{procedure=\"generic\",verdict=\"permit\"}"), 8_000.0);
+    }
+}
