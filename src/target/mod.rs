@@ -1,7 +1,10 @@
 //! Targets: where accounts are made. A target knows nothing of retries, leases or the journal.
 
+pub mod embedded;
+pub mod inspect;
 pub mod mailmaps;
 pub mod radius;
+pub mod sqlite;
 
 use crate::model::{Account, Action, Credential, Fault, Proof, Scheme, StepId};
 use std::future::Future;

@@ -1,0 +1,159 @@
+//! `check` of an embedded database: looks, and changes nothing, so that it may run beside the daemon or without it.
+
+use super::Finding;
+use super::sqlite::{Store, beside, schema_version};
+use nix::unistd::{AccessFlags, Gid, Group, access};
+use rusqlite::Connection;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// All findings about a database; `readers` says who reads it and what they need.
+pub fn inspect(store: &Store, readers: &str) -> Vec<Finding> {
+    let path = store.path();
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return vec![can_be_made(store)],
+        Err(e) => {
+            return vec![Err(format!("{}: the database {} cannot be looked at: {e}", store.target(), path.display()))];
+        }
+    };
+    let mut findings = vec![writable(store), reachable(store, &meta, readers)];
+    match store.reader() {
+        Ok(db) => {
+            findings.push(whole(store, &db));
+            findings.push(known_schema(store, &db));
+            findings.push(readable_when_stopped(store, &db));
+        }
+        Err(fault) => findings.push(Err(fault.message)),
+    }
+    findings
+}
+
+fn can_be_made(store: &Store) -> Finding {
+    let path = store.path();
+    let dir = path.ancestors().skip(1).find(|d| d.is_dir()).unwrap_or(Path::new("."));
+    match access(dir, AccessFlags::W_OK | AccessFlags::X_OK) {
+        Ok(()) => Ok(format!("{}: the database {} will be made when akund starts", store.target(), path.display())),
+        Err(e) => Err(format!(
+            "{}: the database {} is missing and akund may not make it in {}: {e}",
+            store.target(),
+            path.display(),
+            dir.display()
+        )),
+    }
+}
+
+fn writable(store: &Store) -> Finding {
+    let path = store.path();
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let no = |what: &Path, e: nix::Error| {
+        Err(format!("{}: akund's user may not write {}: {e}; give it to that user", store.target(), what.display()))
+    };
+    if let Err(e) = access(path, AccessFlags::R_OK | AccessFlags::W_OK) {
+        return no(path, e);
+    }
+    if let Err(e) = access(dir, AccessFlags::W_OK | AccessFlags::X_OK) {
+        return no(dir, e);
+    }
+    Ok(format!("{}: akund can write {}", store.target(), path.display()))
+}
+
+/// Says who can read the file, and finds the directory that stands in their way.
+fn reachable(store: &Store, meta: &Metadata, readers: &str) -> Finding {
+    let path = fs::canonicalize(store.path()).unwrap_or_else(|_| store.path().to_owned());
+    let mode = meta.mode() & 0o777;
+    let group = group_name(meta.gid());
+    if mode & 0o044 == 0 {
+        return Err(format!(
+            "{}: {} has mode {mode:04o}: nobody but its owner can read it. {readers}",
+            store.target(),
+            path.display()
+        ));
+    }
+    for dir in path.ancestors().skip(1) {
+        let Ok(dir_meta) = fs::metadata(dir) else { continue };
+        let by_group = mode & 0o040 != 0 && dir_meta.mode() & 0o010 != 0 && dir_meta.gid() == meta.gid();
+        if dir_meta.mode() & 0o001 == 0 && !by_group {
+            return Err(format!(
+                "{}: readers of {} cannot pass through {} (mode {:04o}, group {}). {readers}",
+                store.target(),
+                path.display(),
+                dir.display(),
+                dir_meta.mode() & 0o7777,
+                group_name(dir_meta.gid())
+            ));
+        }
+    }
+    let who = if mode & 0o004 == 0 { format!("group {group}") } else { "every user".into() };
+    Ok(format!("{}: {} can be read by {who} (mode {mode:04o}). {readers}", store.target(), path.display()))
+}
+
+fn group_name(gid: u32) -> String {
+    Group::from_gid(Gid::from_raw(gid)).ok().flatten().map_or_else(|| gid.to_string(), |g| g.name)
+}
+
+fn whole(store: &Store, db: &Connection) -> Finding {
+    match db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
+        Ok(text) if text == "ok" => Ok(format!("{}: {} is undamaged", store.target(), store.path().display())),
+        Ok(text) => Err(format!("{}: {} is damaged: {text}", store.target(), store.path().display())),
+        Err(e) => Err(store.explain("checking it for damage", e.into()).message),
+    }
+}
+
+fn known_schema(store: &Store, db: &Connection) -> Finding {
+    let expected = store.schema().version;
+    let found = schema_version(db).map_err(|e| store.explain("looking at its tables", e.into()).message)?;
+    if found == 0 {
+        return Ok(format!("{}: {} gets akund's tables when akund starts", store.target(), store.path().display()));
+    }
+    if found > expected {
+        return Err(format!(
+            "{}: {} was made by a newer akund (schema {found}, this one knows {expected})",
+            store.target(),
+            store.path().display()
+        ));
+    }
+    for probe in store.schema().probes {
+        db.prepare(probe).map_err(|e| store.explain("looking at its tables", e.into()).message)?;
+    }
+    Ok(format!("{}: {} has the tables of schema {found}", store.target(), store.path().display()))
+}
+
+/// A reader without write permission needs `-wal` and `-shm`, with the same mode.
+fn readable_when_stopped(store: &Store, db: &Connection) -> Finding {
+    let name = store.path().display();
+    let mode: String = db
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .map_err(|e| store.explain("asking for its journal mode", e.into()).message)?;
+    if mode != "wal" {
+        return Err(format!(
+            "{}: {name} is in journal mode {mode}, and its readers fail after a crash; akund sets WAL mode when it starts",
+            store.target()
+        ));
+    }
+    let wanted = fs::metadata(store.path()).map(|m| (m.mode() & 0o777, m.gid())).ok();
+    for suffix in ["-wal", "-shm"] {
+        let file = beside(store.path(), suffix);
+        match fs::metadata(&file).map(|m| (m.mode() & 0o777, m.gid())) {
+            Ok(found) if Some(found) == wanted => {}
+            Ok((mode, gid)) => {
+                return Err(format!(
+                    "{}: {} has mode {mode:04o} and group {}, other than {name}: give it the same",
+                    store.target(),
+                    file.display(),
+                    group_name(gid)
+                ));
+            }
+            Err(_) => {
+                return Err(format!(
+                    "{}: {} is missing, and readers without write permission fail; start akund, which keeps it. \
+                     A program that opened {name} as root has deleted it: use `sqlite3 -readonly`",
+                    store.target(),
+                    file.display()
+                ));
+            }
+        }
+    }
+    Ok(format!("{}: {name} stays readable when akund is stopped", store.target()))
+}

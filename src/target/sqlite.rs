@@ -1,0 +1,427 @@
+//! Opening an embedded database so that servers which may not write can read it, whatever has become of akund.
+//!
+//! The readers (Postfix, Dovecot, FreeRADIUS) run as users of their own, without write permission. In WAL mode such a reader
+//! needs the `-wal` and `-shm` files to be there (<https://sqlite.org/wal.html>, "Read-Only Databases"), and SQLite deletes
+//! both when the last connection closes, unless that connection was told to keep them. Every connection that writes is
+//! therefore opened here, in WAL mode and with `SQLITE_FCNTL_PERSIST_WAL`: it can be read while akund holds it open, after akund
+//! has closed it, and after akund was killed in mid-transaction.
+
+use crate::durable;
+use crate::model::{Fault, FaultClass};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+/// How long a lock held by another program is waited for.
+const BUSY: Duration = Duration::from_secs(5);
+/// The WAL is cut back to this after a checkpoint, bytes; to nothing on a clean close.
+const WAL_LIMIT: i64 = 16 * 1024 * 1024;
+const STATEMENTS: usize = 64;
+
+/// The tables of one kind of embedded database.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    /// Counts up with every change; kept in the table `akund_schema`. An older akund refuses a newer one.
+    pub version: i64,
+    /// Makes what is missing; changes nothing that is there.
+    pub ddl: &'static str,
+    /// Queries that must compile: they show that tables which were there already have the columns.
+    pub probes: &'static [&'static str],
+}
+
+/// Why an entry of a batch was not written.
+#[derive(Debug)]
+pub enum Stop {
+    /// Decided by akund.
+    Fault(Fault),
+    /// Met by SQLite.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// One embedded database with its one writing connection, opened when first needed and again after it was lost.
+#[derive(Debug)]
+pub struct Store {
+    target: String,
+    path: PathBuf,
+    mode: u32,
+    schema: Schema,
+    writer: Mutex<Option<Writer>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    /// Device and inode, to notice that the file was replaced underneath.
+    file: (u64, u64),
+}
+
+impl Store {
+    /// Describes the database of a target; touches nothing yet.
+    pub fn new(target: &str, path: &Path, mode: u32, schema: Schema) -> Self {
+        Self { target: target.to_owned(), path: path.to_owned(), mode, schema, writer: Mutex::new(None) }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The target that it belongs to.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The permission bits that database, `-wal` and `-shm` get.
+    pub fn mode(&self) -> u32 {
+        self.mode
+    }
+
+    /// The tables that it should have.
+    pub fn schema(&self) -> Schema {
+        self.schema
+    }
+
+    /// Does something with the writing connection, opening it (and making the database) if need be.
+    ///
+    /// # Errors
+    /// Transient: disk full, read-only, busy, input/output. Permanent: not a database, damaged, of a newer akund,
+    /// somebody else's tables.
+    pub fn with_writer<T>(&self, doing: &str, work: impl FnOnce(&Connection) -> Result<T, Stop>) -> Result<T, Fault> {
+        let mut slot = self.lock();
+        self.forget_if_replaced(&mut slot);
+        if slot.is_none() {
+            *slot = Some(self.open_writer().map_err(|stop| self.explain("opening it", stop))?);
+        }
+        let Some(writer) = slot.as_ref() else {
+            return Err(Fault::transient(format!("target {}: its database is not open", self.target)));
+        };
+        let result = work(&writer.connection);
+        if !writer.connection.is_autocommit() {
+            let _ = writer.connection.execute_batch("ROLLBACK");
+        }
+        if let Err(Stop::Sqlite(error)) = &result
+            && must_reopen(error)
+        {
+            *slot = None;
+        }
+        result.map_err(|stop| self.explain(doing, stop))
+    }
+
+    /// Writes a batch in one transaction. An entry that cannot be written is taken back alone; what may pass (disk full,
+    /// busy) takes back the whole batch, and each entry says so. One answer per entry, in order.
+    pub fn write_batch<W, R>(
+        &self,
+        doing: &str,
+        batch: &[W],
+        entry: impl Fn(&Connection, &W) -> Result<R, Stop>,
+    ) -> Vec<Result<R, Fault>> {
+        let written = self.with_writer(doing, |db| {
+            db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            let mut answers = Vec::with_capacity(batch.len());
+            for work in batch {
+                answers.push(self.write_entry(db, doing, work, &entry)?);
+            }
+            db.prepare_cached("COMMIT")?.execute([])?;
+            Ok(answers)
+        });
+        written.unwrap_or_else(|fault| batch.iter().map(|_| Err(fault.clone())).collect())
+    }
+
+    fn write_entry<W, R>(
+        &self,
+        db: &Connection,
+        doing: &str,
+        work: &W,
+        entry: impl Fn(&Connection, &W) -> Result<R, Stop>,
+    ) -> Result<Result<R, Fault>, Stop> {
+        db.prepare_cached("SAVEPOINT entry")?.execute([])?;
+        match entry(db, work) {
+            Ok(done) => {
+                db.prepare_cached("RELEASE entry")?.execute([])?;
+                Ok(Ok(done))
+            }
+            Err(Stop::Sqlite(error)) if class(&error) == FaultClass::Transient || must_reopen(&error) => {
+                Err(Stop::Sqlite(error))
+            }
+            Err(stop) => {
+                db.prepare_cached("ROLLBACK TO entry")?.execute([])?;
+                db.prepare_cached("RELEASE entry")?.execute([])?;
+                Ok(Err(self.explain(doing, stop)))
+            }
+        }
+    }
+
+    /// Opens a new connection that can only read, as the servers do.
+    ///
+    /// # Errors
+    /// As [`Self::with_writer`]; a missing file is transient.
+    pub fn reader(&self) -> Result<Connection, Fault> {
+        let open = || -> Result<Connection, rusqlite::Error> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&self.path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS);
+            Ok(connection)
+        };
+        open().map_err(|e| self.explain("opening it for reading", Stop::Sqlite(e)))
+    }
+
+    /// A fault from what stopped some work on this database.
+    pub fn explain(&self, doing: &str, stop: Stop) -> Fault {
+        match stop {
+            Stop::Fault(fault) => fault,
+            Stop::Sqlite(error) => Fault {
+                class: class(&error),
+                message: format!(
+                    "target {}, database {}: {doing} failed: {}",
+                    self.target,
+                    self.path.display(),
+                    cause(&error)
+                ),
+            },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.writer.lock().unwrap_or_else(|poisoned| {
+            // A panic in mid-transaction: closing the connection takes back what it had begun.
+            let mut slot = poisoned.into_inner();
+            *slot = None;
+            self.writer.clear_poison();
+            slot
+        })
+    }
+
+    fn forget_if_replaced(&self, slot: &mut Option<Writer>) {
+        let now = fs::metadata(&self.path).ok().map(|m| (m.dev(), m.ino()));
+        if slot.as_ref().is_some_and(|writer| Some(writer.file) != now) {
+            *slot = None;
+        }
+    }
+
+    fn open_writer(&self) -> Result<Writer, Stop> {
+        self.make_file()?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        keep_wal_files(&connection)?;
+        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(Fault::permanent(format!(
+                "target {}: the database {} cannot be put into WAL mode (it stays in {mode}); is it on a network file system?",
+                self.target,
+                self.path.display()
+            ))
+            .into());
+        }
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
+        self.prepare_schema(&connection)?;
+        self.set_modes()?;
+        let meta = fs::metadata(&self.path).map_err(|e| self.io("looking at it", &e))?;
+        Ok(Writer { connection, file: (meta.dev(), meta.ino()) })
+    }
+
+    /// Makes an empty file with the right mode before SQLite sees it, so that it never exists with a wider one.
+    fn make_file(&self) -> Result<(), Fault> {
+        if self.path.exists() {
+            return Ok(());
+        }
+        let dir = self.path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let searchable = self.mode | ((self.mode & 0o444) >> 2);
+        durable::make_dir(dir, searchable).map_err(|e| self.io("making its directory", &e))?;
+        match OpenOptions::new().write(true).create_new(true).mode(self.mode).open(&self.path) {
+            Ok(file) => {
+                file.set_permissions(Permissions::from_mode(self.mode)).map_err(|e| self.io("making it", &e))?
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(self.io("making it", &e)),
+        }
+        durable::sync_dir(dir).map_err(|e| self.io("making it", &e))
+    }
+
+    fn prepare_schema(&self, db: &Connection) -> Result<(), Stop> {
+        let found = schema_version(db)?;
+        if found > self.schema.version {
+            return Err(Fault::permanent(format!(
+                "target {}: the database {} was made by a newer akund (schema {found}, this one knows {})",
+                self.target,
+                self.path.display(),
+                self.schema.version
+            ))
+            .into());
+        }
+        if found < self.schema.version {
+            let made = db.execute_batch(&format!(
+                "BEGIN IMMEDIATE; {} CREATE TABLE IF NOT EXISTS akund_schema (version INTEGER NOT NULL);
+                 DELETE FROM akund_schema; INSERT INTO akund_schema VALUES ({}); COMMIT;",
+                self.schema.ddl, self.schema.version
+            ));
+            if let Err(error) = made {
+                let _ = db.execute_batch("ROLLBACK");
+                return Err(self.foreign(error));
+            }
+        }
+        self.schema.probes.iter().try_for_each(|sql| match db.prepare(sql) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.foreign(error)),
+        })
+    }
+
+    /// A schema that does not fit is somebody else's database.
+    fn foreign(&self, error: rusqlite::Error) -> Stop {
+        if error.sqlite_error_code() != Some(ErrorCode::Unknown) {
+            return Stop::Sqlite(error);
+        }
+        Stop::Fault(Fault::permanent(format!(
+            "target {}: the database {} has tables that are not akund's ({}): give akund a file of its own",
+            self.target,
+            self.path.display(),
+            cause(&error)
+        )))
+    }
+
+    /// SQLite gives `-wal` and `-shm` the database's mode when it makes them; a mode changed since then is put right here.
+    fn set_modes(&self) -> Result<(), Fault> {
+        for path in [self.path.clone(), beside(&self.path, "-wal"), beside(&self.path, "-shm")] {
+            let Ok(meta) = fs::metadata(&path) else { continue };
+            if meta.mode() & 0o7777 != self.mode {
+                fs::set_permissions(&path, Permissions::from_mode(self.mode))
+                    .map_err(|e| self.io(&format!("setting mode {:04o} of {}", self.mode, path.display()), &e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn io(&self, doing: &str, error: &std::io::Error) -> Fault {
+        Fault::transient(format!("target {}, database {}: {doing} failed: {error}", self.target, self.path.display()))
+    }
+}
+
+/// The file that SQLite keeps beside the database.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The version in `akund_schema`; 0 where there is none.
+pub fn schema_version(db: &Connection) -> rusqlite::Result<i64> {
+    let there: bool =
+        db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'akund_schema')", [], |r| r.get(0))?;
+    if !there {
+        return Ok(0);
+    }
+    db.query_row("SELECT coalesce(max(version), 0) FROM akund_schema", [], |r| r.get(0))
+}
+
+/// Reads permission bits from the configuration: `"0640"` and the like.
+///
+/// # Errors
+/// A sentence, for what is not octal, does not let akund read and write, or lets others write.
+pub fn parse_mode(text: &str) -> Result<u32, String> {
+    let mode =
+        u32::from_str_radix(text, 8).map_err(|_| format!("mode {text:?} is not octal; expected one like \"0640\""))?;
+    if mode & 0o600 != 0o600 || mode & !0o644 != 0 {
+        return Err(format!(
+            "mode {text:?} will not do: akund must read and write, others may only read (0600, 0640 or 0644)"
+        ));
+    }
+    Ok(mode)
+}
+
+/// What class of fault an error of SQLite is.
+pub fn class(error: &rusqlite::Error) -> FaultClass {
+    use ErrorCode as C;
+    match error.sqlite_error_code() {
+        Some(C::ConstraintViolation) => match error.sqlite_error().map(|e| e.extended_code) {
+            Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => FaultClass::Conflict,
+            _ => FaultClass::Permanent,
+        },
+        Some(
+            C::DiskFull
+            | C::ReadOnly
+            | C::DatabaseBusy
+            | C::DatabaseLocked
+            | C::SystemIoFailure
+            | C::CannotOpen
+            | C::OutOfMemory
+            | C::FileLockingProtocolFailed
+            | C::PermissionDenied
+            | C::OperationInterrupted
+            | C::OperationAborted
+            | C::SchemaChanged,
+        ) => FaultClass::Transient,
+        _ => FaultClass::Permanent,
+    }
+}
+
+fn must_reopen(error: &rusqlite::Error) -> bool {
+    use ErrorCode as C;
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            C::SystemIoFailure
+                | C::CannotOpen
+                | C::DatabaseCorrupt
+                | C::NotADatabase
+                | C::ReadOnly
+                | C::FileLockingProtocolFailed
+        )
+    )
+}
+
+/// The cause in words; SQLite's own text of a statement error never holds a bound value.
+fn cause(error: &rusqlite::Error) -> String {
+    use ErrorCode as C;
+    match error.sqlite_error_code() {
+        Some(C::DiskFull) => "the disk is full".into(),
+        Some(C::ReadOnly) => "it cannot be written (read-only file or file system)".into(),
+        Some(C::DatabaseBusy | C::DatabaseLocked) => {
+            format!("another program has held its lock for more than {} s", BUSY.as_secs())
+        }
+        Some(C::SystemIoFailure) => format!("the file system reported an input/output error ({error})"),
+        Some(C::CannotOpen) => "the file cannot be opened (missing, or no permission)".into(),
+        Some(C::DatabaseCorrupt) => "the file is damaged; restore it, or let akund make a new one".into(),
+        Some(C::NotADatabase) => "the file is not an SQLite database".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Tells SQLite to leave `-wal` and `-shm` where they are when this connection closes.
+///
+/// The only `unsafe` in akund: rusqlite has no call for this file control.
+#[allow(unsafe_code)]
+fn keep_wal_files(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let mut on: std::ffi::c_int = 1;
+    // SAFETY: the handle is that of an open connection, borrowed for the whole call and used by this thread alone
+    // (`&Connection` is not `Sync`); the schema name is NUL-terminated and static; SQLITE_FCNTL_PERSIST_WAL reads and writes
+    // exactly one int behind the pointer, which outlives the call, and keeps neither pointer.
+    let code = unsafe {
+        ffi::sqlite3_file_control(
+            connection.handle(),
+            c"main".as_ptr(),
+            ffi::SQLITE_FCNTL_PERSIST_WAL,
+            (&raw mut on).cast(),
+        )
+    };
+    if code == ffi::SQLITE_OK && on == 1 {
+        return Ok(());
+    }
+    Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("the -wal file cannot be made to stay".into())))
+}
