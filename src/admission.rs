@@ -9,7 +9,7 @@ use crate::intake::record::{self, Parsed, Problems, Rules};
 use crate::intake::spool::{Dropped, Spool};
 use crate::journal::{Admission, Admitted, Journal, JournalError, Submission};
 use crate::model::{AccountUid, Action, Facts, Record};
-use crate::observe::metrics::Metrics;
+use crate::observe::metrics::{FileResult, Metrics};
 use crate::procedure::{self, Procedure, Site};
 use crate::target::Target;
 use jiff::Timestamp;
@@ -61,7 +61,7 @@ pub struct Admitter {
     /// What each source may ask for.
     pub sources: Arc<BTreeMap<String, SourceConfig>>,
     /// Counts.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
 }
 
 /// One file on its way, with what was read of it.
@@ -132,7 +132,7 @@ impl Admitter {
             let bytes = parsed.bad_rows_file().unwrap_or_else(|| file.bytes.clone());
             self.reject(&file, &bytes, &parsed.report(), bad).await?;
         }
-        self.metrics.intake_file(&file.source, if bad > 0 { "partly-rejected" } else { "accepted" });
+        self.metrics.intake_file(&file.source, FileResult::Accepted);
         Ok(file)
     }
 
@@ -227,7 +227,7 @@ impl Admitter {
         let (bytes, reason) = (bytes.to_vec(), reason.to_owned());
         let written = blocking(move || spool.reject(&source, &name, Some(&bytes), &reason)).await??;
         self.journal.rejected(file.source.clone(), problems).await?;
-        self.metrics.records_rejected(&file.source, problems);
+        (0..problems.max(1)).for_each(|_| self.metrics.record_rejected(&file.source));
         tracing::warn!(source = %file.source, problems, reasons = %written.display(), "records were rejected");
         Ok(())
     }
@@ -237,7 +237,7 @@ impl Admitter {
             Admitted::New { uid, state, verdict } => {
                 let procedure = record.map_or("", |record| record.key.procedure.as_str());
                 let known = self.procedures.read().unwrap_or_else(PoisonError::into_inner).contains_key(procedure);
-                self.metrics.request(if known { procedure } else { "unknown" }, verdict);
+                self.metrics.request_judged(if known { procedure } else { "unknown" }, verdict);
                 tracing::info!(source, request = %uid, state = state.as_str(), verdict, "a request was received");
             }
             Admitted::Duplicate { state } => {

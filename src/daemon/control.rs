@@ -2,10 +2,9 @@
 //! connection. What is written to it says nothing; the orders stand in the journal.
 
 use crate::journal::Journal;
-use crate::observe::metrics::Metrics;
+use crate::observe::metrics::{Metrics, OrderResult};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +32,7 @@ pub struct Control {
     /// Where orders stand.
     pub journal: Journal,
     /// Counts.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
     /// Every lane there is.
     pub lanes: Vec<String>,
 }
@@ -70,7 +69,7 @@ impl Control {
         match self.journal.carry_out_orders(self.lanes.clone()).await {
             Ok(orders) => {
                 for order in orders {
-                    self.metrics.order(order.verb.as_str(), if order.done { "done" } else { "refused" });
+                    self.metrics.order(order.verb.as_str(), if order.done { OrderResult::Done } else { OrderResult::Refused });
                     tracing::info!(order = order.verb.as_str(), by = %order.login, done = order.done, "an order was carried out");
                 }
             }

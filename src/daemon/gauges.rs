@@ -4,7 +4,6 @@
 use crate::journal::read::Reader;
 use crate::journal::{Journal, JournalError, State};
 use crate::observe::metrics::Metrics;
-use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -45,10 +44,10 @@ impl Gauges {
             let count = counts.iter().find(|(word, _)| word == state.as_str()).map_or(0, |(_, count)| *count);
             self.metrics.set_requests_in_state(state.as_str(), count);
         }
-        let now = Timestamp::now();
         for lane in self.lanes.iter() {
-            let status = reader.lane(lane, now)?;
-            self.metrics.set_lane(&status.lane, status.ready + status.retry + status.running, status.stuck, status.oldest);
+            let status = reader.lane(lane)?;
+            self.metrics.set_lane_ready(lane, status.ready + status.retry + status.running, status.oldest);
+            self.metrics.set_lane_stuck(lane, status.stuck);
             self.metrics.set_lane_paused(&status.lane, status.paused);
         }
         self.metrics.set_journal_bytes(std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len()));

@@ -49,8 +49,8 @@ pub struct LaneStatus {
     pub running: u64,
     /// Steps that need a person.
     pub stuck: u64,
-    /// How long the oldest unfinished step has been there, seconds.
-    pub oldest_seconds: u64,
+    /// When the oldest step that waits for a retry was first tried.
+    pub oldest: Option<Timestamp>,
 }
 
 impl Reader {
@@ -155,7 +155,7 @@ impl Reader {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn lane(&self, lane: &str, now: Timestamp) -> Result<LaneStatus, JournalError> {
+    pub fn lane(&self, lane: &str) -> Result<LaneStatus, JournalError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT coalesce((SELECT paused FROM lane WHERE name = ?1), 0),
                (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'ready'),
@@ -165,8 +165,6 @@ impl Reader {
                (SELECT min(first_at) FROM step WHERE lane = ?1 AND state = 'retry')",
         )?;
         Ok(statement.query_row([lane], |row| {
-            let oldest: Option<i64> = row.get(5)?;
-            let age = oldest.map_or(0, |at| (now.as_microsecond() - at) / 1_000_000);
             Ok(LaneStatus {
                 lane: lane.to_owned(),
                 paused: row.get(0)?,
@@ -174,7 +172,7 @@ impl Reader {
                 retry: count(row, 2)?,
                 running: count(row, 3)?,
                 stuck: count(row, 4)?,
-                oldest_seconds: u64::try_from(age).unwrap_or(0),
+                oldest: maybe_time(row, 5)?,
             })
         })?)
     }

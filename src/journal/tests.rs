@@ -324,7 +324,7 @@ async fn a_channel_that_must_not_repeat_is_stuck_after_a_crash() {
     f.journal.recover("email", true).await.unwrap();
     assert!(f.journal.turn("email", Arc::default(), 1).await.unwrap().claims.is_empty());
     assert_eq!(f.state("1"), "refused", "a refusal stays one, though its notice is stuck");
-    assert_eq!(f.reader().lane("email", Timestamp::now()).unwrap().stuck, 1);
+    assert_eq!(f.reader().lane("email").unwrap().stuck, 1);
 }
 
 #[tokio::test]
@@ -494,9 +494,11 @@ async fn operations_that_wait_are_committed_together() {
         }
     });
     tokio::task::spawn_blocking(move || entered.recv().unwrap()).await.unwrap();
-    let waiting: Vec<_> = (0..20).map(|_| journal.call(|tx| tx.touch())).collect();
     // Polled once, so that they are handed to the writer while it is held up in the first commit.
-    let waiting = tokio::spawn(futures_util::future::join_all(waiting));
+    let waiting = tokio::spawn(async move {
+        let calls: Vec<_> = (0..20).map(|_| journal.call(|tx| tx.touch())).collect();
+        futures_util::future::join_all(calls).await
+    });
     tokio::task::yield_now().await;
     leave.send(()).unwrap();
     first.await.unwrap().unwrap();

@@ -15,8 +15,8 @@ pub mod retry;
 pub mod target;
 
 use crate::journal::{Claim, Journal, JournalError, Settled, Settlement, Turn};
-use crate::model::{Fault, FaultClass, Proof, Verb};
-use crate::observe::metrics::Metrics;
+use crate::model::{Fault, FaultClass, Proof};
+use crate::observe::metrics::{Metrics, NoticeResult, StepResult};
 use crate::observe::pulse::{Beat, Pulse};
 use crate::target::Answer;
 use jiff::Timestamp;
@@ -69,7 +69,7 @@ pub struct Context {
     /// Where steps come from and outcomes go.
     pub journal: Journal,
     /// What happened, in numbers.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
     /// Shows the watchdog that the lane moves.
     pub pulse: Pulse,
     /// How patient lanes are.
@@ -177,7 +177,8 @@ impl Slot {
         let lane = self.worker.lane();
         let settlement = match answer {
             Ok(success) => {
-                self.context.metrics.step(lane, claim.verb.as_str(), "done", took);
+                self.context.metrics.step_attempted(lane, claim.verb, None, took);
+                self.context.metrics.step_ended(lane, claim.verb, StepResult::Done);
                 Settlement::Done {
                     proof: success.proof,
                     external_id: success.external_id,
@@ -186,24 +187,23 @@ impl Slot {
                 }
             }
             Err(fault) => {
-                self.context.metrics.fault(lane, fault.class.as_str());
+                self.context.metrics.step_attempted(lane, claim.verb, Some(fault.class), took);
                 let failure = Failure { verb: claim.verb, attempt: claim.attempt, first_at: claim.first_at, fault };
                 let policy = Policy { never_blindly: self.worker.never_blindly(), ..self.context.policy };
                 let settlement = retry::decide(&policy, failure, Timestamp::now(), rand::random());
                 tell(lane, claim, &settlement);
                 if matches!(settlement, Settlement::Stuck { .. }) {
-                    self.context.metrics.step(lane, claim.verb.as_str(), "stuck", took);
+                    self.context.metrics.step_ended(lane, claim.verb, StepResult::Stuck);
                 }
                 settlement
             }
         };
-        if let (Verb::Deliver, Some(kind)) = (claim.verb, claim.detail.notice) {
-            let result = match settlement {
-                Settlement::Done { .. } => "handed-over",
-                Settlement::Retry { .. } => "retry",
-                Settlement::Stuck { .. } => "stuck",
-            };
-            self.context.metrics.notice(lane, kind.as_str(), result);
+        if let Some(kind) = claim.detail.notice {
+            match settlement {
+                Settlement::Done { .. } => self.context.metrics.notice(lane, kind, NoticeResult::HandedOver),
+                Settlement::Stuck { .. } => self.context.metrics.notice(lane, kind, NoticeResult::Stuck),
+                Settlement::Retry { .. } => {}
+            }
         }
         Settled { step: claim.step, attempt: claim.attempt, settlement }
     }
@@ -217,7 +217,7 @@ impl Slot {
         } else {
             self.transient_turns.store(0, Ordering::Relaxed);
         }
-        self.context.metrics.target_up(self.worker.lane(), !only_transient);
+        self.context.metrics.set_target_up(self.worker.lane(), !only_transient);
     }
 
     /// Spares a server that is down: after some turns with nothing but transient faults, the lane waits before the next.

@@ -34,9 +34,10 @@ const CONNECTIONS: usize = 64;
 struct Shown {
     health: Health,
     metrics: Metrics,
+    refresh: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// Serves until `shutdown`, then lets the requests under way end.
+/// Serves until `shutdown`, then lets the requests under way end. `refresh` sets the gauges before a scrape; it may block.
 ///
 /// # Errors
 /// What the listener answers when it fails for good.
@@ -44,9 +45,10 @@ pub async fn serve(
     listener: TcpListener,
     health: Health,
     metrics: Metrics,
+    refresh: impl Fn() + Send + Sync + 'static,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let router = router(Shown { health, metrics });
+    let router = router(Shown { health, metrics, refresh: Arc::new(refresh) });
     axum::serve(Limited::new(listener, CONNECTIONS, LIFETIME), router)
         .with_graceful_shutdown(async move { shutdown.cancelled().await })
         .await
@@ -94,6 +96,10 @@ fn answer(status: &str, reasons: Vec<String>) -> Response {
 async fn show_metrics(State(shown): State<Shown>, headers: HeaderMap) -> Response {
     const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+    let refresh = shown.refresh.clone();
+    if tokio::task::spawn_blocking(move || refresh()).await.is_err() {
+        tracing::warn!("the gauges could not be refreshed");
+    }
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
     let open = accept.flat_map(|v| v.split(',')).any(|v| v.trim_start().starts_with("application/openmetrics-text"));
     let (kind, text) = match open {
@@ -188,7 +194,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (health, metrics, shutdown) = (Health::new(Pulse::new()), Metrics::new(), CancellationToken::new());
-        let task = tokio::spawn(serve(listener, health.clone(), metrics.clone(), shutdown.clone()));
+        let task = tokio::spawn(serve(listener, health.clone(), metrics.clone(), || (), shutdown.clone()));
         Server { address, health, metrics, shutdown, task }
     }
 
@@ -300,7 +306,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let limited = Limited::new(listener, 2, Duration::from_millis(300));
         let health = Health::new(Pulse::new());
-        let shown = Shown { health, metrics: Metrics::new() };
+        let shown = Shown { health, metrics: Metrics::new(), refresh: Arc::new(|| ()) };
         let server = tokio::spawn(async move { axum::serve(limited, router(shown)).await });
         let mut slow = Vec::new();
         for _ in 0..2 {

@@ -121,6 +121,7 @@ struct Inner {
     step_attempts: Counters<2>,
     step_seconds: Histograms<2>,
     batch_size: Histograms<1>,
+    lane_stuck: Gauges,
     lane_ready: Gauges,
     lane_paused: Gauges,
     lane_oldest: Gauges<Seconds>,
@@ -196,6 +197,7 @@ impl Metrics {
             ),
             batch_size: r.add("batch_size", "Steps in a batch", Histograms::new_with_constructor(size_buckets)),
             lane_ready: r.add("lane_ready", "Steps that wait in a lane", Family::default()),
+            lane_stuck: r.add("lane_stuck", "Steps of a lane that need a person", Family::default()),
             lane_paused: r.add("lane_paused", "Whether a lane is paused", Family::default()),
             lane_oldest: r.add("lane_oldest_seconds", "Age of the oldest step that waits in a lane", Family::default()),
             lane_last_fault: r.add(
@@ -277,6 +279,11 @@ impl Metrics {
         };
         drop(since);
         self.0.lane_oldest.get_or_create(&[("lane", lane.into())]).set(0.0);
+    }
+
+    /// How many steps of a lane need a person.
+    pub fn set_lane_stuck(&self, lane: &str, steps: u64) {
+        self.0.lane_stuck.get_or_create(&[("lane", lane.into())]).set(signed(steps));
     }
 
     /// Whether a lane is paused.
