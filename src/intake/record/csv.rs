@@ -1,15 +1,14 @@
 //! CSV as spreadsheets write it: RFC 4180 with comma, semicolon or tab, and dotted field names as header.
 
+use super::fields::Finding;
 use super::node::{At, Entry, Node, Value};
 use super::source::Source;
-use super::{fields, suggest};
+use super::{REASON, fields, suggest};
 use crate::model::letters::quoted;
 use ::csv::{ReaderBuilder, StringRecord, Terminator, WriterBuilder};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// The column of a bad-rows file that says what was wrong; its cells are not read back.
-pub(super) const REASON: &str = "akund.reason";
 /// Most columns of a file.
 const WIDEST: usize = 1000;
 /// Most documents or approvals of one record.
@@ -36,15 +35,6 @@ pub(super) struct RawRow {
     pub unclosed: bool,
 }
 
-/// Something wrong with the header, at a cell of it.
-#[derive(Debug)]
-pub(super) struct HeaderFault {
-    pub cell: usize,
-    pub field: String,
-    pub found: String,
-    pub expected: String,
-}
-
 /// How the cells of a row become a tree.
 #[derive(Debug)]
 enum Shape {
@@ -54,7 +44,7 @@ enum Shape {
 }
 
 /// Reads header and rows. Rows that are blank throughout are left out.
-pub(super) fn read(source: &Source) -> Result<(Sheet, Range<usize>, Vec<RawRow>), (Range<usize>, Vec<HeaderFault>)> {
+pub(super) fn read(source: &Source) -> Result<(Sheet, Range<usize>, Vec<RawRow>), (Range<usize>, Vec<Finding>)> {
     let text = source.text.as_str();
     let delimiter = delimiter(text);
     let mut reader =
@@ -115,13 +105,13 @@ fn delimiter(text: &str) -> u8 {
     }
 }
 
-fn sheet(head: &StringRecord, delimiter: u8) -> Result<Sheet, Vec<HeaderFault>> {
+fn sheet(head: &StringRecord, delimiter: u8) -> Result<Sheet, Vec<Finding>> {
     let names: Vec<String> = head.iter().map(|cell| cell.trim().to_owned()).collect();
     let mut faults = Vec::new();
     if names.len() > WIDEST {
         let expected = format!("at most {WIDEST} columns");
         let found = format!("{} columns", names.len());
-        return Err(vec![HeaderFault { cell: WIDEST, field: String::new(), found, expected }]);
+        return Err(vec![Finding { at: At::Cell(WIDEST), field: String::new(), found, expected }]);
     }
     let mut shape = Vec::new();
     let (mut seen, mut reason) = (HashSet::new(), None);
@@ -145,15 +135,20 @@ fn sheet(head: &StringRecord, delimiter: u8) -> Result<Sheet, Vec<HeaderFault>> 
     Ok(Sheet { delimiter, names, reason, shape: numbered(Shape::Table(shape)) })
 }
 
-fn header_fault(cell: usize, name: &str, expected: &str) -> HeaderFault {
-    HeaderFault { cell, field: String::new(), found: format!("the column {}", quoted(name)), expected: expected.into() }
+fn header_fault(cell: usize, name: &str, expected: &str) -> Finding {
+    Finding {
+        at: At::Cell(cell),
+        field: String::new(),
+        found: format!("the column {}", quoted(name)),
+        expected: expected.into(),
+    }
 }
 
 /// Columns without which no row can be a record, as missing behind the last one, and gaps in the numbering of documents and approvals.
-fn missing_columns(columns: usize, seen: &HashSet<String>, faults: &mut Vec<HeaderFault>) {
+fn missing_columns(columns: usize, seen: &HashSet<String>, faults: &mut Vec<Finding>) {
     let mut missing = |name: String, expected: &str| {
-        faults.push(HeaderFault {
-            cell: columns,
+        faults.push(Finding {
+            at: At::Cell(columns),
             field: name,
             found: "no such column".into(),
             expected: expected.into(),
@@ -253,12 +248,32 @@ pub(super) fn cells_of(row: &str, delimiter: u8) -> (Vec<Range<usize>>, bool) {
     (cells, quoted && !closing)
 }
 
-/// Where a header cell stands in the file.
-pub(super) fn header_span(source: &Source, head: &Range<usize>, cell: usize) -> Range<usize> {
-    let (cells, _) = cells_of(source.slice(head), delimiter(&source.text));
-    match cells.get(cell) {
-        Some(within) => head.start + within.start..head.start + within.end,
-        None => head.end..head.end,
+/// A row of the file whose cells are to be pointed at.
+#[derive(Debug, Clone)]
+pub(super) struct RowPlace {
+    pub span: Range<usize>,
+    delimiter: u8,
+}
+
+impl RowPlace {
+    /// The header, also one that could not be understood.
+    pub fn header(source: &Source, span: Range<usize>) -> Self {
+        Self { span, delimiter: delimiter(&source.text) }
+    }
+
+    /// Where a cell (from 0) stands in the file; one that the row does not have, at its end.
+    pub fn cell(&self, source: &Source, cell: usize) -> Range<usize> {
+        let (cells, _) = cells_of(source.slice(&self.span), self.delimiter);
+        match cells.get(cell) {
+            Some(within) => self.span.start + within.start..self.span.start + within.end,
+            None => self.span.end..self.span.end,
+        }
+    }
+
+    /// The cell (from 0) in which an offset of the file lies.
+    pub fn cell_at(&self, source: &Source, offset: usize) -> usize {
+        let (cells, _) = cells_of(source.slice(&self.span), self.delimiter);
+        cells.iter().position(|c| offset < self.span.start + c.end).unwrap_or(cells.len().saturating_sub(1))
     }
 }
 
@@ -268,17 +283,9 @@ impl Sheet {
         self.names.get(cell).map_or("", String::as_str)
     }
 
-    /// Where a cell stands in the file.
-    pub fn cell_span(&self, source: &Source, row: &Range<usize>, cell: usize) -> Range<usize> {
-        let (cells, _) = cells_of(source.slice(row), self.delimiter);
-        let within = cells.get(cell).or(cells.last()).cloned().unwrap_or(0..0);
-        row.start + within.start..row.start + within.end
-    }
-
-    /// The cell (from 0) in which an offset of the file lies.
-    pub fn cell_at(&self, source: &Source, row: &Range<usize>, offset: usize) -> usize {
-        let (cells, _) = cells_of(source.slice(row), self.delimiter);
-        cells.iter().position(|c| offset < row.start + c.end).unwrap_or(cells.len().saturating_sub(1))
+    /// For pointing into a row.
+    pub fn place(&self, row: &RawRow) -> RowPlace {
+        RowPlace { span: row.span.clone(), delimiter: self.delimiter }
     }
 
     /// What is wrong with the row as a row: cell, found, expected.

@@ -46,6 +46,21 @@ pub(super) fn parse(text: &str, base: usize) -> Result<Node, Fault> {
     }
 }
 
+/// One line: the object of `text` with a last key added, which replaces an earlier last key of that name. What is no object stays as it is.
+pub(super) fn with_reason(text: &str, key: &str, reason: &str) -> String {
+    let Ok(Node { value: Value::Table(entries), at: At::Span(whole) }) = parse(text, 0) else {
+        return format!("{text}\n");
+    };
+    let kept = entries.len() - usize::from(entries.last().is_some_and(|e| e.key == key));
+    let end = match kept.checked_sub(1).and_then(|last| entries.get(last)).map(|e| &e.node.at) {
+        Some(At::Span(last)) => last.end,
+        _ => whole.start + 1,
+    };
+    let comma = if kept == 0 { "" } else { "," };
+    let (key, reason) = (serde_json::Value::from(key), serde_json::Value::from(reason));
+    format!("{}{comma}{key}:{reason}}}\n", text.get(..end).unwrap_or(""))
+}
+
 /// The offset of the bracket that goes too deep. Runs before the parser, which recurses.
 fn too_deep(text: &str) -> Option<usize> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);

@@ -20,7 +20,7 @@ pub use problem::{Problem, Problems};
 pub use wire::RequestRecord;
 
 use crate::model::Record;
-use csv::{RawRow, Sheet};
+use csv::{RawRow, RowPlace, Sheet};
 use fields::{Finding, Findings};
 use jiff::tz::TimeZone;
 use node::At;
@@ -32,6 +32,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+/// The column or key of a bad-rows file that says what was wrong; it is not read back.
+const REASON: &str = "akund.reason";
 /// Largest row of a bulk file, in bytes.
 const LARGEST_ROW: usize = 1 << 20;
 
@@ -104,7 +106,8 @@ pub struct Parsed {
 
 impl Parsed {
     /// A file of just the bad rows, to be corrected and handed in again: UTF-8, in the original format. CSV keeps header and separator
-    /// and gains a last column `akund.reason`, which is ignored when such a file is read. `None` where no row is bad, and for
+    /// and gains a last column `akund.reason`, an object in JSON Lines a last key of that name; they are ignored when such a file is
+    /// read. A line that is no object stays as it is. `None` where no row is bad, and for
     /// TOML and JSON, where the file is the row.
     pub fn bad_rows_file(&self) -> Option<Vec<u8>> {
         let bad =
@@ -112,7 +115,11 @@ impl Parsed {
         bad().next()?;
         match self.format {
             Format::Toml | Format::Json => None,
-            Format::JsonLines => Some(bad().flat_map(|(text, _)| [text.as_bytes(), b"\n"].concat()).collect()),
+            Format::JsonLines => Some(
+                bad()
+                    .flat_map(|(text, problems)| json::with_reason(text, REASON, &problems.one_line()).into_bytes())
+                    .collect(),
+            ),
             Format::Csv => {
                 let rows: Vec<(&str, String)> = bad().map(|(text, problems)| (text, problems.one_line())).collect();
                 self.sheet.as_ref()?.bad_rows(&rows)
@@ -202,7 +209,7 @@ fn lines(source: Arc<Source>, rules: &dyn Fn(&str) -> Option<Rules>) -> Result<P
         let record = match unreadable(&source, &span) {
             Some(findings) => Err(findings),
             None => match json::parse(trimmed, span.start) {
-                Ok(root) => read::record(&root, Version::Required, rules),
+                Ok(root) => read::record(&root.without(REASON), Version::Required, rules),
                 Err(fault) => Err(std::iter::once(fault).collect()),
             },
         };
@@ -213,15 +220,15 @@ fn lines(source: Arc<Source>, rules: &dyn Fn(&str) -> Option<Rules>) -> Result<P
 }
 
 fn sheet(source: Arc<Source>, rules: &dyn Fn(&str) -> Option<Rules>) -> Result<Parsed, Problems> {
-    let (sheet, head, raw) = csv::read(&source).map_err(|(head, faults)| header_problems(&source, &head, faults))?;
-    if let Some(damage) = undecoded(&source, &head) {
-        return Err(Place::of(&source).problems(Layout::Row, damage));
+    let (sheet, head, raw) = csv::read(&source).map_err(|(head, faults)| header_problems(&source, head, faults))?;
+    if undecoded(&source, &head).is_some() {
+        return Err(header_problems(&source, head, Vec::new()));
     }
     if raw.is_empty() {
         return Err(of_file(&source.name, "a header without rows".into(), "at least one record below the header"));
     }
     let row = |raw: &RawRow| {
-        let place = Place { source: &source, row: Some((&sheet, &raw.span)) };
+        let place = Place { source: &source, row: Some(sheet.place(raw)) };
         let record = sheet_row(&source, &sheet, raw, rules).map_err(|f| place.problems(Layout::Row, f));
         Row { line: source.line(raw.span.start), record, span: raw.span.clone() }
     };
@@ -244,24 +251,14 @@ fn sheet_row(
     read::record(&sheet.node(raw), Version::Optional, rules)
 }
 
-/// The header's faults, each at its cell.
-fn header_problems(source: &Arc<Source>, head: &Range<usize>, faults: Vec<csv::HeaderFault>) -> Problems {
-    if let Some(damage) = undecoded(source, head) {
-        return Place::of(source).problems(Layout::Row, damage);
-    }
-    if faults.is_empty() {
+/// The header's faults, each at its cell; damage to its text before all others.
+fn header_problems(source: &Arc<Source>, head: Range<usize>, faults: Vec<Finding>) -> Problems {
+    let damage = undecoded(source, &head);
+    if damage.is_none() && faults.is_empty() {
         return of_file(&source.name, "an empty file".into(), "a header and at least one record below it");
     }
-    let place = Place::of(source);
-    let mut list = Vec::new();
-    for fault in faults {
-        let span = csv::header_span(source, head, fault.cell);
-        let finding = Finding { at: At::Span(span), field: fault.field, found: fault.found, expected: fault.expected };
-        let mut problem = place.problem(finding);
-        problem.column = fault.cell + 1;
-        list.push(problem);
-    }
-    Problems::new(source.clone(), Layout::Row, list, 0)
+    let place = Place { source, row: Some(RowPlace::header(source, head)) };
+    place.problems(Layout::Row, damage.unwrap_or(Findings { list: faults, more: 0 }))
 }
 
 /// A row that must not be parsed at all.
@@ -301,7 +298,7 @@ impl FromIterator<json::Fault> for Findings {
 struct Place<'s> {
     source: &'s Arc<Source>,
     /// The CSV row in hand.
-    row: Option<(&'s Sheet, &'s Range<usize>)>,
+    row: Option<RowPlace>,
 }
 
 impl<'s> Place<'s> {
@@ -316,18 +313,13 @@ impl<'s> Place<'s> {
 
     fn problem(&self, finding: Finding) -> Problem {
         let Finding { at, field, found, expected } = finding;
-        let (line, column, span) = match (at, self.row) {
-            (At::Span(span), Some((sheet, row))) => {
-                (self.source.line(row.start), sheet.cell_at(self.source, row, span.start) + 1, span)
+        let ((line, column), span) = match (at, &self.row) {
+            (At::Span(span), None) => (self.source.place(span.start), span),
+            (At::Span(span), Some(row)) => {
+                ((self.source.line(row.span.start), row.cell_at(self.source, span.start) + 1), span)
             }
-            (At::Span(span), None) => {
-                let (line, column) = self.source.place(span.start);
-                (line, column, span)
-            }
-            (At::Cell(cell), Some((sheet, row))) => {
-                (self.source.line(row.start), cell + 1, sheet.cell_span(self.source, row, cell))
-            }
-            (At::Cell(cell), None) => (1, cell + 1, 0..0),
+            (At::Cell(cell), Some(row)) => ((self.source.line(row.span.start), cell + 1), row.cell(self.source, cell)),
+            (At::Cell(cell), None) => ((1, cell + 1), 0..0),
         };
         Problem { line, column, field, found, expected, span }
     }

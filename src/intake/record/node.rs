@@ -51,6 +51,14 @@ pub(super) struct Entry {
 }
 
 impl Node {
+    /// A table without one of its keys.
+    pub fn without(mut self, key: &str) -> Self {
+        if let Value::Table(entries) = &mut self.value {
+            entries.retain(|e| e.key != key);
+        }
+        self
+    }
+
     /// Whether the record reads as if this were not there: a blank cell, an empty text, or nothing but such.
     pub fn is_absent(&self) -> bool {
         match &self.value {

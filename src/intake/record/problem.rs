@@ -200,10 +200,12 @@ impl Report {
         let ellipsis = |missing: bool| if missing { "…" } else { "" };
         let head = format!("{}{before}", ellipsis(line.start + before.len() < span.start));
         let tail = format!("{after}{}", ellipsis(span.start + within.len() + after.len() < line.end));
+        // Lets miette point behind the last character.
+        let room = if within.is_empty() && tail.is_empty() { " " } else { "" };
         let labelled = head.len()..head.len() + within.len();
         let excerpt = Excerpt {
             name: format!("{}, line {}, column {}", source.name, problem.line, problem.column),
-            text: harmless(&format!("{head}{within}{tail}")),
+            text: harmless(&format!("{head}{within}{tail}{room}")),
             first_line: source.line(span.start) - 1,
         };
         let name = if problem.field.is_empty() { "here" } else { &problem.field };
