@@ -1,0 +1,67 @@
+//! A source's allowed-signers file, read anew whenever it changes: a key taken out of it is out at once.
+
+use super::look::{Identity, Look};
+use crate::intake::signature::AllowedSigners;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Larger files are taken for a mistake, bytes.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// Path and last state.
+#[derive(Debug)]
+pub(super) struct SignersFile {
+    path: PathBuf,
+    last: Mutex<Option<LastRead>>,
+}
+
+type Parsed = Result<Arc<AllowedSigners>, String>;
+
+#[derive(Debug)]
+struct LastRead {
+    identity: Identity,
+    parsed: Parsed,
+}
+
+impl SignersFile {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), last: Mutex::new(None) }
+    }
+
+    /// The file as it stands now. A bad one never stands in for the good one before it: a key that was just revoked would sign on.
+    ///
+    /// # Errors
+    /// A sentence with the file and what is wrong; the records of the source wait.
+    pub(super) fn current(&self) -> Parsed {
+        let why = |e: std::io::Error| format!("cannot read the allowed signers {}: {e}", self.path.display());
+        let mut file = File::open(&self.path).map_err(why)?;
+        let identity = Look::of(&file).map_err(why)?.identity;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = last.as_ref().filter(|last| last.identity == identity) {
+            return last.parsed.clone();
+        }
+        let parsed = self.parse(&mut file, identity.size);
+        if let Err(error) = &parsed {
+            tracing::error!(file = %self.path.display(), %error, "records that need a signature wait until the allowed signers can be read");
+        }
+        *last = Some(LastRead { identity, parsed: parsed.clone() });
+        parsed
+    }
+
+    fn parse(&self, file: &mut File, size: u64) -> Parsed {
+        let shown = self.path.display();
+        let metadata = file.metadata().map_err(|e| format!("cannot look at the allowed signers {shown}: {e}"))?;
+        if !metadata.is_file() || size > LARGEST {
+            return Err(format!("the allowed signers {shown} are no regular file of at most {LARGEST} bytes"));
+        }
+        if metadata.mode() & 0o002 != 0 {
+            return Err(format!("the allowed signers {shown} can be written by everybody (chmod o-w)"));
+        }
+        let mut text = String::new();
+        file.take(LARGEST).read_to_string(&mut text).map_err(|e| format!("cannot read the allowed signers {shown}: {e}"))?;
+        AllowedSigners::parse(&shown.to_string(), &text).map(Arc::new).map_err(|errors| errors.join("\n"))
+    }
+}
