@@ -26,9 +26,15 @@ pub struct MailMapsConfig {
     /// Scheme of the stored password. Default `sha512-crypt`; NT hashes are refused here.
     #[serde(default = "sha512_crypt")]
     pub password: Scheme,
-    /// Home directory template: `{domain}`, `{local}`, `{address}`. Default `/var/mail/vhosts/{domain}/{local}`.
+    /// Home directory template: `{domain}`, `{local}`, `{address}`, `{uid}`. Default `/var/mail/vhosts/{domain}/{local}`. A
+    /// home that is or was another account's is never given out again: akund then appends `.` and the account's uid.
     #[serde(default = "mail_home")]
     pub home: String,
+    /// Permission bits of the database and the two files beside it, octal: `"0600"`, `"0640"` (default) or `"0644"`. The
+    /// readers are other users: put the database into a directory with mode 2750 and group `postfix`, and Dovecot's auth-worker
+    /// into that group; the files inherit the group.
+    #[serde(default = "group_readable")]
+    pub mode: String,
 }
 
 /// `kind = "radius"`
@@ -46,6 +52,10 @@ pub struct RadiusConfig {
     /// Group (profile) of accounts for which the request names none. Default: no group row.
     #[serde(default)]
     pub default_group: Option<String>,
+    /// Permission bits of the database and the two files beside it, octal: `"0600"`, `"0640"` (default) or `"0644"`.
+    /// FreeRADIUS reads it as another user: put the database into a directory with mode 2750 and its group (`freerad`).
+    #[serde(default = "group_readable")]
+    pub mode: String,
 }
 
 fn mail_service() -> Vec<String> {
@@ -59,4 +69,7 @@ fn sha512_crypt() -> Scheme {
 }
 fn mail_home() -> String {
     "/var/mail/vhosts/{domain}/{local}".into()
+}
+fn group_readable() -> String {
+    "0640".into()
 }
