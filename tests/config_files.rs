@@ -1,5 +1,6 @@
 //! The files that a package installs: the example configuration and what systemd reads. They must be right by themselves and
 //! agree with each other.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use akund::config::{self, Config, TargetConfig};
 use std::collections::BTreeMap;
