@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// One channel, by `kind`. Read only through [`super::load`].
+/// One channel, by `kind`. Read only through [`mod@super::load`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChannelConfig {

@@ -170,10 +170,11 @@ fn mail_maps(name: &str, maps: &MailMapsConfig, found: &mut Findings) {
     found.check(maps.password != Scheme::NtHash, ["target", name, "password"], || {
         format!("target {name} cannot store nt-hash: Postfix's and Dovecot's readers must not see it; use sha512-crypt")
     });
+    file_mode(name, &maps.mode, found);
     let unknown = unknown_placeholder(&maps.home);
     found.check(unknown.is_none(), ["target", name, "home"], || {
         format!(
-            "home of target {name}: {} is unknown; {{domain}}, {{local}} and {{address}} are known",
+            "home of target {name}: {} is unknown; {{domain}}, {{local}}, {{address}} and {{uid}} are known",
             unknown.unwrap_or_default()
         )
     });
@@ -184,7 +185,8 @@ fn mail_maps(name: &str, maps: &MailMapsConfig, found: &mut Findings) {
 
 /// The first `{…}` that is not known, or a brace without its partner.
 fn unknown_placeholder(template: &str) -> Option<String> {
-    let rest = ["{domain}", "{local}", "{address}"].iter().fold(template.to_owned(), |t, known| t.replace(known, ""));
+    let rest =
+        ["{domain}", "{local}", "{address}", "{uid}"].iter().fold(template.to_owned(), |t, known| t.replace(known, ""));
     let start = rest.find(['{', '}'])?;
     let end = rest[start..].find('}').map_or(rest.len(), |i| start + i + 1);
     Some(rest[start..end].to_owned())
@@ -192,9 +194,17 @@ fn unknown_placeholder(template: &str) -> Option<String> {
 
 fn radius(name: &str, radius: &RadiusConfig, found: &mut Findings) {
     services(name, &radius.services, found);
+    file_mode(name, &radius.mode, found);
     let known = matches!(radius.password, Scheme::Sha512Crypt | Scheme::NtHash);
     found.check(known, ["target", name, "password"], || {
         format!("target {name}: FreeRADIUS takes sha512-crypt or nt-hash here")
+    });
+}
+
+/// Nobody but akund writes, and nobody executes.
+fn file_mode(name: &str, mode: &str, found: &mut Findings) {
+    found.check(["0600", "0640", "0644"].contains(&mode), ["target", name, "mode"], || {
+        format!("mode of target {name} must be \"0600\", \"0640\" or \"0644\", not {mode:?}")
     });
 }
 

@@ -1,7 +1,7 @@
 //! The site's configuration: one struct per concern. Unknown keys are errors.
 //!
-//! [`load::load`] reads it. The kinds of targets and channels are enums told apart by their `kind` key: that is done by
-//! [`load`]'s own decoding and not by serde's tag, which would lose the line of a mistake inside.
+//! [`load()`] reads it. The kinds of targets and channels are enums told apart by their `kind` key: that is done by
+//! [`mod@load`]'s own decoding and not by serde's tag, which would lose the line of a mistake inside.
 
 pub mod channel;
 mod check;

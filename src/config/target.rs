@@ -4,7 +4,7 @@ use crate::model::Scheme;
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// One target, by `kind`. Read only through [`super::load`].
+/// One target, by `kind`. Read only through [`mod@super::load`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetConfig {

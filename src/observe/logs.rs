@@ -244,6 +244,40 @@ mod tests {
         assert!(!is_stream("", 8, 4711));
     }
 
+    /// Run in a child process by the next test: neither its environment nor its stderr can be changed safely within one.
+    #[test]
+    #[ignore = "the child of the_log_is_started_once_and_goes_where_stderr_is_connected"]
+    fn child_starts_the_log() {
+        println!("UNDER {}", under_journal());
+        println!("FORMAT {:?}", init(&LogConfig { filter: None, format: LogFormat::Json }));
+        println!("AGAIN {:?}", init(&LogConfig::default()));
+        tracing::debug!("seen because of the variable");
+    }
+
+    #[test]
+    fn the_log_is_started_once_and_goes_where_stderr_is_connected() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stderr");
+        let run = |stream_of: &std::fs::Metadata, stderr: std::fs::File| {
+            let output = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "observe::logs::tests::child_starts_the_log", "--ignored", "--nocapture"])
+                .env("JOURNAL_STREAM", format!("{}:{}", stream_of.dev(), stream_of.ino()))
+                .env(FILTER_VARIABLE, "debug")
+                .stderr(stderr)
+                .output()
+                .unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let stderr = std::fs::File::create(&path).unwrap();
+        let printed = run(&stderr.metadata().unwrap(), stderr.try_clone().unwrap());
+        assert!(printed.contains("UNDER true") && printed.contains("FORMAT Ok(Json)"), "{printed}");
+        assert!(printed.contains("AGAIN Err(\"the log was started twice\")"), "{printed}");
+        assert!(std::fs::read_to_string(&path).unwrap().contains("\"message\":\"seen because of the variable\""));
+        let printed = run(&dir.path().metadata().unwrap(), stderr);
+        assert!(printed.contains("UNDER false"), "{printed}");
+    }
+
     #[test]
     fn each_format_goes_where_it_says() {
         assert_eq!(sink(LogFormat::Auto, false).unwrap().1, LogFormat::Text);

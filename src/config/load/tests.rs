@@ -86,7 +86,7 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[target.mail]\nkind = \"mail-maps\"\ndatabase = \"/a.db\"\ndefault_group = \"x\"",
         &[
-            "akund.toml:5:1: there is no key `default_group` in `target.mail`; known here: database, services, password, home",
+            "akund.toml:5:1: there is no key `default_group` in `target.mail`; known here: database, services, password, home, mode",
         ],
     ),
     (
@@ -150,12 +150,13 @@ const BAD: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "[target.a]\nkind = \"radius\"\ndatabase = \"/a\"\n[target.b]\nkind = \"mail-maps\"\ndatabase = \"/a\"\npassword = \"nt-hash\"\nhome = \"{user}\"",
+        "[target.a]\nkind = \"radius\"\ndatabase = \"/a\"\n[target.b]\nkind = \"mail-maps\"\ndatabase = \"/a\"\npassword = \"nt-hash\"\nhome = \"{user}\"\nmode = \"0666\"",
         &[
             "akund.toml:7:1: target b has the database /a which is that of target a: each needs a file of its own",
             "akund.toml:8:1: target b cannot store nt-hash: Postfix's and Dovecot's readers must not see it; use sha512-crypt",
-            "akund.toml:9:1: home of target b: {user} is unknown; {domain}, {local} and {address} are known",
+            "akund.toml:9:1: home of target b: {user} is unknown; {domain}, {local}, {address} and {uid} are known",
             "akund.toml:9:1: home of target b must be an absolute path, not {user}",
+            "akund.toml:10:1: mode of target b must be \"0600\", \"0640\" or \"0644\", not \"0666\"",
         ],
     ),
     (
