@@ -1,4 +1,5 @@
 //! What no file of the tree may say.
+#![allow(clippy::unwrap_used)] // clippy.toml's exception does not reach the helper functions of an integration test
 
 use std::fs;
 use std::path::{Path, PathBuf};
