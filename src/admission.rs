@@ -6,7 +6,7 @@
 
 use crate::config::SourceConfig;
 use crate::intake::record::{self, Parsed, Problems, Rules};
-use crate::intake::spool::{Dropped, Spool};
+use crate::intake::spool::{Bad, Dropped, Rejected, Seen, Spool};
 use crate::journal::{Admission, Admitted, Journal, JournalError, Submission};
 use crate::model::{AccountUid, Action, Facts, Record};
 use crate::observe::metrics::{FileResult, Metrics};
@@ -93,7 +93,7 @@ impl Admitter {
         }
         crate::crash::point("admitted");
         let spool = self.spool.clone();
-        blocking(move || spool.acknowledge(&acknowledged)).await??;
+        blocking(move || acknowledge(&spool, &acknowledged)).await??;
         crate::crash::point("acknowledged");
         first_failure.map_or(Ok(()), Err)
     }
@@ -103,7 +103,8 @@ impl Admitter {
         let mut parsed = match parsed {
             Ok(parsed) => parsed,
             Err(problems) => {
-                self.reject(&file, &file.bytes, &problems.to_string(), problems.len()).await?;
+                let file = self.reject(file, None, problems.to_string(), problems.count()).await?;
+                self.metrics.intake_file(&file.source, FileResult::Rejected);
                 return Ok(file);
             }
         };
@@ -118,7 +119,7 @@ impl Admitter {
             (0..parsed.rows.len()).filter(|place| parsed.rows[*place].record.is_ok()).collect();
         for places in good.chunks(CHUNK) {
             let chunk = self.admissions(&file, &parsed, places, &procedures).await?;
-            let decide = self.decide(procedures.clone(), &file);
+            let decide = self.decide(procedures.clone());
             let answers = self.journal.admit(submission.clone(), chunk, decide).await?;
             for (place, answer) in places.iter().zip(answers) {
                 self.count(&file.source, &answer, parsed.rows[*place].record.as_deref().ok());
@@ -128,11 +129,12 @@ impl Admitter {
             }
         }
         let bad = parsed.rows.iter().filter(|row| row.record.is_err()).count();
-        if bad > 0 {
-            let bytes = parsed.bad_rows_file().unwrap_or_else(|| file.bytes.clone());
-            self.reject(&file, &bytes, &parsed.report(), bad).await?;
-        }
-        self.metrics.intake_file(&file.source, FileResult::Accepted);
+        let result = if bad < parsed.rows.len() { FileResult::Accepted } else { FileResult::Rejected };
+        let file = match bad {
+            0 => file,
+            _ => self.reject(file, parsed.bad_rows_file(), parsed.report(), bad).await?,
+        };
+        self.metrics.intake_file(&file.source, result);
         Ok(file)
     }
 
@@ -206,7 +208,6 @@ impl Admitter {
     fn decide(
         &self,
         procedures: Arc<BTreeMap<String, Arc<Procedure>>>,
-        _file: &Dropped,
     ) -> Arc<crate::journal::admit::Decide> {
         let site = self.site.clone();
         Arc::new(move |admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp| {
@@ -221,14 +222,54 @@ impl Admitter {
         })
     }
 
-    /// Writes rejected/NAME and its reasons, then the event.
-    async fn reject(&self, file: &Dropped, bytes: &[u8], reason: &str, problems: usize) -> Result<(), Postponed> {
-        let (spool, name, source) = (self.spool.clone(), file.name.clone(), file.source.clone());
-        let (bytes, reason) = (bytes.to_vec(), reason.to_owned());
-        let written = blocking(move || spool.reject(&source, &name, Some(&bytes), &reason)).await??;
-        self.journal.rejected(file.source.clone(), problems).await?;
-        (0..problems.max(1)).for_each(|_| self.metrics.record_rejected(&file.source));
-        tracing::warn!(source = %file.source, problems, reasons = %written.display(), "records were rejected");
+    /// Writes rejected/NAME (the bad rows of it, where it has others) and its reasons, then the event.
+    async fn reject(
+        &self,
+        file: Dropped,
+        bad_rows: Option<Vec<u8>>,
+        reason: String,
+        problems: usize,
+    ) -> Result<Dropped, Postponed> {
+        let spool = self.spool.clone();
+        let (file, kept) = blocking(move || {
+            let mut rejection = file.rejection(&reason);
+            if let Some(bad_rows) = &bad_rows {
+                rejection.bytes = Some(bad_rows);
+            }
+            let kept = spool.reject(&[rejection]);
+            (file, kept)
+        })
+        .await?;
+        self.rejected(&file.source, problems, kept?).await?;
+        Ok(file)
+    }
+
+    /// Rejects what can be no record at all: wrong owner, a link, a bad signature …
+    ///
+    /// # Errors
+    /// [`Postponed`]: they are offered again.
+    pub async fn reject_files(&self, files: Vec<Bad>) -> Result<(), Postponed> {
+        let spool = self.spool.clone();
+        let (files, kept) = blocking(move || {
+            let kept = spool.reject(&files.iter().map(Bad::rejection).collect::<Vec<_>>());
+            (files, kept)
+        })
+        .await?;
+        for (file, kept) in files.iter().zip(kept?) {
+            self.metrics.intake_file(&file.source, FileResult::Rejected);
+            self.rejected(&file.source, 1, vec![kept]).await?;
+        }
+        let spool = self.spool.clone();
+        blocking(move || spool.acknowledge(&files.iter().map(|file| &file.seen).collect::<Vec<_>>())).await??;
+        Ok(())
+    }
+
+    async fn rejected(&self, source: &str, problems: usize, kept: Vec<Rejected>) -> Result<(), Postponed> {
+        for kept in kept.iter().filter(|kept| !kept.repeated) {
+            self.journal.rejected(source.to_owned(), problems).await?;
+            self.metrics.records_rejected(source, problems);
+            tracing::warn!(source, problems, reasons = %kept.reason_path.display(), "records were rejected");
+        }
         Ok(())
     }
 
@@ -247,6 +288,12 @@ impl Admitter {
             Admitted::Rejected(_) => {}
         }
     }
+}
+
+/// Unlinks what was admitted or rejected.
+fn acknowledge(spool: &Spool, files: &[Dropped]) -> io::Result<()> {
+    let seen: Vec<&Seen> = files.iter().map(|file| &file.seen).collect();
+    spool.acknowledge(&seen).map(drop)
 }
 
 /// Keeps the evidence of all files, then parses each.

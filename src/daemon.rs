@@ -179,8 +179,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         sources: Arc::new(opened.spool.sources().map(|source| (source.name.clone(), source.clone())).collect::<BTreeMap<_, _>>()),
         metrics: metrics.clone(),
     };
-    let arrivals = Arrivals::watch(opened.spool.clone())
-        .map_err(|error| EndError::Unavailable(format!("[spool] {}: {error}", config.spool.path.display())))?;
+    let arrivals = Arrivals::new(opened.spool.clone());
     spawn(&mut tasks, "the spool", {
         let intake = intake::Intake { admitter, health: health.clone(), gauges, shutdown: stages.intake.clone() };
         async move {

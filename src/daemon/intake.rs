@@ -5,7 +5,6 @@ use super::gauges::Gauges;
 use crate::admission::{Admitter, Postponed};
 use crate::intake::spool::{Arrivals, Bad, Candidate, Dropped, Taken};
 use crate::observe::health::Health;
-use crate::observe::metrics::FileResult;
 use crate::observe::systemd;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -46,13 +45,6 @@ impl Intake {
             if !self.wait_until_writable().await {
                 break;
             }
-            let candidates = match candidates {
-                Ok(candidates) => candidates,
-                Err(error) => {
-                    self.close(&format!("the spool cannot be read: {error}")).await;
-                    continue;
-                }
-            };
             let (small, big): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.size() <= LARGE);
             for candidate in big {
                 while large.len() >= LARGE_AT_ONCE {
@@ -137,9 +129,6 @@ async fn admit(admitter: &Admitter, candidates: Vec<Candidate>) -> Result<(), Po
         }
     }
     if !bad.is_empty() {
-        for one in &bad {
-            admitter.metrics.intake_file(&one.source, FileResult::Rejected);
-        }
         admitter.reject_files(bad).await?;
     }
     if !good.is_empty() {

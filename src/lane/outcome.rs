@@ -5,6 +5,7 @@ use crate::intake::spool::{OutcomeKey, Spool};
 use crate::journal::outcome::{Due, LANE};
 use crate::journal::read::Reader;
 use crate::journal::JournalError;
+use crate::model::RequestKey;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,9 +72,11 @@ fn write(reader: &Reader, spool: &Spool) -> Result<Vec<Due>, String> {
         let request = &one.outcome.request;
         let key = OutcomeKey {
             source: request.source.clone(),
-            procedure: request.procedure.clone(),
-            id: request.id.clone(),
-            revision: request.revision,
+            request: RequestKey {
+                procedure: request.procedure.clone(),
+                id: request.id.clone(),
+                revision: request.revision,
+            },
         };
         let mut bytes = serde_json::to_vec_pretty(&one.outcome).map_err(|error| error.to_string())?;
         bytes.push(b'\n');

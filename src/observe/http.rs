@@ -261,7 +261,7 @@ mod tests {
     #[tokio::test]
     async fn metrics_are_scraped_in_the_format_that_was_asked_for() {
         let server = start().await;
-        server.metrics.record_rejected("humas");
+        server.metrics.records_rejected("humas", 1);
         let (status, head, body) = server.get("/metrics", "").await;
         assert_eq!(status, 200);
         assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");

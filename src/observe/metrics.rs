@@ -228,8 +228,8 @@ impl Metrics {
     }
 
     /// A record could not be parsed.
-    pub fn record_rejected(&self, source: &str) {
-        self.0.records_rejected.get_or_create(&[("source", source.into())]).inc();
+    pub fn records_rejected(&self, source: &str, problems: usize) {
+        self.0.records_rejected.get_or_create(&[("source", source.into())]).inc_by(problems as u64);
     }
 
     /// A record had been accepted before.
@@ -360,7 +360,7 @@ mod tests {
         let m = Metrics::new();
         m.request_judged("generic", "permit");
         m.set_requests_in_state("working", 3);
-        m.record_rejected("humas");
+        m.records_rejected("humas", 1);
         m.duplicate("humas");
         m.intake_file("local", FileResult::Accepted);
         m.set_intake_open(true);
@@ -450,7 +450,7 @@ mod tests {
     #[test]
     fn a_strange_name_cannot_break_the_format() {
         let metrics = Metrics::new();
-        metrics.record_rejected("a\"b\\c\nakund_forged 1");
+        metrics.records_rejected("a\"b\\c\nakund_forged 1", 1);
         for (text, open) in [(metrics.encode(), true), (metrics.encode_plain(), false)] {
             let parsed = parse(&text, open);
             assert!(!parsed.samples.contains_key("akund_forged"), "{text}");

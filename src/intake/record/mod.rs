@@ -128,6 +128,33 @@ impl Parsed {
     }
 }
 
+impl Parsed {
+    /// Marks a row that can be read, but that cannot be accepted for another reason, a sentence.
+    pub fn refuse(&mut self, place: usize, reason: &str) {
+        let Some(row) = self.rows.get_mut(place) else { return };
+        let problem = Problem {
+            line: row.line,
+            column: 1,
+            field: "id".into(),
+            found: "a record that cannot be accepted".into(),
+            expected: format!("another one: {reason}"),
+            span: row.span.clone(),
+        };
+        row.record = Err(Problems::new(self.source.clone(), Layout::Row, vec![problem], 0));
+    }
+
+    /// The clerk's report on every bad row: the first ones with the places shown, the rest in a line each. Empty where none is bad.
+    pub fn report(&self) -> String {
+        const SHOWN_WHOLE: usize = 20;
+        let bad = self.rows.iter().filter_map(|row| Some((row.line, row.record.as_ref().err()?)));
+        let texts = bad.enumerate().map(|(count, (line, problems))| match count {
+            0..SHOWN_WHOLE => problems.to_string(),
+            _ => format!("line {line}: {}\n", problems.one_line()),
+        });
+        texts.collect()
+    }
+}
+
 /// Reads a file of records. `rules` gives what the named procedure says about reading, `None` for one that is not known.
 ///
 /// # Errors
