@@ -1,6 +1,6 @@
 //! The read-only HTTP server: `/healthz`, `/readyz`, `/metrics`.
 //!
-//! One request per connection, and a connection lives for [`LIFETIME`] at most: it serves probes and scrapers, and nobody
+//! One request per connection, and a connection lives for ten seconds at most: it serves probes and scrapers, and nobody
 //! may hold it up by reading or writing slowly.
 
 use super::health::Health;
