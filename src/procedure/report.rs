@@ -84,7 +84,7 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let handler =
-            GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100).with_context_lines(0);
+            GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100).with_context_lines(1);
         for finding in &self.findings {
             handler.render_report(f, &Shown { source: &self.source, finding, file: &self.file })?;
         }

@@ -141,7 +141,11 @@ impl Checker<'_> {
         let place = Place::default().key("delivery").key("channels");
         let channels = &self.file.delivery.channels;
         if channels.is_empty() {
-            self.find(&place, "no channel is named", "expected the name of at least one [channel] of the configuration");
+            self.find(
+                &place,
+                "no channel is named",
+                "expected the name of at least one [channel] of the configuration",
+            );
         }
         self.unique(channels.iter().enumerate().map(|(i, c)| (c.as_str(), place.at(i))), "channel");
     }
@@ -219,7 +223,8 @@ impl Checker<'_> {
             Err(error) => {
                 let cause = error.to_string();
                 let cause = cause.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                let help = "expected a regular expression (without `^` and `$`: it is always held against the whole text)";
+                let help =
+                    "expected a regular expression (without `^` and `$`: it is always held against the whole text)";
                 self.find(place, format!("`{pattern}` is not a regular expression: {cause}"), help);
                 None
             }

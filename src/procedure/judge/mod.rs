@@ -141,8 +141,12 @@ impl<'p> Sheet<'p> {
 
     /// A requirement that is met, and what was found.
     fn met(&mut self, kind: CheckKind, requirement: impl Into<String>, found: impl Into<String>) {
-        let check =
-            Check { requirement: requirement.into(), met: true, found: found.into(), sop: self.procedure.sop.check(kind) };
+        let check = Check {
+            requirement: requirement.into(),
+            met: true,
+            found: found.into(),
+            sop: self.procedure.sop.check(kind),
+        };
         self.checks.push(check);
     }
 
