@@ -6,6 +6,8 @@
 mod account;
 mod category;
 mod chain;
+#[cfg(test)]
+mod tests;
 mod texts;
 
 use super::file::{CheckKind, File, SopStep};
@@ -92,7 +94,11 @@ impl Checker<'_> {
     fn find(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         let help = help.into();
         let finding = Finding::at(self.spans.of(place), message);
-        self.findings.push(if help.is_empty() { finding } else { finding.help(help) });
+        let finding = if help.is_empty() { finding } else { finding.help(help) };
+        // A default that is wrong is met once for each category.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
     }
 
     fn head(&mut self, file_name: &str) {
