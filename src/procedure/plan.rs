@@ -1,6 +1,6 @@
 //! `plan`: the steps of a grant, in order; `notices`: the one notice of any other verdict. Pure.
 
-use super::procedure::Procedure;
+use super::compiled::Procedure;
 use super::rules::DeliverTo;
 use crate::model::{
     Action, Address, Grant, HoldReason, NoticeKind, Person, Plan, PlannedStep, Recipient, Record, Scheme, StepDetail,

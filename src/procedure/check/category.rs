@@ -1,8 +1,8 @@
 //! `[[category]]`: routes, and the procedure's defaults filled in.
 
 use super::Checker;
+use crate::procedure::compiled::CategoryRules;
 use crate::procedure::file::{Category, RouteKind, SourceRoute};
-use crate::procedure::procedure::CategoryRules;
 use crate::procedure::rules::DeliverTo;
 use crate::procedure::shape::Place;
 use std::collections::BTreeMap;

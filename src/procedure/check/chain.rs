@@ -1,8 +1,8 @@
 //! Roles, approvals and documents.
 
 use super::Checker;
+use crate::procedure::compiled::{Link, Standing, Titled};
 use crate::procedure::file::{Role, RouteKind};
-use crate::procedure::procedure::{Link, Standing, Titled};
 use crate::procedure::shape::Place;
 
 impl Checker<'_> {

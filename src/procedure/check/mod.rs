@@ -10,8 +10,8 @@ mod chain;
 mod tests;
 mod texts;
 
+use super::compiled::{Procedure, SopIndex};
 use super::file::{CheckKind, File, SopStep};
-use super::procedure::{Procedure, SopIndex};
 use super::report::Finding;
 use super::shape::{Place, Spans, suggestion};
 use jiff::tz::TimeZone;
@@ -53,8 +53,8 @@ pub(super) fn procedure(file_name: &str, text: &str) -> Result<Procedure, Vec<Fi
 struct Compiled {
     sha256: String,
     zone: TimeZone,
-    categories: std::collections::BTreeMap<String, super::procedure::CategoryRules>,
-    chain: Vec<super::procedure::Link>,
+    categories: std::collections::BTreeMap<String, super::compiled::CategoryRules>,
+    chain: Vec<super::compiled::Link>,
     reserved: super::naming::Reserved,
     texts_id: std::collections::BTreeMap<String, String>,
     texts_en: std::collections::BTreeMap<String, String>,

@@ -3,9 +3,9 @@
 use super::documents::age_days;
 use super::{Case, Sheet, TOLERANCE_SECONDS};
 use crate::model::{Approval, Decision};
+use crate::procedure::compiled::{Link, Standing};
 use crate::procedure::file::{CheckKind, Language};
 use crate::procedure::problem::{Problem, quoted};
-use crate::procedure::procedure::{Link, Standing};
 
 /// Which of the record's approvals fills each link of the chain.
 struct Filled<'c> {

@@ -2,9 +2,9 @@
 
 use super::{Case, Sheet};
 use crate::model::Document;
+use crate::procedure::compiled::Titled;
 use crate::procedure::file::{CheckKind, DocumentField, DocumentRule, RouteKind};
 use crate::procedure::problem::{Problem, quoted};
-use crate::procedure::procedure::Titled;
 use jiff::civil::Date;
 
 impl Case<'_> {

@@ -13,10 +13,10 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
+use super::compiled::{CategoryRules, Procedure, Route};
 use super::file::{CheckKind, Language, RouteKind};
 use super::plan::Site;
 use super::problem::{Class, Problem};
-use super::procedure::{CategoryRules, Procedure, Route};
 use crate::model::{AccountUid, Action, Alternative, Check, Facts, Grant, HoldReason, NameFact, Record, Verdict};
 use jiff::Timestamp;
 use jiff::civil::Date;
