@@ -15,9 +15,7 @@ impl fmt::Display for StepId {
 }
 
 /// What a step does at its lane.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
     /// Make the password and its hashes, sealed. Lane [`Verb::MINT_LANE`].
@@ -49,9 +47,7 @@ impl Verb {
 }
 
 /// Which message a `Deliver` step sends. Each kind is one template per language.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoticeKind {
     /// Address or user name, initial password, where to log in and where to change it.

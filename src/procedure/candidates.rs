@@ -1,8 +1,8 @@
 //! The names that a request may end up with, in the order in which they are tried. The same list is looked up before
 //! judging and chosen from while judging, so that nothing is ever chosen or offered that was not asked about.
 
+use super::compiled::{CategoryRules, Procedure};
 use super::naming::{MAX_CANDIDATES, Parts};
-use super::procedure::{CategoryRules, Procedure};
 use crate::model::{Action, Address, Domain, Record, Username};
 
 /// Most names that [`names_to_look_up`] gives.

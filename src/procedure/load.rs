@@ -67,3 +67,60 @@ fn read(path: &Path) -> io::Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GENERIC: &str = include_str!("../../config/procedures/generic.toml");
+
+    #[test]
+    fn good_files_are_loaded_beside_bad_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("generic.toml"), GENERIC).unwrap();
+        fs::write(dir.path().join("broken.toml"), "akund = ").unwrap();
+        fs::write(dir.path().join(".hidden.toml"), "akund = ").unwrap();
+        fs::write(dir.path().join("notes.txt"), "akund = ").unwrap();
+        let (procedures, reports) = load_dir(dir.path());
+        assert_eq!(procedures.keys().collect::<Vec<_>>(), ["generic"]);
+        assert_eq!(reports.len(), 1);
+        assert!(reports[0].file().ends_with("broken.toml"), "{}", reports[0]);
+        assert!(reports[0].to_string().contains("broken.toml:1:"), "{}", reports[0]);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_or_holds_nothing_is_a_report() {
+        let dir = tempfile::tempdir().unwrap();
+        let (procedures, reports) = load_dir(dir.path());
+        assert!(procedures.is_empty());
+        assert!(reports[0].to_string().contains("holds no procedure"), "{}", reports[0]);
+        let (_, reports) = load_dir(&dir.path().join("nowhere"));
+        assert!(reports[0].to_string().contains("cannot be read"), "{}", reports[0]);
+    }
+
+    #[test]
+    fn what_is_no_text_file_is_a_report_and_hangs_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("dir.toml")).unwrap();
+        fs::write(dir.path().join("binary.toml"), [0xff, 0xfe, 0x00]).unwrap();
+        fs::write(dir.path().join("huge.toml"), vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
+        nix::unistd::mkfifo(&dir.path().join("fifo.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("gone", dir.path().join("dangling.toml")).unwrap();
+        let (procedures, reports) = load_dir(dir.path());
+        assert!(procedures.is_empty());
+        let said: Vec<String> = reports.iter().flat_map(Report::lines).collect();
+        assert_eq!(said.len(), 5, "{said:#?}");
+        for (line, expected) in
+            said.iter().zip(["UTF-8", "No such file", "not a regular", "not a regular", "larger than"])
+        {
+            assert!(line.contains(expected), "{expected} in {line}");
+        }
+    }
+
+    #[test]
+    fn the_shipped_directory_loads_without_a_finding() {
+        let (procedures, reports) = load_dir(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/procedures"));
+        assert!(reports.is_empty(), "{}", reports.iter().map(ToString::to_string).collect::<String>());
+        assert!(procedures.contains_key("generic"));
+    }
+}

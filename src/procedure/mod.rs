@@ -11,13 +11,13 @@
 
 mod candidates;
 pub mod check;
+mod compiled;
 pub mod file;
 mod judge;
 mod load;
 mod naming;
 mod plan;
 mod problem;
-mod procedure;
 pub mod report;
 pub mod rules;
 mod sentences;
@@ -27,11 +27,11 @@ mod template;
 mod testing;
 
 pub use candidates::{MAX_NAMES, names_to_look_up};
+pub use compiled::Procedure;
 pub use file::Language;
 pub use judge::judge;
 pub use load::load_dir;
 pub use plan::{Site, SiteChannel, SiteTarget, notices, plan};
-pub use procedure::Procedure;
 pub use report::{Finding, Report};
 
 use crate::model::{AccountUid, Facts, Judgement, Plan, Record, Verdict};

@@ -1,6 +1,6 @@
 //! `plan`: the steps of a grant, in order; `notices`: the one notice of any other verdict. Pure.
 
-use super::procedure::Procedure;
+use super::compiled::Procedure;
 use super::rules::DeliverTo;
 use crate::model::{
     Action, Address, Grant, HoldReason, NoticeKind, Person, Plan, PlannedStep, Recipient, Record, Scheme, StepDetail,
@@ -147,4 +147,106 @@ fn deliver(
         ..StepDetail::default()
     };
     PlannedStep { lane: channel.name.clone(), verb: Verb::Deliver, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procedure::testing::*;
+
+    fn steps(record: &Record, facts: &crate::model::Facts) -> Vec<String> {
+        let judgement = decided(record, &generic(), facts);
+        let detail = |s: &PlannedStep| s.detail.notice.map_or(String::new(), |n| format!(" {}", n.as_str()));
+        judgement.plan.iter().map(|s| format!("{} {}{}", s.lane, s.verb.as_str(), detail(s))).collect()
+    }
+
+    #[test]
+    fn a_new_account_is_minted_made_proven_and_handed_over() {
+        let judgement = decided(&lecturer(), &generic(), &Default::default());
+        assert_eq!(
+            steps(&lecturer(), &Default::default()),
+            [
+                "credentials mint",
+                "maps apply",
+                "maps prove",
+                "radius apply",
+                "radius prove",
+                "email deliver credentials",
+            ]
+        );
+        assert_eq!(judgement.plan[0].detail.schemes, [Scheme::Sha512Crypt, Scheme::NtHash]);
+        assert_eq!(judgement.plan[5].detail.language.as_deref(), Some("id"));
+        let sops: Vec<_> = judgement.plan.iter().filter_map(|s| s.detail.sop.as_deref()).collect();
+        assert_eq!(sops, ["5", "5", "5", "5", "5", "6"]);
+    }
+
+    #[test]
+    fn targets_come_in_the_order_of_the_services_and_each_once() {
+        let mut record = lecturer();
+        record.account.services = vec!["hotspot".into(), "mail".into(), "hotspot".into()];
+        assert_eq!(
+            steps(&record, &Default::default())[1..5],
+            ["radius apply", "radius prove", "maps apply", "maps prove"]
+        );
+        // One target that provides both is written to once.
+        let mut both = site();
+        both.targets.truncate(1);
+        both.targets[0].services.push("hotspot".into());
+        let judgement = crate::procedure::decide(&record, &generic(), &both, &Default::default(), UID, now());
+        assert_eq!(judgement.plan.iter().filter(|s| s.verb == Verb::Apply).count(), 1);
+    }
+
+    #[test]
+    fn a_service_of_two_targets_is_brought_about_at_both() {
+        let mut two = site();
+        let mut directory = two.targets[0].clone();
+        directory.name = "directory".into();
+        directory.schemes = vec![Scheme::Ssha512];
+        two.targets.push(directory);
+        let judgement = crate::procedure::decide(&lecturer(), &generic(), &two, &Default::default(), UID, now());
+        let applied: Vec<_> =
+            judgement.plan.iter().filter(|s| s.verb == Verb::Apply).map(|s| s.lane.as_str()).collect();
+        assert_eq!(applied, ["maps", "directory", "radius"]);
+        assert_eq!(judgement.plan[0].detail.schemes, [Scheme::Sha512Crypt, Scheme::Ssha512, Scheme::NtHash]);
+    }
+
+    #[test]
+    fn only_what_hands_out_a_password_mints_one() {
+        let (record, facts) = existing(Action::Reset);
+        let reset = steps(&record, &facts);
+        assert_eq!((reset[0].as_str(), reset[5].as_str()), ("credentials mint", "email deliver credentials"));
+        for action in [Action::Change, Action::Suspend, Action::Resume] {
+            let (record, facts) = existing(action);
+            let steps = steps(&record, &facts);
+            assert_eq!(steps, ["maps apply", "maps prove", "radius apply", "radius prove", "email deliver changed"]);
+        }
+    }
+
+    #[test]
+    fn the_first_channel_that_reaches_the_recipient_is_used() {
+        let procedure = generic_with("channels = [\"email\"]", "channels = [\"email\", \"sms\"]");
+        let lane = |record: &Record| {
+            let judgement = decided(record, &procedure, &Default::default());
+            judgement.plan.last().map(|s| (s.lane.clone(), s.detail.to))
+        };
+        let mut record = unit();
+        assert_eq!(lane(&record), Some(("email".into(), Some(Recipient::Responsible))));
+        record.responsible.as_mut().unwrap().email = None;
+        assert_eq!(lane(&record), Some(("sms".into(), Some(Recipient::Responsible))));
+    }
+
+    #[test]
+    fn news_goes_to_the_applicant_or_else_to_the_responsible_person_or_to_nobody() {
+        let mut record = unit();
+        record.applicant.category = "alumni".into();
+        let to = |record: &Record| {
+            let notices = decided(record, &generic(), &Default::default()).notices;
+            notices.first().and_then(|s| Some((s.detail.notice?, s.detail.to?)))
+        };
+        assert_eq!(to(&record), Some((NoticeKind::Refusal, Recipient::Applicant)));
+        record.applicant.email = None;
+        assert_eq!(to(&record), Some((NoticeKind::Refusal, Recipient::Responsible)));
+        record.responsible = None;
+        assert_eq!(to(&record), None);
+    }
 }

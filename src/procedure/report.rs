@@ -84,8 +84,11 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let handler =
-            GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100).with_context_lines(0);
-        for finding in &self.findings {
+            GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100).with_context_lines(1);
+        for (n, finding) in self.findings.iter().enumerate() {
+            if n > 0 {
+                writeln!(f)?;
+            }
             handler.render_report(f, &Shown { source: &self.source, finding, file: &self.file })?;
         }
         Ok(())

@@ -128,7 +128,9 @@ impl Problem {
                 format!("The request was not approved by the {}: {}", quoted(title), sentence(reason))
             }
             Self::IdentifierForm { identifier, means } => match means {
-                Some(means) => format!("The identifier \"{}\" will not do; please give the {means}.", quoted(identifier)),
+                Some(means) => {
+                    format!("The identifier \"{}\" will not do; please give the {means}.", quoted(identifier))
+                }
                 None => format!("The identifier \"{}\" does not have the required form.", quoted(identifier)),
             },
             Self::OwnAddress { who, address } => format!(
@@ -161,7 +163,11 @@ impl Problem {
             }
             Self::NoSuchAccount => "The account is not in the register of accounts.".into(),
             Self::AccountState { action, state } => {
-                format!("The request for {} cannot be carried out, because the account is {}.", action_en(*action), quoted(state))
+                format!(
+                    "The request for {} cannot be carried out, because the account is {}.",
+                    action_en(*action),
+                    quoted(state)
+                )
             }
             Self::AccountOfOtherCategory => "The account does not belong to this category of applicants.".into(),
             Self::AccountEnded => "The account has reached its end; please ask for a later last valid day.".into(),
@@ -185,7 +191,9 @@ impl Problem {
                 format!("The approval of the {later} is dated before that of the {earlier}, which precedes it.")
             }
             Self::ApprovalInFuture { title } => format!("The approval of the {title} is dated in the future."),
-            Self::ApprovalTooOld { title, days } => format!("The approval of the {title} is more than {days} days old."),
+            Self::ApprovalTooOld { title, days } => {
+                format!("The approval of the {title} is more than {days} days old.")
+            }
             Self::ApprovalUnknownRole { role } => {
                 format!("This procedure does not know the approving role \"{}\".", quoted(role))
             }
@@ -194,11 +202,16 @@ impl Problem {
                 format!("{} gave more than one approval; each must come from a different person.", quoted(by))
             }
             Self::NoContact { who, email, phone } => {
-                format!("The {} of the {} is missing, so that the account cannot be handed over.", contact_en(*email, *phone), who_en(*who))
+                format!(
+                    "The {} of the {} is missing, so that the account cannot be handed over.",
+                    contact_en(*email, *phone),
+                    who_en(*who)
+                )
             }
             Self::NothingToChange => "The request for a change does not say what to change.".into(),
             Self::NameCannotBeMade => {
-                "No account name can be made from the applicant's data; please name the wanted address or user name.".into()
+                "No account name can be made from the applicant's data; please name the wanted address or user name."
+                    .into()
             }
             Self::FormMissing { title } => format!("{title} is missing; please fill it in and hand it in."),
             Self::NameTaken { name } => format!("{name} is in use already."),
@@ -342,7 +355,17 @@ fn field_en(field: Field) -> &'static str {
 }
 
 const MONTHS: [&str; 12] = [
-    "Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September", "Oktober", "November",
+    "Januari",
+    "Februari",
+    "Maret",
+    "April",
+    "Mei",
+    "Juni",
+    "Juli",
+    "Agustus",
+    "September",
+    "Oktober",
+    "November",
     "Desember",
 ];
 

@@ -181,7 +181,11 @@ mod tests {
     #[test]
     fn a_bad_template_says_what_was_expected() {
         let said = |t: &str| Template::parse(t).map_err(|e| format!("{}; {}", e.message, e.help)).unwrap_err();
-        assert!(said("{givn}").starts_with("unknown placeholder `{givn}`; did you mean `given`?"), "{}", said("{givn}"));
+        assert!(
+            said("{givn}").starts_with("unknown placeholder `{givn}`; did you mean `given`?"),
+            "{}",
+            said("{givn}")
+        );
         assert!(said("{given").contains("without its partner"));
         assert!(said("given}").contains("without its partner"));
         assert!(said("{given}@x").contains("has `@`"));

@@ -99,7 +99,12 @@ impl Checker<'_> {
     }
 
     /// The naming of a category: its own domains and templates over the procedure's.
-    pub(super) fn category_names(&mut self, category: &Category, rules: Option<&AccountRules>, at: &Place) -> Option<Names> {
+    pub(super) fn category_names(
+        &mut self,
+        category: &Category,
+        rules: Option<&AccountRules>,
+        at: &Place,
+    ) -> Option<Names> {
         let naming = category.naming.as_ref().map(|n| self.templates(n, &at.key("naming")));
         let single = category.single_naming.as_ref().map(|n| self.templates(n, &at.key("single_naming")));
         let own_domains = category.domains.as_ref().map(|d| self.domains(d, &at.key("domains")));
@@ -151,7 +156,9 @@ impl Checker<'_> {
         for (i, text) in domains.iter().enumerate() {
             match text.parse::<Domain>() {
                 Ok(domain) if is_host_name(domain.as_str()) => good.push(domain),
-                Ok(_) => self.find(&place.at(i), format!("`{text}` is not a domain"), "expected one like `example.ac.id`"),
+                Ok(_) => {
+                    self.find(&place.at(i), format!("`{text}` is not a domain"), "expected one like `example.ac.id`")
+                }
                 Err(cause) => self.find(&place.at(i), format!("`{text}` is not a domain: {cause}"), ""),
             }
         }
@@ -172,7 +179,8 @@ impl Checker<'_> {
         }
         for (i, service) in services.iter().enumerate().filter(|(_, s)| !allowed.contains(s)) {
             let known: Vec<&str> = allowed.iter().map(String::as_str).collect();
-            let message = format!("the service `{service}` is given by default, but not allowed for `{}`", category.name);
+            let message =
+                format!("the service `{service}` is given by default, but not allowed for `{}`", category.name);
             self.find(&place.at(i), message, format!("allowed: {}", listed(&known)));
         }
         let own = |text: &Option<String>, key: &str| text.clone().map(|t| (t, at.key(key)));
@@ -196,7 +204,11 @@ impl Checker<'_> {
         let (text, place) = text?;
         let quota = parse_quota(&text);
         if quota.is_none() && !self.findings.iter().any(|f| f.span == Some(self.spans.of(&place))) {
-            self.find(&place, format!("`{text}` is not a size"), "expected one like `5GB` or `500MB` (1 GB = 10^9 bytes)");
+            self.find(
+                &place,
+                format!("`{text}` is not a size"),
+                "expected one like `5GB` or `500MB` (1 GB = 10^9 bytes)",
+            );
         }
         quota
     }
@@ -233,7 +245,11 @@ impl Checker<'_> {
         if let (Some(default), Some(max)) = (expiry.default_days, expiry.max_days)
             && default > max
         {
-            self.find(&place.key("default_days"), format!("{default} days are more than `max_days` ({max}) allows"), "");
+            self.find(
+                &place.key("default_days"),
+                format!("{default} days are more than `max_days` ({max}) allows"),
+                "",
+            );
         }
         for (key, days) in [("max_days", expiry.max_days), ("default_days", expiry.default_days)] {
             self.days(days, &place.key(key));
@@ -290,7 +306,9 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_ten() {
-        for (text, bytes) in [("5GB", Some(5_000_000_000)), ("500 mb", Some(500_000_000)), ("1TB", Some(1_000_000_000_000))] {
+        for (text, bytes) in
+            [("5GB", Some(5_000_000_000)), ("500 mb", Some(500_000_000)), ("1TB", Some(1_000_000_000_000))]
+        {
             assert_eq!(parse_quota(text), bytes.map(Quota), "{text}");
         }
         for text in ["5", "0GB", "GB", "-1GB", "5GiB", "1.5GB", "99999999999999999TB", ""] {

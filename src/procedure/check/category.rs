@@ -1,8 +1,8 @@
 //! `[[category]]`: routes, and the procedure's defaults filled in.
 
 use super::Checker;
+use crate::procedure::compiled::CategoryRules;
 use crate::procedure::file::{Category, RouteKind, SourceRoute};
-use crate::procedure::procedure::CategoryRules;
 use crate::procedure::rules::DeliverTo;
 use crate::procedure::shape::Place;
 use std::collections::BTreeMap;
@@ -42,7 +42,11 @@ impl Checker<'_> {
                 address: names.address,
                 username: names.username,
                 one_per_holder: category.one_account_per_holder.unwrap_or(file.one_account_per_holder),
-                default_days: if category.temporary { None } else { category.default_days.or(file.expiry.default_days) },
+                default_days: if category.temporary {
+                    None
+                } else {
+                    category.default_days.or(file.expiry.default_days)
+                },
                 max_days: category.max_days.or(file.expiry.max_days),
                 written: category.clone(),
             };
@@ -105,8 +109,13 @@ impl Checker<'_> {
         let provisions = |r: RouteKind| matches!(r, RouteKind::Provision | RouteKind::Form);
         let ends_in_account = provisions(category.route) || category.source.iter().any(|s| provisions(s.route));
         if self.file.delivery.to == DeliverTo::Responsible && ends_in_account && !category.responsible {
-            let message = format!("`{}` need not name the responsible person, who shall get the credentials", category.name);
-            self.find(place, message, "write `responsible = true`, or `to = \"responsible-or-applicant\"` in [delivery]");
+            let message =
+                format!("`{}` need not name the responsible person, who shall get the credentials", category.name);
+            self.find(
+                place,
+                message,
+                "write `responsible = true`, or `to = \"responsible-or-applicant\"` in [delivery]",
+            );
         }
     }
 }

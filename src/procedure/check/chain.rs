@@ -1,8 +1,8 @@
 //! Roles, approvals and documents.
 
 use super::Checker;
+use crate::procedure::compiled::{Link, Standing, Titled};
 use crate::procedure::file::{Role, RouteKind};
-use crate::procedure::procedure::{Link, Standing, Titled};
 use crate::procedure::shape::Place;
 
 impl Checker<'_> {
@@ -46,7 +46,10 @@ impl Checker<'_> {
     pub(super) fn documents(&mut self) {
         let file = self.file;
         let top = Place::default().key("document");
-        self.unique(file.document.iter().enumerate().map(|(i, d)| (d.kind.as_str(), top.at(i).key("kind"))), "document");
+        self.unique(
+            file.document.iter().enumerate().map(|(i, d)| (d.kind.as_str(), top.at(i).key("kind"))),
+            "document",
+        );
         for (i, document) in file.document.iter().enumerate() {
             self.categories_known(&document.categories, &top.at(i));
             if document.optional && !(document.categories.is_empty() && document.actions.is_empty()) {

@@ -6,10 +6,12 @@
 mod account;
 mod category;
 mod chain;
+#[cfg(test)]
+mod tests;
 mod texts;
 
+use super::compiled::{Procedure, SopIndex};
 use super::file::{CheckKind, File, SopStep};
-use super::procedure::{Procedure, SopIndex};
 use super::report::Finding;
 use super::shape::{Place, Spans, suggestion};
 use jiff::tz::TimeZone;
@@ -51,8 +53,8 @@ pub(super) fn procedure(file_name: &str, text: &str) -> Result<Procedure, Vec<Fi
 struct Compiled {
     sha256: String,
     zone: TimeZone,
-    categories: std::collections::BTreeMap<String, super::procedure::CategoryRules>,
-    chain: Vec<super::procedure::Link>,
+    categories: std::collections::BTreeMap<String, super::compiled::CategoryRules>,
+    chain: Vec<super::compiled::Link>,
     reserved: super::naming::Reserved,
     texts_id: std::collections::BTreeMap<String, String>,
     texts_en: std::collections::BTreeMap<String, String>,
@@ -92,7 +94,11 @@ impl Checker<'_> {
     fn find(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         let help = help.into();
         let finding = Finding::at(self.spans.of(place), message);
-        self.findings.push(if help.is_empty() { finding } else { finding.help(help) });
+        let finding = if help.is_empty() { finding } else { finding.help(help) };
+        // A default that is wrong is met once for each category.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
     }
 
     fn head(&mut self, file_name: &str) {
@@ -141,7 +147,11 @@ impl Checker<'_> {
         let place = Place::default().key("delivery").key("channels");
         let channels = &self.file.delivery.channels;
         if channels.is_empty() {
-            self.find(&place, "no channel is named", "expected the name of at least one [channel] of the configuration");
+            self.find(
+                &place,
+                "no channel is named",
+                "expected the name of at least one [channel] of the configuration",
+            );
         }
         self.unique(channels.iter().enumerate().map(|(i, c)| (c.as_str(), place.at(i))), "channel");
     }
@@ -219,7 +229,8 @@ impl Checker<'_> {
             Err(error) => {
                 let cause = error.to_string();
                 let cause = cause.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                let help = "expected a regular expression (without `^` and `$`: it is always held against the whole text)";
+                let help =
+                    "expected a regular expression (without `^` and `$`: it is always held against the whole text)";
                 self.find(place, format!("`{pattern}` is not a regular expression: {cause}"), help);
                 None
             }

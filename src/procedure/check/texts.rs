@@ -33,7 +33,11 @@ impl Checker<'_> {
             self.find(place, message, "`title` and `institution` stand at the top of the file; choose another key");
         }
         if language.is_some() && !self.file.texts.contains_key(base) {
-            self.find(place, format!("`{key}` has no `{base}` to stand for"), format!("write `{base} = \"…\"` as well"));
+            self.find(
+                place,
+                format!("`{key}` has no `{base}` to stand for"),
+                format!("write `{base} = \"…\"` as well"),
+            );
         }
         if base.ends_with("_url") && !(text.starts_with("https://") || text.starts_with("http://")) {
             self.find(place, format!("`{key}` is no link"), "expected `https://…`");

@@ -99,7 +99,8 @@ impl Case<'_> {
 
     /// Credentials must not go into the account that they open.
     pub(super) fn check_own_address(&self, own: &[&Address], sheet: &mut Sheet<'_>) {
-        let people = [(Who::Applicant, Some(&self.record.applicant)), (Who::Responsible, self.record.responsible.as_ref())];
+        let people =
+            [(Who::Applicant, Some(&self.record.applicant)), (Who::Responsible, self.record.responsible.as_ref())];
         let emails = people.into_iter().filter_map(|(who, person)| Some((who, person?.email.as_ref()?)));
         let problems: Vec<Problem> = emails
             .filter(|(_, email)| own.contains(email))

@@ -3,9 +3,9 @@
 use super::documents::age_days;
 use super::{Case, Sheet, TOLERANCE_SECONDS};
 use crate::model::{Approval, Decision};
+use crate::procedure::compiled::{Link, Standing};
 use crate::procedure::file::{CheckKind, Language};
 use crate::procedure::problem::{Problem, quoted};
-use crate::procedure::procedure::{Link, Standing};
 
 /// Which of the record's approvals fills each link of the chain.
 struct Filled<'c> {
@@ -135,9 +135,11 @@ impl Case<'_> {
         }
     }
 
-    /// Approvals by roles that the procedure does not know: most likely a mistyped word.
+    /// Approvals by roles that the procedure does not know: most likely a mistyped word. Where it knows no roles at all,
+    /// approvals are nobody's business.
     fn check_others(&self, chain: &[Filled<'_>], sheet: &mut Sheet<'_>) {
-        let known = |role: &str| self.procedure.file.role.iter().any(|r| r.name == role);
+        let roles = &self.procedure.file.role;
+        let known = |role: &str| roles.is_empty() || roles.iter().any(|r| r.name == role);
         let used = |index: usize| chain.iter().any(|f| f.approval == Some(index));
         for (index, approval) in self.record.approvals.iter().enumerate() {
             if approval.decision == Decision::Approved && !used(index) && !known(&approval.role) {

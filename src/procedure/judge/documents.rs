@@ -2,9 +2,9 @@
 
 use super::{Case, Sheet};
 use crate::model::Document;
+use crate::procedure::compiled::Titled;
 use crate::procedure::file::{CheckKind, DocumentField, DocumentRule, RouteKind};
 use crate::procedure::problem::{Problem, quoted};
-use crate::procedure::procedure::Titled;
 use jiff::civil::Date;
 
 impl Case<'_> {
@@ -13,7 +13,9 @@ impl Case<'_> {
         for rule in rules {
             self.check_document(rule, sheet);
         }
-        for document in self.record.documents.iter().filter(|d| !rules.iter().any(|r| r.kind == d.kind)) {
+        // Most likely a mistyped word; where the procedure lists no kinds, they are nobody's business.
+        let unknown = |d: &&Document| !rules.is_empty() && !rules.iter().any(|r| r.kind == d.kind);
+        for document in self.record.documents.iter().filter(unknown) {
             let problem = Problem::DocumentUnknown { kind: document.kind.clone() };
             sheet.unmet(CheckKind::Documents, format!("document: {}", quoted(&document.kind)), vec![problem]);
         }

@@ -130,9 +130,19 @@ impl Case<'_> {
         let held = self.held(name.as_str(), account.uid);
         let problems = |held: bool| if held { vec![Problem::NameTaken { name: name.to_string() }] } else { Vec::new() };
         let own = account.address.as_ref() == Some(name) || account.aliases.contains(name);
-        sheet.check(CheckKind::Register, format!("{what} free in the register"), name.as_str(), problems(held.register));
+        sheet.check(
+            CheckKind::Register,
+            format!("{what} free in the register"),
+            name.as_str(),
+            problems(held.register),
+        );
         // What the account has already is at the targets, and is its own.
-        sheet.check(CheckKind::Targets, format!("{what} free at the targets"), name.as_str(), problems(held.target && !own));
+        sheet.check(
+            CheckKind::Targets,
+            format!("{what} free at the targets"),
+            name.as_str(),
+            problems(held.target && !own),
+        );
     }
 }
 

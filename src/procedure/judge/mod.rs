@@ -13,10 +13,10 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
+use super::compiled::{CategoryRules, Procedure, Route};
 use super::file::{CheckKind, Language, RouteKind};
 use super::plan::Site;
 use super::problem::{Class, Problem};
-use super::procedure::{CategoryRules, Procedure, Route};
 use crate::model::{AccountUid, Action, Alternative, Check, Facts, Grant, HoldReason, NameFact, Record, Verdict};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -141,8 +141,12 @@ impl<'p> Sheet<'p> {
 
     /// A requirement that is met, and what was found.
     fn met(&mut self, kind: CheckKind, requirement: impl Into<String>, found: impl Into<String>) {
-        let check =
-            Check { requirement: requirement.into(), met: true, found: found.into(), sop: self.procedure.sop.check(kind) };
+        let check = Check {
+            requirement: requirement.into(),
+            met: true,
+            found: found.into(),
+            sop: self.procedure.sop.check(kind),
+        };
         self.checks.push(check);
     }
 

@@ -1,0 +1,166 @@
+//! Actions on accounts that exist.
+
+use crate::model::{Action, Alternative, Facts, NameFact, Quota, Record, Verdict};
+use crate::procedure::names_to_look_up;
+use crate::procedure::testing::*;
+
+fn said_of(record: &Record, facts: &Facts) -> String {
+    said(&decided(record, &generic(), facts))
+}
+
+fn account_after(record: &Record, facts: &Facts) -> crate::model::Account {
+    let judgement = decided(record, &generic(), facts);
+    let Verdict::Permit { grant } = &judgement.verdict else { panic!("{}", said(&judgement)) };
+    grant.account.clone()
+}
+
+#[test]
+fn an_account_that_the_register_does_not_have_is_refused() {
+    let (record, _) = existing(Action::Reset);
+    assert_eq!(said_of(&record, &Facts::default()), "refuse | Akun yang dimaksud tidak ditemukan dalam daftar akun.");
+}
+
+#[test]
+fn each_action_fits_the_states_it_fits() {
+    let table = [
+        (Action::Change, ["active", "suspended"].as_slice()),
+        (Action::Reset, &["active"]),
+        (Action::Suspend, &["active"]),
+        (Action::Resume, &["suspended"]),
+    ];
+    for (action, fitting) in table {
+        for state in ["active", "suspended", "removed", "reserved"] {
+            let (record, mut facts) = existing(action);
+            facts.account_state = Some(state.into());
+            let expected = if fitting.contains(&state) { "permit" } else { "refuse" };
+            assert_eq!(decided(&record, &generic(), &facts).verdict.as_str(), expected, "{action:?} while {state}");
+        }
+    }
+}
+
+#[test]
+fn removal_is_refused_where_the_procedure_does_not_offer_it() {
+    let (record, facts) = existing(Action::Remove);
+    assert_eq!(said_of(&record, &facts), "refuse | Prosedur ini tidak melayani penghapusan akun.");
+    let procedure = generic_with("\"resume\"]", "\"resume\", \"remove\"]");
+    assert_eq!(said(&decided(&record, &procedure, &facts)), "permit");
+}
+
+#[test]
+fn an_account_of_another_category_is_out_of_reach() {
+    let (mut record, facts) = existing(Action::Reset);
+    record.applicant.category = "staff".into();
+    assert_eq!(said_of(&record, &facts), "refuse | Akun yang dimaksud bukan milik kategori pemohon ini.");
+}
+
+#[test]
+fn a_new_password_never_goes_to_the_account_itself() {
+    for own in ["budi@example.ac.id", "b.santoso@example.ac.id"] {
+        let (mut record, facts) = existing(Action::Reset);
+        record.applicant.email = Some(own.parse().unwrap());
+        assert!(said_of(&record, &facts).starts_with("refuse | Surel pemohon"), "{own}");
+        // News without a password may.
+        let (mut record, facts) = existing(Action::Suspend);
+        record.applicant.email = Some(own.parse().unwrap());
+        assert_eq!(said_of(&record, &facts), "permit");
+    }
+}
+
+#[test]
+fn a_changed_address_keeps_the_old_one_as_an_alias() {
+    let (record, facts) = existing(Action::Change);
+    let account = account_after(&record, &facts);
+    assert_eq!(account.uid, OTHER);
+    assert_eq!(account.address.unwrap().as_str(), "budi.santoso@example.ac.id");
+    let aliases: Vec<&str> = account.aliases.iter().map(|a| a.as_str()).collect();
+    assert_eq!(aliases, ["b.santoso@example.ac.id", "budi@example.ac.id"]);
+    let judgement = decided(&record, &generic(), &facts);
+    let names = &judgement.verdict.grant().unwrap().names;
+    assert_eq!(names.len(), 4, "{names:?}");
+    let procedure = generic_with("keep_old_as_alias = true", "keep_old_as_alias = false");
+    let judgement = decided(&record, &procedure, &facts);
+    assert_eq!(judgement.verdict.grant().unwrap().account.aliases.len(), 1);
+}
+
+#[test]
+fn an_alias_may_become_the_address() {
+    let (mut record, mut facts) = existing(Action::Change);
+    record.change.as_mut().unwrap().address = Some("b.santoso@example.ac.id".parse().unwrap());
+    let own = NameFact::Register { account: OTHER, request: "generic:T-0@1".into() };
+    facts.names.insert("b.santoso@example.ac.id".into(), vec![own, NameFact::Target { target: "maps".into() }]);
+    let account = account_after(&record, &facts);
+    assert_eq!(account.aliases.iter().map(|a| a.as_str()).collect::<Vec<_>>(), ["budi@example.ac.id"]);
+}
+
+#[test]
+fn other_values_are_changed_and_the_rest_stays() {
+    let (mut record, facts) = existing(Action::Change);
+    let change = record.change.as_mut().unwrap();
+    change.address = None;
+    change.name = Some("Budi Wahyu Santoso".into());
+    change.quota = Some(Quota(20_000_000_000));
+    change.expires = Some(day("2027-01-31"));
+    change.aliases = Some(vec!["bws@example.ac.id".parse().unwrap()]);
+    let account = account_after(&record, &facts);
+    assert_eq!((account.given_name.as_str(), account.family_name.as_str()), ("Budi Wahyu", "Santoso"));
+    assert_eq!(account.quota, Some(Quota(20_000_000_000)));
+    assert_eq!(account.ends_at, Some(at("2027-02-01T00:00:00+07:00")));
+    assert_eq!(account.aliases.iter().map(|a| a.as_str()).collect::<Vec<_>>(), ["bws@example.ac.id"]);
+    assert_eq!(account.address.unwrap().as_str(), "budi@example.ac.id");
+    assert_eq!(account.username.as_str(), "budi");
+}
+
+#[test]
+fn a_change_is_held_to_the_same_rules_as_a_new_account() {
+    let with = |change: &dyn Fn(&mut crate::model::request::Change)| {
+        let (mut record, facts) = existing(Action::Change);
+        change(record.change.as_mut().unwrap());
+        said_of(&record, &facts)
+    };
+    assert!(with(&|c| c.address = Some("x@gmail.com".parse().unwrap())).starts_with("refuse | Alamat x@gmail.com"));
+    assert!(with(&|c| c.address = Some("root@example.ac.id".parse().unwrap())).contains("dicadangkan"));
+    assert!(with(&|c| c.aliases = Some(vec!["root@example.ac.id".parse().unwrap()])).contains("dicadangkan"));
+    assert!(with(&|c| c.quota = Some(Quota(u64::MAX))).contains("Kuota"));
+    assert!(with(&|c| c.group = Some("root".into())).contains("Profil"));
+    assert!(with(&|c| c.expires = Some(day("2020-01-01"))).contains("sudah lewat"));
+    let many = |n: usize| (0..n).map(|i| format!("a{i}@example.ac.id").parse().unwrap()).collect::<Vec<_>>();
+    assert!(with(&|c| c.aliases = Some(many(11))).contains("paling banyak 10"));
+    assert_eq!(with(&|c| c.aliases = Some(many(10))), "permit");
+    let nothing = with(&|c| *c = Default::default());
+    assert_eq!(nothing, "hold incomplete | Permohonan perubahan tidak menyebutkan apa yang diubah.");
+}
+
+#[test]
+fn a_new_address_or_alias_that_is_taken_is_a_conflict() {
+    let (record, mut facts) = existing(Action::Change);
+    facts.names.insert("budi.santoso@example.ac.id".into(), vec![NameFact::Target { target: "maps".into() }]);
+    let judgement = decided(&record, &generic(), &facts);
+    let Verdict::Conflict { alternatives, .. } = &judgement.verdict else { panic!("{}", said(&judgement)) };
+    assert_eq!(alternatives[0], Alternative::Address("bsantoso@example.ac.id".parse().unwrap()));
+    let (mut record, mut facts) = existing(Action::Change);
+    record.change.as_mut().unwrap().aliases = Some(vec!["bs@example.ac.id".parse().unwrap()]);
+    let other = NameFact::Register { account: UID, request: "generic:T-5@1".into() };
+    facts.names.insert("bs@example.ac.id".into(), vec![other]);
+    assert_eq!(said_of(&record, &facts), "conflict | bs@example.ac.id sudah dipakai.");
+}
+
+#[test]
+fn everything_that_a_change_may_take_is_looked_up() {
+    let (mut record, _) = existing(Action::Change);
+    let aliases: Vec<crate::model::Address> = (0..30).map(|i| format!("a{i}@example.ac.id").parse().unwrap()).collect();
+    record.change.as_mut().unwrap().aliases = Some(aliases.clone());
+    record.account.username = Some("budi".parse().unwrap());
+    let names = names_to_look_up(&record, &generic());
+    assert!(aliases[..10].iter().all(|a| names.contains(&a.to_string())), "{names:?}");
+    assert!(names.contains(&"budi.santoso@example.ac.id".to_owned()));
+    assert!(names.len() <= crate::procedure::MAX_NAMES);
+}
+
+#[test]
+fn an_account_that_has_ended_is_not_opened_again_by_a_new_password() {
+    for action in [Action::Reset, Action::Resume] {
+        let (record, mut facts) = existing(action);
+        facts.account.as_mut().unwrap().ends_at = Some(now());
+        assert!(said_of(&record, &facts).starts_with("refuse | Masa berlaku akun sudah berakhir"), "{action:?}");
+    }
+}
