@@ -9,7 +9,7 @@ pub mod intake;
 pub mod wiring;
 
 use crate::admission::{Admitter, SharedProcedures};
-use crate::config::{Config, load};
+use crate::config::Config;
 use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
 use crate::journal::{Journal, JournalError, OpenOptions};
@@ -216,7 +216,7 @@ fn spawn(
 }
 
 fn open(config: &Config) -> Result<Opened, EndError> {
-    let problems = load::problems(config);
+    let problems = crate::config::problems(config);
     if !problems.is_empty() {
         return Err(EndError::Config(problems.join("\n")));
     }
@@ -224,7 +224,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     let templates = wiring::templates(config).map_err(bad)?;
     let targets = wiring::targets(config).map_err(|problems| EndError::Unavailable(problems.join("\n")))?;
     let channels = wiring::channels(config).map_err(bad)?;
-    let site = Arc::new(wiring::site(&targets, &channels));
+    let site = Arc::new(wiring::site_of(config));
     let procedures = wiring::procedures(config, &site).map_err(bad)?;
     let (credentials, file) = wiring::key_places(config);
     let key = SealingKey::load_or_make(credentials.as_deref(), &file).map_err(EndError::Config)?;

@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure};
 use super::{Common, output};
-use crate::config::{Config, load};
+use crate::config::Config;
 use crate::daemon::wiring;
 use crate::intake::spool::Spool;
 use crate::target::Finding;
@@ -46,7 +46,7 @@ async fn look(config: &Config) -> Vec<Line> {
         problems.into_iter().map(|said| Line { part: part.to_owned(), good: false, said }).collect()
     };
     let good = |part: &str, said: String| Line { part: part.to_owned(), good: true, said };
-    let problems = load::problems(config);
+    let problems = crate::config::problems(config);
     if problems.is_empty() {
         lines.push(good("configuration", "read and understood".into()));
     }
@@ -64,7 +64,7 @@ async fn look(config: &Config) -> Vec<Line> {
         lines.extend(bad("channels", problems));
         Vec::new()
     });
-    let site = wiring::site(&targets, &channels);
+    let site = wiring::site_of(config);
     match wiring::procedures(config, &site) {
         Ok(procedures) => {
             let names: Vec<&str> = procedures.keys().map(String::as_str).collect();

@@ -56,22 +56,26 @@ fn sort<T>(results: impl Iterator<Item = Result<T, String>>) -> Result<Vec<T>, V
     if problems.is_empty() { Ok(good) } else { Err(problems) }
 }
 
-/// What planning must know of targets and channels.
-pub fn site(targets: &[Arc<dyn Target>], channels: &[OpenChannel]) -> Site {
+/// What the configuration says of targets and channels, without opening any.
+pub fn site_of(config: &Config) -> Site {
     Site {
-        targets: targets
+        targets: config
+            .target
             .iter()
-            .map(|target| SiteTarget {
-                name: target.name().to_owned(),
-                services: target.services().to_vec(),
-                schemes: target.schemes().to_vec(),
+            .map(|(name, target)| {
+                let (services, scheme) = match target {
+                    TargetConfig::MailMaps(mail) => (mail.services.clone(), mail.password),
+                    TargetConfig::Radius(radius) => (radius.services.clone(), radius.password),
+                };
+                SiteTarget { name: name.clone(), services, schemes: vec![scheme] }
             })
             .collect(),
-        channels: channels
+        channels: config
+            .channel
             .iter()
-            .map(|open| SiteChannel {
-                name: open.channel.name().to_owned(),
-                carries_email: open.channel.carries_email(),
+            .map(|(name, channel)| SiteChannel {
+                name: name.clone(),
+                carries_email: matches!(channel, ChannelConfig::Smtp(_) | ChannelConfig::Outbox(_)),
             })
             .collect(),
     }

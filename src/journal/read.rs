@@ -34,6 +34,13 @@ pub struct Listed {
     pub fault: Option<String>,
 }
 
+impl Listed {
+    /// Whether nothing moves it by itself any more.
+    pub fn rests(&self) -> bool {
+        State::from_word(&self.state).is_some_and(State::reported)
+    }
+}
+
 /// What a lane looks like now.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct LaneStatus {

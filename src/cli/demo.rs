@@ -1,0 +1,201 @@
+//! `akund demo`: a whole installation on embedded databases in one directory, with sample requests. It may be killed
+//! at any time and run again on the same directory: it completes what it began.
+
+mod samples;
+
+use super::exit::{Exit, Failure};
+use super::{Common, output};
+use crate::config::{self, Config};
+use crate::daemon::{self, Running};
+use crate::durable;
+use crate::journal::read::{Listed, Reader};
+use crate::observe::{logs, process};
+use clap::Args as ClapArgs;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use samples::Sample;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Options of `akund demo`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  akund demo                        then drop request files into ./akund-demo/spool/incoming
+  akund demo --exit --dir /tmp/try  end when every sample has ended; non-zero if one did not end as it should")]
+pub struct Args {
+    /// Where everything is put.
+    #[arg(long, default_value = "akund-demo", value_name = "DIR")]
+    dir: PathBuf,
+    /// End when every sample request has ended.
+    #[arg(long)]
+    exit: bool,
+}
+
+/// How often it is looked whether the samples have ended.
+const LOOK: Duration = Duration::from_millis(100);
+/// If nothing moves for this long, something is wrong.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs the demo.
+pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
+    let dir = std::path::absolute(&args.dir)?;
+    let samples = samples::prepare(&dir)?;
+    let text = samples::CONFIG;
+    write_once(&dir.join("akund.toml"), text.as_bytes())?;
+    let config = config::load(&dir.join("akund.toml")).map_err(|report| Failure::new(Exit::Config, report.to_string()))?;
+    let quiet = config::LogConfig { filter: Some("error".into()), ..config.log.clone() };
+    logs::init(&quiet).map_err(|error| Failure::new(Exit::Config, error))?;
+    process::harden().map_err(|error| Failure::new(Exit::Unavailable, error))?;
+    super::run::runtime()?.block_on(async {
+        let running = daemon::start(config.clone()).await?;
+        let shutdown = running.shutdown.clone();
+        let http = running.http;
+        let served = tokio::spawn(Running::until_ended(running));
+        if !common.json {
+            println!("akund runs in {}; its health is at http://{http}/healthz\n", dir.display());
+        }
+        hand_in(&config, &samples)?;
+        let ended = until_ended(&config, &samples, common.json).await?;
+        let wrong = tell(common, &config, &samples, &ended)?;
+        if args.exit {
+            shutdown.cancel();
+        } else if !common.json {
+            println!("\nDrop more request files into {}; Ctrl-C ends.", config.spool.path.join("incoming").display());
+        }
+        served.await.map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))??;
+        Ok(if wrong == 0 { Exit::Good } else { Exit::Negative })
+    })
+}
+
+/// Writes a file of the demo, unless an earlier run or the user has.
+fn write_once(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if !path.exists() {
+        durable::replace(path, bytes, 0o644)?;
+    }
+    Ok(())
+}
+
+/// Drops each sample whole.
+fn hand_in(config: &Config, samples: &[Sample]) -> Result<(), Failure> {
+    for sample in samples {
+        let bytes = std::fs::read(&sample.path)?;
+        durable::replace(&config.spool.path.join("incoming").join(sample.name), &bytes, 0o640)?;
+    }
+    Ok(())
+}
+
+/// Where the samples' requests stand.
+struct Ended {
+    listed: Vec<Listed>,
+}
+
+/// Waits until every sample is where nothing moves it any more.
+async fn until_ended(config: &Config, samples: &[Sample], json: bool) -> Result<Ended, Failure> {
+    let reader = Reader::open(&config.journal.path)?;
+    let expected: usize = samples.iter().map(|sample| sample.requests).sum();
+    let bar = ProgressBar::new(expected as u64);
+    if json {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} requests have ended ({elapsed})") {
+        bar.set_style(style);
+    }
+    let mut last_move = (Instant::now(), 0);
+    loop {
+        let listed: Vec<Listed> = reader.list(&[], usize::MAX)?;
+        let resting = listed.iter().filter(|one| one.rests()).count();
+        bar.set_position(resting.min(expected) as u64);
+        if resting >= expected && !reader.moving()? && is_empty(&config.spool.path.join("incoming"))? {
+            bar.finish_and_clear();
+            return Ok(Ended { listed });
+        }
+        if resting != last_move.1 {
+            last_move = (Instant::now(), resting);
+        } else if last_move.0.elapsed() > PATIENCE {
+            bar.abandon();
+            return Ok(Ended { listed });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Whether no record waits in a directory.
+fn is_empty(dir: &Path) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        if crate::intake::spool::is_record_name(&name) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[derive(Serialize)]
+struct Line {
+    sample: &'static str,
+    about: &'static str,
+    requests: usize,
+    expected: String,
+    found: String,
+    good: bool,
+}
+
+/// Says what became of each sample; how many did not end as they should.
+fn tell(common: &Common, config: &Config, samples: &[Sample], ended: &Ended) -> Result<usize, Failure> {
+    let lines: Vec<Line> = samples.iter().map(|sample| judge(config, sample, &ended.listed)).collect();
+    if common.json {
+        output::json(&lines)?;
+    } else {
+        let mut table = output::table(&["", "sample", "about", "what became of it"]);
+        for line in &lines {
+            let found = if line.good { line.found.clone() } else { format!("{} (expected {})", line.found, line.expected) };
+            table.add_row([if line.good { "✓" } else { "✗" }, line.sample, line.about, &found]);
+        }
+        println!("{table}\n");
+        places(config);
+    }
+    Ok(lines.iter().filter(|line| !line.good).count())
+}
+
+fn judge(config: &Config, sample: &Sample, listed: &[Listed]) -> Line {
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    for one in listed.iter().filter(|one| sample.owns(&one.request)) {
+        *counts.entry(one.state.clone()).or_default() += 1;
+    }
+    let rejected = config.spool.path.join("rejected").join(format!("{}.reason.txt", sample.name)).exists();
+    if rejected {
+        *counts.entry("rejected".into()).or_default() += 1;
+    }
+    let say = |counts: &std::collections::BTreeMap<String, usize>| {
+        counts.iter().map(|(state, n)| format!("{n} {state}")).collect::<Vec<_>>().join(", ")
+    };
+    let (found, expected) = (say(&counts), say(&sample.expected()));
+    Line {
+        sample: sample.name,
+        about: sample.about,
+        requests: sample.requests,
+        good: found == expected,
+        expected,
+        found,
+    }
+}
+
+/// Where to look.
+fn places(config: &Config) {
+    let spool = &config.spool.path;
+    println!("requests, one file each    {}", spool.join("incoming").display());
+    println!("what became of them        {}", spool.join("outcome").display());
+    println!("rejected, with reasons     {}", spool.join("rejected").display());
+    for target in config.target.values() {
+        match target {
+            config::TargetConfig::MailMaps(mail) => println!("mail accounts              {}", mail.database.display()),
+            config::TargetConfig::Radius(radius) => println!("hotspot accounts           {}", radius.database.display()),
+        }
+    }
+    for channel in config.channel.values() {
+        if let config::ChannelConfig::Outbox(outbox) = channel {
+            println!("messages to applicants     {}", outbox.path.display());
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The demo's configuration and its sample requests. Written once, so that a second run hands in the very same files.
+
+use super::{Exit, Failure, write_once};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// `DIR/akund.toml`
+pub const CONFIG: &str = r#"# Made by `akund demo`. Paths are relative to this file.
+akund = 1
+
+[journal]
+path = "state/journal.db"
+
+[spool]
+path = "spool"
+
+[procedures]
+path = "procedures"
+
+[templates]
+path = "templates"
+
+[http]
+listen = "127.0.0.1:0"          # a free port; it is printed at start
+
+[control]
+socket = "run/control.sock"
+
+[target.mail]                   # Postfix and Dovecot read this database as it stands
+kind = "mail-maps"
+database = "targets/mail/mail.db"
+mode = "0644"                   # for trying only: a real one is readable by the mail servers' group alone
+
+[target.radius]                 # FreeRADIUS reads this one
+kind = "radius"
+database = "targets/radius/radius.db"
+mode = "0644"
+
+[channel.email]                 # a directory of messages, in place of a mail server
+kind = "outbox"
+path = "outbox"
+from = "Helpdesk TIK <helpdesk@example.ac.id>"
+"#;
+
+/// The procedure that ships with akund.
+const PROCEDURE: &str = include_str!("../../../config/procedures/generic.toml");
+
+/// Rows of the bulk file; one of them is bad.
+const STUDENTS: usize = 200;
+
+/// One sample file.
+pub struct Sample {
+    /// Its name in the spool.
+    pub name: &'static str,
+    /// What it shows.
+    pub about: &'static str,
+    /// Where it lies, to be handed in.
+    pub path: PathBuf,
+    /// How many requests it becomes.
+    pub requests: usize,
+    /// How its ids begin.
+    prefix: &'static str,
+    /// The state that its requests end in.
+    state: &'static str,
+    /// Whether something of it is rejected.
+    rejected: bool,
+}
+
+impl Sample {
+    /// Whether a request (`PROCEDURE:ID@REVISION`) came from this sample.
+    pub fn owns(&self, request: &str) -> bool {
+        request.strip_prefix("generic:").is_some_and(|id| id.starts_with(self.prefix))
+    }
+
+    /// How many requests should end in which state.
+    pub fn expected(&self) -> BTreeMap<String, usize> {
+        let mut expected = BTreeMap::new();
+        if self.requests > 0 {
+            expected.insert(self.state.to_owned(), self.requests);
+        }
+        if self.rejected {
+            expected.insert("rejected".to_owned(), 1);
+        }
+        expected
+    }
+}
+
+/// Writes what the demo needs into the directory.
+pub fn prepare(dir: &Path) -> Result<Vec<Sample>, Failure> {
+    for part in ["state", "procedures", "templates", "run", "samples", "targets/mail", "targets/radius"] {
+        std::fs::create_dir_all(dir.join(part))
+            .map_err(|error| Failure::new(Exit::InputOutput, format!("{}: {error}", dir.join(part).display())))?;
+    }
+    write_once(&dir.join("procedures/generic.toml"), PROCEDURE.as_bytes())?;
+    let approved_at = Timestamp::now()
+        .checked_sub(24.hours())
+        .map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))?
+        .to_zoned(TimeZone::UTC);
+    let at = approved_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let day = approved_at.strftime("%Y-%m-%d").to_string();
+    let good = unit("DEMO/1/2026", "Biro Humas", "humas", &at, &day);
+    let samples = [
+        ("1-good.toml", "a work unit's address, approved", good, 1, "DEMO/1/", "done", false),
+        (
+            "2-conflict.toml",
+            "another unit wants the same address",
+            unit("DEMO/2/2026", "Biro Hukum", "humas", &at, &day),
+            1,
+            "DEMO/2/",
+            "conflicted",
+            false,
+        ),
+        ("3-refused.toml", "the head has refused", refused(&at), 1, "DEMO/3/", "refused", false),
+        ("4-malformed.toml", "a file with mistakes", malformed(&at), 0, "DEMO/4/", "", true),
+        ("5-form.toml", "a unit that has sent no form", formless(&at, &day), 1, "DEMO/5/", "held", false),
+        ("6-students.csv", "200 students from a spreadsheet, one row bad", bulk(&at), STUDENTS - 1, "MHS-", "done", true),
+    ];
+    samples
+        .into_iter()
+        .map(|(name, about, text, requests, prefix, state, rejected)| {
+            let path = dir.join("samples").join(name);
+            write_once(&path, text.as_bytes())?;
+            Ok(Sample { name, about, path, requests, prefix, state, rejected })
+        })
+        .collect()
+}
+
+fn unit(id: &str, name: &str, address: &str, at: &str, day: &str) -> String {
+    format!(
+        r#"akund = 1
+id = "{id}"
+procedure = "generic"
+
+[applicant]
+name = "{name}"
+category = "unit"
+unit = "{name}"
+email = "{address}.pribadi@example.org"
+phone = "0812-3456-7890"
+
+[responsible]
+name = "Siti Aminah"
+identifier = "198501012015042001"
+email = "siti.aminah@example.org"
+phone = "0813 1234 5678"
+
+[account]
+address = "{address}@example.ac.id"
+
+[[document]]
+kind = "form"
+date = {day}
+signed_by = "Kepala {name}"
+
+[[document]]
+kind = "letter"
+number = "B-12/Un.03/2026"
+date = {day}
+signed_by = "Kepala {name}"
+
+[[approval]]
+role = "head"
+by = "Kepala Pusat TIK"
+decision = "approved"
+at = {at}
+"#
+    )
+}
+
+fn refused(at: &str) -> String {
+    format!(
+        r#"akund = 1
+id = "DEMO/3/2026"
+procedure = "generic"
+
+[applicant]
+name = "Suparman"
+category = "staff"
+identifier = "197003031995031003"
+unit = "Biro Umum"
+email = "suparman@example.org"
+
+[[approval]]
+role = "head"
+by = "Kepala Pusat TIK"
+decision = "refused"
+reason = "Pegawai sudah purnatugas."
+at = {at}
+"#
+    )
+}
+
+fn malformed(at: &str) -> String {
+    format!(
+        r#"akund = 1
+id = "DEMO/4/2026"
+procedure = "generic"
+
+[aplicant]
+name = "Budi"
+
+[applicant]
+name = "Budi Santoso"
+category = "staff"
+identifier = "197003031995031003"
+email = "budi.santoso(at)example.org"
+phone = "12"
+
+[[approval]]
+role = "head"
+by = "Kepala Pusat TIK"
+decision = "aproved"
+at = {at}
+"#
+    )
+}
+
+/// A unit's request before it has filled in the form.
+fn formless(at: &str, day: &str) -> String {
+    let whole = unit("DEMO/5/2026", "Biro Hukum", "hukum", at, day);
+    match (whole.find("[[document]]\nkind = \"form\""), whole.find("[[document]]\nkind = \"letter\"")) {
+        (Some(form), Some(letter)) => format!("{}{}", &whole[..form], &whole[letter..]),
+        _ => whole,
+    }
+}
+
+/// As a spreadsheet saves it: byte order mark, semicolons, CRLF.
+fn bulk(at: &str) -> String {
+    const GIVEN: [&str; 10] = ["Adi", "Budi", "Citra", "Dewi", "Eko", "Fitri", "Gilang", "Hana", "Indra", "Joko"];
+    const FAMILY: [&str; 10] =
+        ["Santoso", "Wijaya", "Lestari", "Saputra", "Rahayu", "Hidayat", "Kusuma", "Nugroho", "Permata", "Siregar"];
+    let mut text = String::from(
+        "\u{feff}akund;id;procedure;applicant.name;applicant.category;applicant.identifier;applicant.unit;applicant.email;\
+         applicant.phone;approval.1.role;approval.1.by;approval.1.decision;approval.1.at\r\n",
+    );
+    for number in 0..STUDENTS {
+        let name = format!("{} {}", GIVEN[number % 10], FAMILY[number / 10 % 10]);
+        // What a spreadsheet makes of a long number when its column is not text.
+        let phone = if number == 77 { "6,28123E+12".to_owned() } else { format!("0812{number:08}") };
+        let _ = write!(
+            text,
+            "1;MHS-2026-{number:03};generic;{name};student;26{number:08};Fakultas Teknik;mhs{number}@example.org;{phone};\
+             head;Kepala Pusat TIK;approved;{at}\r\n"
+        );
+    }
+    text
+}
