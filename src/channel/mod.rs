@@ -1,5 +1,6 @@
 //! Channels: how notices leave. What a channel does cannot be read back, so its lane records per notice.
 
+pub mod message;
 pub mod notice;
 pub mod outbox;
 pub mod smtp;
@@ -15,6 +16,8 @@ pub struct Envelope {
     pub to: Destination,
     /// The recipient's display name; may be empty.
     pub to_name: String,
+    /// Its language ("id", "en"), for `Content-Language:`; empty: not said.
+    pub language: String,
     /// Never holds a secret; one line.
     pub subject: String,
     /// Plain text; may hold a password.
