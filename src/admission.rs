@@ -98,7 +98,11 @@ impl Admitter {
         first_failure.map_or(Ok(()), Err)
     }
 
-    async fn admit_file(&self, reading: Reading, procedures: Arc<BTreeMap<String, Arc<Procedure>>>) -> Result<Dropped, Postponed> {
+    async fn admit_file(
+        &self,
+        reading: Reading,
+        procedures: Arc<BTreeMap<String, Arc<Procedure>>>,
+    ) -> Result<Dropped, Postponed> {
         let Reading { file, evidence, parsed } = reading;
         let mut parsed = match parsed {
             Ok(parsed) => parsed,
@@ -115,8 +119,7 @@ impl Admitter {
             evidence,
             bulk: parsed.rows.len() > 1,
         };
-        let good: Vec<usize> =
-            (0..parsed.rows.len()).filter(|place| parsed.rows[*place].record.is_ok()).collect();
+        let good: Vec<usize> = (0..parsed.rows.len()).filter(|place| parsed.rows[*place].record.is_ok()).collect();
         for places in good.chunks(CHUNK) {
             let chunk = self.admissions(&file, &parsed, places, &procedures).await?;
             let decide = self.decide(procedures.clone());
@@ -175,10 +178,10 @@ impl Admitter {
             return Ok(());
         }
         for target in &self.targets {
-            let found = target.find(&names).await.map_err(|fault| Postponed::Target {
-                target: target.name().to_owned(),
-                cause: fault.to_string(),
-            })?;
+            let found = target
+                .find(&names)
+                .await
+                .map_err(|fault| Postponed::Target { target: target.name().to_owned(), cause: fault.to_string() })?;
             let found: BTreeMap<String, Option<AccountUid>> = found.into_iter().map(|f| (f.name, f.uid)).collect();
             for admission in admissions.iter_mut() {
                 let known = admission.names.iter().filter_map(|name| found.get_key_value(name));
@@ -198,17 +201,18 @@ impl Admitter {
                 reasons.push(format!(
                     "the file is signed by key {}, which may not sign as {}",
                     signer.key_fingerprint,
-                    if roles.is_empty() { "anybody: the record names no approval".to_owned() } else { roles.join(" or ") }
+                    if roles.is_empty() {
+                        "anybody: the record names no approval".to_owned()
+                    } else {
+                        roles.join(" or ")
+                    }
                 ));
             }
         }
         reasons
     }
 
-    fn decide(
-        &self,
-        procedures: Arc<BTreeMap<String, Arc<Procedure>>>,
-    ) -> Arc<crate::journal::admit::Decide> {
+    fn decide(&self, procedures: Arc<BTreeMap<String, Arc<Procedure>>>) -> Arc<crate::journal::admit::Decide> {
         let site = self.site.clone();
         Arc::new(move |admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp| {
             let record = &admission.record;
@@ -297,11 +301,7 @@ fn acknowledge(spool: &Spool, files: &[Dropped]) -> io::Result<()> {
 }
 
 /// Keeps the evidence of all files, then parses each.
-fn read(
-    spool: &Spool,
-    files: Vec<Dropped>,
-    procedures: &BTreeMap<String, Arc<Procedure>>,
-) -> io::Result<Vec<Reading>> {
+fn read(spool: &Spool, files: Vec<Dropped>, procedures: &BTreeMap<String, Arc<Procedure>>) -> io::Result<Vec<Reading>> {
     let evidence = spool.keep_evidence(&files.iter().collect::<Vec<_>>())?;
     let rules = |name: &str| {
         procedures.get(name).map(|procedure| Rules {
@@ -338,7 +338,9 @@ fn rights(source: &SourceConfig, record: &Record) -> Vec<String> {
 
 /// Runs something that waits for the disk off the async threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Postponed> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Postponed::Internal(format!("reading files ended: {error}")))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Postponed::Internal(format!("reading files ended: {error}")))
 }
 
 /// Runs all at once and waits for all; in order.
@@ -350,7 +352,7 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RequestKey, Person};
+    use crate::model::{Person, RequestKey};
 
     fn source() -> SourceConfig {
         SourceConfig {

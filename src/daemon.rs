@@ -83,7 +83,8 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, EndError> {
-        let listen = |kind| signal(kind).map_err(|error| EndError::Unavailable(format!("signals cannot be heard: {error}")));
+        let listen =
+            |kind| signal(kind).map_err(|error| EndError::Unavailable(format!("signals cannot be heard: {error}")));
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
@@ -156,7 +157,11 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     spawn(&mut tasks, "the HTTP server", {
         let (health, metrics, shutdown) = (health.clone(), metrics.clone(), stages.rest.clone());
         let refresh = gauges.clone();
-        async move { http::serve(listener, health, metrics, move || refresh.refresh(), shutdown).await.map_err(|error| error.to_string()) }
+        async move {
+            http::serve(listener, health, metrics, move || refresh.refresh(), shutdown)
+                .await
+                .map_err(|error| error.to_string())
+        }
     });
     spawn(&mut tasks, "the watchdog", {
         let (health, shutdown) = (health.clone(), stages.rest.clone());
@@ -176,7 +181,9 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         procedures: opened.procedures.clone(),
         site: opened.site.clone(),
         targets: opened.targets.clone(),
-        sources: Arc::new(opened.spool.sources().map(|source| (source.name.clone(), source.clone())).collect::<BTreeMap<_, _>>()),
+        sources: Arc::new(
+            opened.spool.sources().map(|source| (source.name.clone(), source.clone())).collect::<BTreeMap<_, _>>(),
+        ),
         metrics: metrics.clone(),
     };
     let arrivals = Arrivals::new(opened.spool.clone());
@@ -250,7 +257,8 @@ async fn open_journal(config: &Config, metrics: &Metrics) -> Result<(Journal, st
     systemd::extend_timeout(Duration::from_secs(600));
     tokio::task::spawn_blocking(move || {
         if let Some(dir) = options.path.parent() {
-            crate::durable::make_dir(dir, 0o750).map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
+            crate::durable::make_dir(dir, 0o750)
+                .map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
         }
         Journal::open(&options, move |commit| metrics.journal_commit(commit.took, commit.operations))
             .map_err(|error| EndError::Unavailable(error.to_string()))

@@ -43,7 +43,8 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let samples = samples::prepare(&dir)?;
     let text = samples::CONFIG;
     write_once(&dir.join("akund.toml"), text.as_bytes())?;
-    let config = config::load(&dir.join("akund.toml")).map_err(|report| Failure::new(Exit::Config, report.to_string()))?;
+    let config =
+        config::load(&dir.join("akund.toml")).map_err(|report| Failure::new(Exit::Config, report.to_string()))?;
     let quiet = config::LogConfig { filter: Some("error".into()), ..config.log.clone() };
     logs::init(&quiet).map_err(|error| Failure::new(Exit::Config, error))?;
     process::harden().map_err(|error| Failure::new(Exit::Unavailable, error))?;
@@ -149,7 +150,8 @@ fn tell(common: &Common, config: &Config, samples: &[Sample], ended: &Ended) -> 
     } else {
         let mut table = output::table(&["", "sample", "about", "what became of it"]);
         for line in &lines {
-            let found = if line.good { line.found.clone() } else { format!("{} (expected {})", line.found, line.expected) };
+            let found =
+                if line.good { line.found.clone() } else { format!("{} (expected {})", line.found, line.expected) };
             table.add_row([if line.good { "✓" } else { "✗" }, line.sample, line.about, &found]);
         }
         println!("{table}\n");
@@ -190,7 +192,9 @@ fn places(config: &Config) {
     for target in config.target.values() {
         match target {
             config::TargetConfig::MailMaps(mail) => println!("mail accounts              {}", mail.database.display()),
-            config::TargetConfig::Radius(radius) => println!("hotspot accounts           {}", radius.database.display()),
+            config::TargetConfig::Radius(radius) => {
+                println!("hotspot accounts           {}", radius.database.display())
+            }
         }
     }
     for channel in config.channel.values() {

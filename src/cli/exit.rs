@@ -76,7 +76,9 @@ impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let exit = match &error {
             JournalError::Unwritable { .. } => Exit::TryAgain,
-            JournalError::Unusable { path, .. } if std::fs::File::open(path).is_err_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied) => {
+            JournalError::Unusable { path, .. }
+                if std::fs::File::open(path).is_err_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied) =>
+            {
                 Exit::NotPermitted
             }
             JournalError::Unusable { .. } | JournalError::Closed => Exit::Unavailable,

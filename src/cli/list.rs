@@ -23,8 +23,7 @@ pub struct Args {
 }
 
 fn state(word: &str) -> Result<State, String> {
-    State::from_word(word)
-        .ok_or_else(|| format!("expected one of {}", State::ALL.map(State::as_str).join(", ")))
+    State::from_word(word).ok_or_else(|| format!("expected one of {}", State::ALL.map(State::as_str).join(", ")))
 }
 
 /// Lists requests.

@@ -27,7 +27,14 @@ use std::process::ExitCode;
 #[command(name = "akund", version, about, long_about = None, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
     /// The configuration file.
-    #[arg(long, short = 'c', global = true, env = "AKUND_CONFIG", default_value = "/etc/akund/akund.toml", value_name = "FILE")]
+    #[arg(
+        long,
+        short = 'c',
+        global = true,
+        env = "AKUND_CONFIG",
+        default_value = "/etc/akund/akund.toml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
     /// Print one JSON document instead of text.
     #[arg(long, global = true)]

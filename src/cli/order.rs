@@ -122,7 +122,9 @@ fn become_owner(path: &Path) -> Result<(), Failure> {
     if !nix::unistd::geteuid().is_root() || metadata.uid() == 0 {
         return Ok(());
     }
-    let cannot = |error: nix::Error| Failure::new(Exit::NotPermitted, format!("root cannot go on as the journal's owner: {error}"));
+    let cannot = |error: nix::Error| {
+        Failure::new(Exit::NotPermitted, format!("root cannot go on as the journal's owner: {error}"))
+    };
     let (uid, gid) = (nix::unistd::Uid::from_raw(metadata.uid()), nix::unistd::Gid::from_raw(metadata.gid()));
     nix::unistd::setgroups(&[gid]).map_err(cannot)?;
     nix::unistd::setgid(gid).map_err(cannot)?;

@@ -17,7 +17,7 @@ pub fn json(document: &impl Serialize) -> Result<(), Failure> {
 /// A table with a head, as wide as the terminal allows.
 pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(head.iter().copied());
     table
 }

@@ -34,7 +34,13 @@ fn print(outcome: &Outcome) {
     let request = &outcome.request;
     println!("{}:{}@{}  {}", request.procedure, request.id, request.revision, request.action);
     println!("  state     {} since {}", outcome.state, output::time(outcome.state_at));
-    println!("  received  {} from {} ({}, line {})", output::time(outcome.received_at), request.source, request.file, request.line);
+    println!(
+        "  received  {} from {} ({}, line {})",
+        output::time(outcome.received_at),
+        request.source,
+        request.file,
+        request.line
+    );
     println!("  verdict   {}", outcome.verdict);
     for reason in &outcome.reasons {
         println!("            {reason}");

@@ -90,11 +90,10 @@ fn known(config: &Config, whole: bool) -> Result<(Procedures, Site), Failure> {
 
 fn one(config: &Config, args: &Args, file: &Path, procedures: &Procedures, site: &Site) -> Result<Report, Failure> {
     let unreadable = |error: std::io::Error| Failure::new(Exit::InputOutput, format!("{}: {error}", file.display()));
-    let name = file
-        .file_name()
-        .filter(|name| is_record_name(name))
-        .and_then(|name| name.to_str())
-        .ok_or_else(|| Failure::new(Exit::BadInput, format!("{} is not a name that the spool takes", file.display())))?;
+    let name =
+        file.file_name().filter(|name| is_record_name(name)).and_then(|name| name.to_str()).ok_or_else(|| {
+            Failure::new(Exit::BadInput, format!("{} is not a name that the spool takes", file.display()))
+        })?;
     let bytes = std::fs::read(file).map_err(unreadable)?;
     let rules = |procedure: &str| {
         procedures.get(procedure).map(|procedure| Rules {
@@ -187,6 +186,8 @@ fn print(report: &Report) {
     }
     match &report.handed_in {
         Some(path) => println!("{}: {} records handed in as {}", report.file, report.records, path.display()),
-        None => println!("{}: {} records, {} of them bad; nothing was handed in", report.file, report.records, report.bad),
+        None => {
+            println!("{}: {} records, {} of them bad; nothing was handed in", report.file, report.records, report.bad)
+        }
     }
 }

@@ -40,11 +40,8 @@ fn kind(word: &str) -> Result<NoticeKind, String> {
 pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let What::Preview { notice, language } = &args.what;
     let config = common.load()?;
-    let templates =
-        wiring::templates(&config).map_err(|problems| Failure::new(Exit::Config, problems.join("\n")))?;
-    let rendered = templates
-        .preview(*notice, language)
-        .map_err(|fault| Failure::new(Exit::Config, fault.message))?;
+    let templates = wiring::templates(&config).map_err(|problems| Failure::new(Exit::Config, problems.join("\n")))?;
+    let rendered = templates.preview(*notice, language).map_err(|fault| Failure::new(Exit::Config, fault.message))?;
     if common.json {
         output::json(&serde_json::json!({
             "subject": rendered.subject, "text": rendered.text.expose(), "html": rendered.html.as_ref().map(|html| html.expose()),

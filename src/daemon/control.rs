@@ -69,7 +69,8 @@ impl Control {
         match self.journal.carry_out_orders(self.lanes.clone()).await {
             Ok(orders) => {
                 for order in orders {
-                    self.metrics.order(order.verb.as_str(), if order.done { OrderResult::Done } else { OrderResult::Refused });
+                    self.metrics
+                        .order(order.verb.as_str(), if order.done { OrderResult::Done } else { OrderResult::Refused });
                     tracing::info!(order = order.verb.as_str(), by = %order.login, done = order.done, "an order was carried out");
                 }
             }

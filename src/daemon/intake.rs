@@ -45,7 +45,8 @@ impl Intake {
             if !self.wait_until_writable().await {
                 break;
             }
-            let (small, big): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.size() <= LARGE);
+            let (small, big): (Vec<_>, Vec<_>) =
+                candidates.into_iter().partition(|candidate| candidate.size() <= LARGE);
             for candidate in big {
                 while large.len() >= LARGE_AT_ONCE {
                     large.join_next().await;

@@ -1,16 +1,16 @@
 //! From the configuration to what it names: targets, channels, procedures, templates. Used by the daemon, and by
 //! `akund check`, which looks at the same things without starting anything.
 
+use crate::channel::Channel;
 use crate::channel::notice::Templates;
 use crate::channel::outbox::Outbox;
 use crate::channel::smtp::Smtp;
-use crate::channel::Channel;
 use crate::config::{ChannelConfig, Config, TargetConfig};
 use crate::model::Secret;
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
+use crate::target::Target;
 use crate::target::mailmaps::MailMaps;
 use crate::target::radius::Radius;
-use crate::target::Target;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,10 +42,9 @@ pub fn channels(config: &Config) -> Result<Vec<OpenChannel>, Vec<String>> {
                 message_domain: domain_of(&smtp.from),
                 channel: Arc::new(Smtp::open(name, smtp, &read_secret)?),
             },
-            ChannelConfig::Outbox(outbox) => OpenChannel {
-                message_domain: domain_of(&outbox.from),
-                channel: Arc::new(Outbox::open(name, outbox)?),
-            },
+            ChannelConfig::Outbox(outbox) => {
+                OpenChannel { message_domain: domain_of(&outbox.from), channel: Arc::new(Outbox::open(name, outbox)?) }
+            }
         })
     }))
 }

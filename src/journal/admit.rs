@@ -5,9 +5,7 @@ use super::steps::{self, step_id};
 use super::tx::Tx;
 use super::{Journal, JournalError};
 use crate::model::verdict::Judgement;
-use crate::model::{
-    Account, AccountUid, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict,
-};
+use crate::model::{Account, AccountUid, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -346,7 +344,14 @@ fn insert(
         }),
     )?;
     if let Some(grant) = grant {
-        super::close::reserve(tx, id, record.action, &holder(&record.key.procedure, &record.applicant.identifier), grant, &record.key.procedure)?;
+        super::close::reserve(
+            tx,
+            id,
+            record.action,
+            &holder(&record.key.procedure, &record.applicant.identifier),
+            grant,
+            &record.key.procedure,
+        )?;
     }
     plan(tx, id, flow, state, judgement)?;
     if state.reported() {
@@ -375,13 +380,7 @@ fn texts(tx: &mut Tx<'_>, judgement: &Judgement) -> Result<i64, JournalError> {
 
 /// Writes the steps: first the notices, which run at once, then the plan, of which the first is made ready if the
 /// request is working and no earlier request works on the same account.
-fn plan(
-    tx: &mut Tx<'_>,
-    request: i64,
-    flow: i64,
-    state: State,
-    judgement: &Judgement,
-) -> Result<(), JournalError> {
+fn plan(tx: &mut Tx<'_>, request: i64, flow: i64, state: State, judgement: &Judgement) -> Result<(), JournalError> {
     let notices = judgement.notices.iter().map(|step| ("notice", step));
     let plan = judgement.plan.iter().map(|step| ("plan", step));
     for (place, (part, step)) in notices.chain(plan).enumerate() {

@@ -1,8 +1,8 @@
 //! Looking at the audit record and verifying it.
 
+use super::JournalError;
 use super::chain::{self, Head, Link, hex};
 use super::read::{Reader, time};
-use super::JournalError;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -44,7 +44,8 @@ impl Reader {
     /// # Errors
     /// Where the events cannot be read at all.
     pub fn verify(&self, kept: Option<Head>) -> Result<Verified, JournalError> {
-        let mut statement = self.connection.prepare("SELECT seq, at, subject, kind, detail, hash FROM event ORDER BY seq")?;
+        let mut statement =
+            self.connection.prepare("SELECT seq, at, subject, kind, detail, hash FROM event ORDER BY seq")?;
         let mut rows = statement.query([])?;
         let mut head = Head::START;
         let mut deviations = Vec::new();

@@ -1,9 +1,9 @@
 //! What a finished step, and the end of a request, mean for the register, the names and the secrets.
 
+use super::JournalError;
 use super::state::{Move, State};
 use super::steps::{self, step_id};
 use super::tx::Tx;
-use super::JournalError;
 use crate::model::{Action, Grant, Proof, Verb};
 
 /// Reserves an account's names, and enters a new account in the register.
@@ -34,8 +34,7 @@ pub(super) fn reserve(
     }
     for name in &grant.names {
         // The judge has seen the register in this very transaction; a name of this account's own may be there already.
-        let taken: Option<uuid::Uuid> =
-            tx.row("SELECT account FROM name WHERE name = ?1", [name], |row| row.get(0))?;
+        let taken: Option<uuid::Uuid> = tx.row("SELECT account FROM name WHERE name = ?1", [name], |row| row.get(0))?;
         match taken {
             None => {
                 tx.run("INSERT INTO name (name, account) VALUES (?1, ?2)", (name, account.uid.0))?;
@@ -107,8 +106,7 @@ pub(super) fn done(
 
 /// Asks for a new outcome document of a request that has one already.
 pub(super) fn report(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    let state: Option<String> =
-        tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?;
+    let state: Option<String> = tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?;
     if state.as_deref().and_then(State::from_word).is_some_and(State::reported) {
         tx.run("UPDATE request SET outcome_due = outcome_due + 1 WHERE id = ?1", [request])?;
         tx.wake(super::outcome::LANE);

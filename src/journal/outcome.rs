@@ -26,9 +26,7 @@ impl Reader {
         let snapshot = self.connection.unchecked_transaction()?;
         let due: Vec<(i64, i64)> = self
             .connection
-            .prepare_cached(
-                "SELECT id, outcome_due FROM request WHERE outcome_due > 0 ORDER BY state_at LIMIT ?1",
-            )?
+            .prepare_cached("SELECT id, outcome_due FROM request WHERE outcome_due > 0 ORDER BY state_at LIMIT ?1")?
             .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         let due = due

@@ -3,7 +3,9 @@
 use super::chain::Head;
 use super::state::State;
 use super::{JournalError, schema};
-use crate::model::{Account, Alternative, Check, Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep, StepDetail, Verdict};
+use crate::model::{
+    Account, Alternative, Check, Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep, StepDetail, Verdict,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use std::path::Path;
@@ -71,8 +73,8 @@ impl Reader {
             return Err(unusable("there is none yet; akund makes it at its first start".into()));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(path, flags).map_err(|error| unusable(format!("it cannot be opened: {error}")))?;
+        let connection = Connection::open_with_flags(path, flags)
+            .map_err(|error| unusable(format!("it cannot be opened: {error}")))?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "cache_size", -2048)?;
         let version: i64 = connection
@@ -111,9 +113,8 @@ impl Reader {
                AND state IN ('ready', 'retry', 'running', 'stuck'))
              WHERE ?1 = '[]' OR r.state IN (SELECT value FROM json_each(?1)) ORDER BY r.id DESC LIMIT ?2",
         )?;
-        let rows = statement.query_map(
-            (serde_json::to_string(&words)?, i64::try_from(most).unwrap_or(i64::MAX)),
-            |row| {
+        let rows =
+            statement.query_map((serde_json::to_string(&words)?, i64::try_from(most).unwrap_or(i64::MAX)), |row| {
                 Ok(Listed {
                     request: row.get(0)?,
                     uid: row.get::<_, uuid::Uuid>(1)?.to_string(),
@@ -124,8 +125,7 @@ impl Reader {
                     step: row.get(6)?,
                     fault: row.get(7)?,
                 })
-            },
-        )?;
+            })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -355,7 +355,9 @@ pub(super) fn resolve(connection: &Connection, reference: &str) -> Result<i64, J
         }
     }
     match found.as_slice() {
-        [] => Err(JournalError::NotFound(format!("no request is called `{reference}`; `akund list` shows those there are"))),
+        [] => Err(JournalError::NotFound(format!(
+            "no request is called `{reference}`; `akund list` shows those there are"
+        ))),
         [(id, _)] => Ok(*id),
         several => Err(JournalError::Refused(format!(
             "`{reference}` may be {}; write PROCEDURE:ID@REVISION",
@@ -387,7 +389,12 @@ mod tests {
         assert_eq!(readings("1"), [(None, "1", None)]);
         assert_eq!(
             readings("p:a@b@2"),
-            [(None, "p:a@b@2", None), (None, "p:a@b", Some(2)), (Some("p"), "a@b@2", None), (Some("p"), "a@b", Some(2))]
+            [
+                (None, "p:a@b@2", None),
+                (None, "p:a@b", Some(2)),
+                (Some("p"), "a@b@2", None),
+                (Some("p"), "a@b", Some(2))
+            ]
         );
     }
 }

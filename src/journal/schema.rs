@@ -115,9 +115,9 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), JournalEr
     }
     if version > 0 {
         let copy = path.with_extension(format!("before-v{VERSION}.db"));
-        connection
-            .backup("main", &copy, None)
-            .map_err(|error| unusable(format!("no copy could be made at {} before migrating: {error}", copy.display())))?;
+        connection.backup("main", &copy, None).map_err(|error| {
+            unusable(format!("no copy could be made at {} before migrating: {error}", copy.display()))
+        })?;
     }
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {

@@ -7,8 +7,8 @@ use super::close;
 use super::state::{Move, State};
 use super::tx::Tx;
 use super::{Journal, JournalError};
-use crate::model::{Account, Action, Fault, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb};
 use crate::model::verdict::Check;
+use crate::model::{Account, Action, Fault, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -142,7 +142,8 @@ impl Journal {
             for (id, flow) in &running {
                 tx.run("UPDATE step SET uncertain = 1 WHERE id = ?1", [id])?;
                 if stick {
-                    let fault = Fault::unknown("akund ended while this was being sent; whether it was taken is not known");
+                    let fault =
+                        Fault::unknown("akund ended while this was being sent; whether it was taken is not known");
                     stick_step(tx, *id, &fault)?;
                 } else {
                     make_ready(tx, *id, &lane, *flow)?;
@@ -352,7 +353,13 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
         Settlement::Retry { due, fault } => {
             tx.run(
                 "UPDATE step SET state = 'retry', due = ?2, fault = ?3, fault_class = ?4, uncertain = ?5 WHERE id = ?1",
-                (id, due.as_microsecond(), &fault.message, fault.class.as_str(), fault.class == crate::model::FaultClass::Unknown),
+                (
+                    id,
+                    due.as_microsecond(),
+                    &fault.message,
+                    fault.class.as_str(),
+                    fault.class == crate::model::FaultClass::Unknown,
+                ),
             )?;
             close::settle_withdrawal(tx, request)?;
             Ok(false)
@@ -379,12 +386,11 @@ fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), JournalErro
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
         )?
         .ok_or_else(|| JournalError::Internal(format!("step {id} is gone")))?;
-    tx.event(
-        uid.as_bytes(),
-        "stuck",
-        &serde_json::json!({"verb": verb, "lane": lane, "fault": fault.class.as_str()}),
-    )?;
-    let carries = matches!((State::from_word(&state), part.as_str()), (Some(State::Working), "plan") | (Some(State::Withdrawing), "undo"));
+    tx.event(uid.as_bytes(), "stuck", &serde_json::json!({"verb": verb, "lane": lane, "fault": fault.class.as_str()}))?;
+    let carries = matches!(
+        (State::from_word(&state), part.as_str()),
+        (Some(State::Working), "plan") | (Some(State::Withdrawing), "undo")
+    );
     if carries {
         tx.move_request(request, Move::GiveUp, "a lane gave up")?;
     } else {

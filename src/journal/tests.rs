@@ -61,7 +61,11 @@ async fn admit(journal: &Journal, records: Vec<Record>) -> Vec<Admitted> {
         .into_iter()
         .enumerate()
         .map(|(row, record)| Admission {
-            digest: sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), serde_json::to_vec(&record).unwrap())).into(),
+            digest: sha2::Digest::finalize(sha2::Digest::chain_update(
+                <sha2::Sha256 as sha2::Digest>::new(),
+                serde_json::to_vec(&record).unwrap(),
+            ))
+            .into(),
             row: u32::try_from(row).unwrap() + 1,
             names: record.account.address.iter().map(ToString::to_string).collect(),
             live: Vec::new(),
@@ -84,7 +88,9 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
             let account = facts.account.clone().unwrap_or_else(|| account(uid, address));
             let grant = Grant { action: record.action, names: vec![address.to_string()], account };
             match category {
-                "review" => Verdict::Hold { reason: HoldReason::Review, missing: vec!["look".into()], grant: Some(grant) },
+                "review" => {
+                    Verdict::Hold { reason: HoldReason::Review, missing: vec!["look".into()], grant: Some(grant) }
+                }
                 "form" => Verdict::Hold { reason: HoldReason::Form, missing: vec!["form".into()], grant: None },
                 _ => Verdict::Permit { grant },
             }
@@ -416,8 +422,7 @@ async fn the_chain_still_verifies_when_personal_data_are_emptied_and_events_hold
     drop(f.journal);
     f.writer.join().unwrap();
     let connection = rusqlite::Connection::open(&path).unwrap();
-    let events: String =
-        connection.query_row("SELECT group_concat(detail) FROM event", [], |row| row.get(0)).unwrap();
+    let events: String = connection.query_row("SELECT group_concat(detail) FROM event", [], |row| row.get(0)).unwrap();
     assert!(!events.contains("ahasia"), "{events}");
     connection.execute_batch("DELETE FROM personal; DELETE FROM name; UPDATE account SET account = '{}'").unwrap();
     assert!(Reader::open(&path).unwrap().verify(Some(head)).unwrap().good);
@@ -434,9 +439,7 @@ async fn tampered(sql: &str, kept: bool) -> Vec<String> {
     drop(f.journal);
     f.writer.join().unwrap();
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection
-        .execute_batch("DROP TRIGGER event_is_never_changed; DROP TRIGGER event_is_never_removed;")
-        .unwrap();
+    connection.execute_batch("DROP TRIGGER event_is_never_changed; DROP TRIGGER event_is_never_removed;").unwrap();
     connection.execute_batch(sql).unwrap();
     Reader::open(&path).unwrap().verify(kept.then_some(head)).unwrap().deviations
 }

@@ -1,9 +1,9 @@
 //! What every operation works with inside the writer's transaction.
 
+use super::JournalError;
 use super::chain::{self, Head, Link};
 use super::state::{Move, State, transition};
 use super::writer::is_fatal;
-use super::JournalError;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params};
 use std::collections::{BTreeSet, HashMap};
@@ -55,8 +55,8 @@ impl Memory {
             .optional()?
             .map_or(Head::START, |(seq, hash)| Head { seq: seq.unsigned_abs(), hash });
         let mut lanes = HashMap::new();
-        let mut statement =
-            connection.prepare("SELECT lane, min(turn) FROM step INDEXED BY step_ready WHERE state = 'ready' GROUP BY lane")?;
+        let mut statement = connection
+            .prepare("SELECT lane, min(turn) FROM step INDEXED BY step_ready WHERE state = 'ready' GROUP BY lane")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             lanes.insert(row.get(0)?, LaneClock { now: row.get(1)?, flows: HashMap::new() });
@@ -119,10 +119,8 @@ impl<'a> Tx<'a> {
         params: impl Params,
         read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, JournalError> {
-        let result = self
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_row(params, read).optional());
+        let result =
+            self.connection.prepare_cached(sql).and_then(|mut statement| statement.query_row(params, read).optional());
         self.mind(result)
     }
 
@@ -198,9 +196,10 @@ impl<'a> Tx<'a> {
     /// Writes something small, to see whether writing works.
     pub fn touch(&mut self) -> Result<(), JournalError> {
         let now = self.micros();
-        self.run("INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1", [
-            now.to_be_bytes(),
-        ])?;
+        self.run(
+            "INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1",
+            [now.to_be_bytes()],
+        )?;
         Ok(())
     }
 

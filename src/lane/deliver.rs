@@ -4,9 +4,10 @@ use super::{Success, Worker};
 use crate::channel::notice::{NoticeContext, Templates};
 use crate::channel::{Channel, Destination, Envelope, Uncertain};
 use crate::journal::{Claim, steps::NoticeFacts};
-use crate::model::{Alternative, Fault, NoticeKind, Person, Recipient, Verdict};
+use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Verdict};
 use crate::secret::seal::SealingKey;
 use crate::target::Answer;
+use jiff::{ToSpan, tz::TimeZone};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The templates in force; a reload puts new ones in their place.
@@ -57,7 +58,8 @@ impl ChannelWorker {
 
     fn envelope(&self, claim: &Claim) -> Result<Envelope, Fault> {
         let kind = claim.detail.notice.ok_or_else(|| Fault::permanent("the plan names no notice for this step"))?;
-        let facts = claim.notice.as_deref().ok_or_else(|| Fault::permanent("the personal data of this request are gone"))?;
+        let facts =
+            claim.notice.as_deref().ok_or_else(|| Fault::permanent("the personal data of this request are gone"))?;
         let person = recipient(facts, claim.detail.to);
         let to = self.destination(person)?;
         let credential = match (kind, &claim.sealed) {
@@ -69,17 +71,20 @@ impl ChannelWorker {
             }
             _ => None,
         };
-        let (reasons, alternatives) = told(&facts.verdict);
+        let told = told(&facts.verdict);
         let context = NoticeContext {
-            record: &facts.record,
             account: claim.account.as_ref(),
-            reasons: &reasons,
-            alternatives: &alternatives,
-            texts: &facts.texts,
+            last_day: claim.account.as_ref().and_then(|account| last_day(account, facts)),
+            reasons: &told.reasons,
+            alternatives: &told.alternatives,
+            missing: &told.missing,
+            checklist: &facts.checklist,
             password: credential.as_ref().map(|credential| &credential.password),
+            ..NoticeContext::new(&facts.record, &facts.texts)
         };
+        let language = claim.detail.language.as_deref().unwrap_or("id");
         let templates = self.templates.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let rendered = templates.render(kind, claim.detail.language.as_deref().unwrap_or("id"), &context)?;
+        let rendered = templates.render(kind, language, &context)?;
         Ok(Envelope {
             message_id: format!("{}.{}@{}", claim.uid, claim.step.0 & 0xff, self.message_domain),
             to,
@@ -87,11 +92,14 @@ impl ChannelWorker {
             subject: rendered.subject,
             text: rendered.text,
             html: rendered.html,
+            language: language.to_owned(),
         })
     }
 
     fn destination(&self, person: &Person) -> Result<Destination, Fault> {
-        let missing = |what: &str| Fault::permanent(format!("the recipient has no {what}, and {} needs one", self.channel.name()));
+        let missing = |what: &str| {
+            Fault::permanent(format!("the recipient has no {what}, and {} needs one", self.channel.name()))
+        };
         if self.channel.carries_email() {
             person.email.clone().map(Destination::Email).ok_or_else(|| missing("e-mail address"))
         } else {
@@ -107,18 +115,32 @@ fn recipient(facts: &NoticeFacts, to: Option<Recipient>) -> &Person {
     }
 }
 
-/// What the verdict has to say: reasons (or what is missing), and free names.
-fn told(verdict: &Verdict) -> (Vec<String>, Vec<String>) {
+/// What the verdict has to say.
+#[derive(Default)]
+struct Told {
+    reasons: Vec<String>,
+    alternatives: Vec<String>,
+    missing: Vec<String>,
+}
+
+fn told(verdict: &Verdict) -> Told {
     match verdict {
-        Verdict::Permit { .. } | Verdict::Redirect { .. } => (Vec::new(), Vec::new()),
-        Verdict::Refuse { reasons } => (reasons.clone(), Vec::new()),
-        Verdict::Hold { missing, .. } => (missing.clone(), Vec::new()),
+        Verdict::Permit { .. } | Verdict::Redirect { .. } => Told::default(),
+        Verdict::Refuse { reasons } => Told { reasons: reasons.clone(), ..Told::default() },
+        Verdict::Hold { missing, .. } => Told { missing: missing.clone(), ..Told::default() },
         Verdict::Conflict { reasons, alternatives } => {
             let names = alternatives.iter().map(|alternative| match alternative {
                 Alternative::Address(address) => address.to_string(),
                 Alternative::Username(username) => username.to_string(),
             });
-            (reasons.clone(), names.collect())
+            Told { reasons: reasons.clone(), alternatives: names.collect(), ..Told::default() }
         }
     }
+}
+
+/// The last day on which the account is valid, in the procedure's zone.
+fn last_day(account: &Account, facts: &NoticeFacts) -> Option<jiff::civil::Date> {
+    let zone = facts.texts.get(crate::model::verdict::TIME_ZONE).and_then(|name| TimeZone::get(name).ok());
+    let last = account.ends_at?.checked_sub(1.second()).ok()?;
+    Some(last.to_zoned(zone.unwrap_or(TimeZone::UTC)).date())
 }

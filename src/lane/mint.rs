@@ -2,8 +2,8 @@
 
 use super::{Success, Worker};
 use crate::journal::Claim;
-use crate::model::{Fault, RequestUid};
 use crate::model::Verb;
+use crate::model::{Fault, RequestUid};
 use crate::secret::{hash, seal::SealingKey};
 use crate::target::Answer;
 use std::sync::Arc;

@@ -85,7 +85,11 @@ pub struct Context {
 pub async fn run(worker: Arc<dyn Worker>, context: Context) -> Result<(), JournalError> {
     let recovered = context.journal.recover(worker.lane(), worker.never_blindly()).await?;
     if recovered > 0 {
-        tracing::info!(lane = worker.lane(), steps = recovered, "steps that were in flight when akund ended are looked at again");
+        tracing::info!(
+            lane = worker.lane(),
+            steps = recovered,
+            "steps that were in flight when akund ended are looked at again"
+        );
     }
     let transient_turns = Arc::new(AtomicU32::new(0));
     let mut slots = tokio::task::JoinSet::new();

@@ -2,9 +2,9 @@
 
 use super::Context;
 use crate::intake::spool::{OutcomeKey, Spool};
+use crate::journal::JournalError;
 use crate::journal::outcome::{Due, LANE};
 use crate::journal::read::Reader;
-use crate::journal::JournalError;
 use crate::model::RequestKey;
 use std::sync::Arc;
 use std::time::Duration;

@@ -88,7 +88,10 @@ impl TargetWorker {
             }
             Verb::Prove => {
                 let answers = self.target.prove(works).await;
-                answers.into_iter().map(|a| a.map(|proof| Success { proof: Some(proof), ..Success::default() })).collect()
+                answers
+                    .into_iter()
+                    .map(|a| a.map(|proof| Success { proof: Some(proof), ..Success::default() }))
+                    .collect()
             }
             Verb::Undo => self.target.undo(works).await.into_iter().map(|a| a.map(|()| Success::default())).collect(),
             Verb::Mint | Verb::Deliver => Vec::new(),

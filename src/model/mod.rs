@@ -14,9 +14,9 @@ pub mod verdict;
 
 pub use account::{Account, AccountUid, Credential, Quota, Scheme};
 pub use address::{Address, Domain, Username};
-pub use outcome::{Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep};
 pub use fault::{Fault, FaultClass};
 pub use letters::Invalid;
+pub use outcome::{Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep};
 pub use phone::Phone;
 pub use request::{Action, Approval, Decision, Document, Person, Record, RequestKey, RequestUid};
 pub use secret::Secret;

@@ -23,8 +23,8 @@ impl Phone {
 
     /// Like [`Phone::parse`], with the error in its two parts.
     ///
-    /// Spaces, hyphens, dots, slashes and parentheses are skipped. The number must be possible in its country by the numbering
-    /// plan's lengths and prefixes (libphonenumber's metadata).
+    /// Spaces, hyphens, dots, slashes and parentheses are skipped. The number must be possible in its country by
+    /// the numbering plan's lengths and prefixes (libphonenumber's metadata).
     pub fn read(text: &str, country: &str) -> Result<Self, Invalid> {
         let like =
             if country.eq_ignore_ascii_case("ID") { "+6281234567890 or 0812-3456-7890" } else { "+6281234567890" };
@@ -37,7 +37,8 @@ impl Phone {
             return Err(Invalid::new(text, scientific_expected("a phone number")));
         }
         let digits = dialled(trimmed).map_err(|more| refuse(format!("; {more}")))?;
-        // The library has panicked on input before (RUSTSEC-2024-0369); a clerk's typing error must not stop the daemon.
+        // The library has panicked on input before (RUSTSEC-2024-0369); a clerk's typing error must not stop the
+        // daemon.
         let e164 = panic::catch_unwind(|| e164(&digits, country)).unwrap_or(None);
         match e164 {
             Some(number) if well_formed(&number) => Ok(Self(number)),

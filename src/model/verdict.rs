@@ -157,6 +157,9 @@ impl Verdict {
     }
 }
 
+/// The key of [`Judgement::texts`] that holds the name of the procedure's time zone, for days in notices.
+pub const TIME_ZONE: &str = "time_zone";
+
 /// A verdict with all that goes with it into the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {

@@ -216,6 +216,9 @@ impl Procedure {
     /// The texts for a record's notices, with the `instructions` of its route.
     pub(super) fn texts_for(&self, record: &Record, source: &str) -> BTreeMap<String, String> {
         let mut texts = self.texts(self.language_for(record)).clone();
+        if let Some(zone) = self.time_zone().iana_name() {
+            texts.insert(crate::model::verdict::TIME_ZONE.into(), zone.into());
+        }
         let key = self.category(record).and_then(|c| c.route(source).instructions);
         if let Some(instructions) = key.and_then(|k| texts.get(k).cloned()) {
             texts.insert("instructions".into(), instructions);

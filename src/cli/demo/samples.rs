@@ -115,7 +115,15 @@ pub fn prepare(dir: &Path) -> Result<Vec<Sample>, Failure> {
         ("3-refused.toml", "the head has refused", refused(&at), 1, "DEMO/3/", "refused", false),
         ("4-malformed.toml", "a file with mistakes", malformed(&at), 0, "DEMO/4/", "", true),
         ("5-form.toml", "a unit that has sent no form", formless(&at, &day), 1, "DEMO/5/", "held", false),
-        ("6-students.csv", "200 students from a spreadsheet, one row bad", bulk(&at), STUDENTS - 1, "MHS-", "done", true),
+        (
+            "6-students.csv",
+            "200 students from a spreadsheet, one row bad",
+            bulk(&at),
+            STUDENTS - 1,
+            "MHS-",
+            "done",
+            true,
+        ),
     ];
     samples
         .into_iter()

@@ -35,6 +35,22 @@ pub(super) struct RawRow {
     pub unclosed: bool,
 }
 
+/// A file whose header was understood.
+#[derive(Debug)]
+pub(super) struct File {
+    pub sheet: Sheet,
+    /// The header's text.
+    pub header: Range<usize>,
+    pub rows: Vec<RawRow>,
+}
+
+/// A header that was not understood, or none at all: then without faults.
+#[derive(Debug)]
+pub(super) struct BadHeader {
+    pub span: Range<usize>,
+    pub faults: Vec<Finding>,
+}
+
 /// How the cells of a row become a tree.
 #[derive(Debug)]
 enum Shape {
@@ -44,7 +60,7 @@ enum Shape {
 }
 
 /// Reads header and rows. Rows that are blank throughout are left out.
-pub(super) fn read(source: &Source) -> Result<(Sheet, Range<usize>, Vec<RawRow>), (Range<usize>, Vec<Finding>)> {
+pub(super) fn read(source: &Source) -> Result<File, BadHeader> {
     let text = source.text.as_str();
     let delimiter = delimiter(text);
     let mut reader =
@@ -64,12 +80,12 @@ pub(super) fn read(source: &Source) -> Result<(Sheet, Range<usize>, Vec<RawRow>)
         last.unclosed = cells_of(source.slice(&last.span), delimiter).1;
     }
     if rows.is_empty() {
-        return Err((0..0, Vec::new()));
+        return Err(BadHeader { span: 0..0, faults: Vec::new() });
     }
     let head = rows.remove(0);
     match sheet(&head.cells, delimiter) {
-        Ok(sheet) => Ok((sheet, head.span, rows)),
-        Err(faults) => Err((head.span, faults)),
+        Ok(sheet) => Ok(File { sheet, header: head.span, rows }),
+        Err(faults) => Err(BadHeader { span: head.span, faults }),
     }
 }
 
@@ -144,7 +160,8 @@ fn header_fault(cell: usize, name: &str, expected: &str) -> Finding {
     }
 }
 
-/// Columns without which no row can be a record, as missing behind the last one, and gaps in the numbering of documents and approvals.
+/// Columns without which no row can be a record, as missing behind the last one, and gaps in the numbering of
+/// documents and approvals.
 fn missing_columns(columns: usize, seen: &HashSet<String>, faults: &mut Vec<Finding>) {
     let mut missing = |name: String, expected: &str| {
         faults.push(Finding {
@@ -369,53 +386,4 @@ fn first_place<'n>(mut nodes: impl Iterator<Item = &'n Node>) -> At {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn the_separator_is_the_one_that_the_header_has_most_of() {
-        for (head, wanted) in [
-            ("id,procedure\na;b;c;d", b','),
-            ("id;procedure;\"a,b,c,d\"", b';'),
-            ("\r\nid\tprocedure", b'\t'),
-            ("id", b','),
-            ("", b','),
-        ] {
-            assert_eq!(delimiter(head), wanted, "{head:?}");
-        }
-    }
-
-    #[test]
-    fn an_apostrophe_before_a_formula_is_the_spreadsheets_and_goes_away_again() {
-        for cell in ["=1+1", "+6281", "-x", "@a", "plain", "'quoted'", ""] {
-            assert_eq!(unmarked(&defused(cell)), cell);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn cells_are_located_where_the_reader_reads_them(row in "[a\",; é\n]{0,24}") {
-            let row = row.trim_matches('\n');
-            let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(b';').from_reader(row.as_bytes());
-            let first = reader.records().next().and_then(Result::ok);
-            let (cells, unclosed) = cells_of(row, b';');
-            // The scanner is given whole rows only: where the reader sees several, there is nothing to compare.
-            if let Some(first) = first && reader.is_done() {
-                prop_assert_eq!(first.len(), cells.len());
-                for (at, (text, span)) in first.iter().zip(&cells).enumerate() {
-                    let raw = &row[span.clone()];
-                    let last_open = unclosed && at + 1 == cells.len();
-                    let plain = match raw.strip_prefix('"') {
-                        Some(rest) if last_open => rest.replace("\"\"", "\""),
-                        Some(rest) if rest.ends_with('"') && !rest.replace("\"\"", "").trim_end_matches('"').contains('"') =>
-                            rest[..rest.len() - 1].replace("\"\"", "\""),
-                        Some(_) => continue,
-                        None => raw.to_owned(),
-                    };
-                    prop_assert_eq!(text, plain);
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -46,7 +46,8 @@ pub(super) fn parse(text: &str, base: usize) -> Result<Node, Fault> {
     }
 }
 
-/// One line: the object of `text` with a last key added, which replaces an earlier last key of that name. What is no object stays as it is.
+/// One line: the object of `text` with a last key added, which replaces an earlier last key of that name. What is
+/// no object stays as it is.
 pub(super) fn with_reason(text: &str, key: &str, reason: &str) -> String {
     let Ok(Node { value: Value::Table(entries), at: At::Span(whole) }) = parse(text, 0) else {
         return format!("{text}\n");

@@ -1,8 +1,10 @@
-//! Request records, version 1: from bytes to [`Record`]s that cannot hold bad values, or to a report that a clerk can act on.
+//! Request records, version 1: from bytes to [`Record`]s that cannot hold bad values, or to a report that a clerk
+//! can act on.
 //!
-//! TOML and JSON hold one record, JSON Lines one on each line, CSV one in each row. Every format is read into one small
-//! tree of values that know their places ([`node`]), and one reader ([`read`]) makes the record, collecting what is wrong as it goes.
-//! A bad row never holds up a good one. Nothing here panics or recurses without bound, whatever the bytes.
+//! TOML and JSON hold one record, JSON Lines one on each line, CSV one in each row. Every format is read into one
+//! small tree of values that know their places (`node`), and one reader (`read`) makes the record, collecting
+//! what is wrong as it goes. A bad row never holds up a good one. Nothing here panics or recurses without bound,
+//! whatever the bytes.
 
 mod csv;
 mod fields;
@@ -105,10 +107,10 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// A file of just the bad rows, to be corrected and handed in again: UTF-8, in the original format. CSV keeps header and separator
-    /// and gains a last column `akund.reason`, an object in JSON Lines a last key of that name; they are ignored when such a file is
-    /// read. A line that is no object stays as it is. `None` where no row is bad, and for
-    /// TOML and JSON, where the file is the row.
+    /// A file of just the bad rows, to be corrected and handed in again: UTF-8, in the original format. CSV keeps
+    /// header and separator and gains a last column `akund.reason`, an object in JSON Lines a last key of that
+    /// name; they are ignored when such a file is read. A line that is no object stays as it is. `None` where no
+    /// row is bad, and for TOML and JSON, where the file is the row.
     pub fn bad_rows_file(&self) -> Option<Vec<u8>> {
         let bad =
             || self.rows.iter().filter_map(|row| Some((self.source.slice(&row.span), row.record.as_ref().err()?)));
@@ -155,7 +157,8 @@ impl Parsed {
     }
 }
 
-/// Reads a file of records. `rules` gives what the named procedure says about reading, `None` for one that is not known.
+/// Reads a file of records. `rules` gives what the named procedure says about reading, `None` for one that is not
+/// known.
 ///
 /// # Errors
 /// Nothing in the file can be read as a record: unknown extension, not text, empty, broken TOML or JSON, a CSV header that
@@ -247,9 +250,10 @@ fn lines(source: Arc<Source>, rules: &dyn Fn(&str) -> Option<Rules>) -> Result<P
 }
 
 fn sheet(source: Arc<Source>, rules: &dyn Fn(&str) -> Option<Rules>) -> Result<Parsed, Problems> {
-    let (sheet, head, raw) = csv::read(&source).map_err(|(head, faults)| header_problems(&source, head, faults))?;
-    if undecoded(&source, &head).is_some() {
-        return Err(header_problems(&source, head, Vec::new()));
+    let read = csv::read(&source).map_err(|bad| header_problems(&source, bad.span, bad.faults))?;
+    let csv::File { sheet, header, rows: raw } = read;
+    if undecoded(&source, &header).is_some() {
+        return Err(header_problems(&source, header, Vec::new()));
     }
     if raw.is_empty() {
         return Err(of_file(&source.name, "a header without rows".into(), "at least one record below the header"));

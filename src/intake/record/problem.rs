@@ -51,8 +51,8 @@ pub(super) enum Layout {
     Row,
 }
 
-/// All that is wrong with one record, or with a file as a whole. Never empty. `Display` is the clerk's report: several lines of
-/// text, no colour, with the places underlined.
+/// All that is wrong with one record, or with a file as a whole. Never empty. `Display` is the clerk's report:
+/// several lines of text, no colour, with the places underlined.
 #[derive(Clone)]
 pub struct Problems {
     source: Arc<Source>,
@@ -258,8 +258,8 @@ impl Diagnostic for Report {
     }
 }
 
-/// Control and hidden characters as question marks, as many as they have bytes: a report must not drive a terminal, and the
-/// labels keep their places.
+/// Control and hidden characters as question marks, as many as they have bytes: a report must not drive a
+/// terminal, and the labels keep their places.
 fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

@@ -6,6 +6,7 @@ use crate::model::request::{Change, WantedAccount};
 use crate::model::{self, Action, Decision, Person};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// An approved request, version 1: who wants which account, and who decided. The same fields in TOML, JSON,
@@ -238,12 +239,39 @@ fn one() -> u32 {
 }
 
 /// JSON Schema (2020-12) of the request record.
-pub(super) fn schema() -> serde_json::Value {
-    schemars::schema_for!(RequestRecord).to_value()
+pub(super) fn schema() -> Value {
+    let mut schema = schemars::schema_for!(RequestRecord).to_value();
+    without_null(&mut schema);
+    schema
 }
 
-/// SHA-256 of the record's content in one fixed form: the outside names in fixed order, defaults filled in, dates ISO, instants in
-/// UTC, sizes in bytes. Independent of the file's format, spelling and order of keys.
+/// A field that is not there is left out, never `null`: takes the `null` that an `Option` brings out of the schema.
+fn without_null(schema: &mut Value) {
+    if let Value::Array(items) = schema {
+        items.iter_mut().for_each(without_null);
+    }
+    let Value::Object(map) = schema else { return };
+    if let Some(Value::Array(types)) = map.get_mut("type") {
+        types.retain(|t| t != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            map.insert("type".into(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = map.get_mut("anyOf") {
+        choices.retain(|c| c["type"] != "null");
+        if let [Value::Object(only)] = choices.as_slice() {
+            let only = only.clone();
+            map.shift_remove("anyOf");
+            map.extend(only);
+        }
+    }
+    map.retain(|key, value| key != "default" || !value.is_null());
+    map.values_mut().for_each(without_null);
+}
+
+/// SHA-256 of the record's content in one fixed form: the outside names in fixed order, defaults filled in, dates
+/// ISO, instants in UTC, sizes in bytes. Independent of the file's format, spelling and order of keys.
 pub(super) fn content_digest(record: &model::Record) -> [u8; 32] {
     // The wire types have text keys only, so that serde_json cannot fail on them.
     let form = serde_json::to_vec(&RequestRecord::from(record)).unwrap_or_else(|_| format!("{record:?}").into_bytes());

@@ -48,6 +48,14 @@ fn the_schema_is_of_2020_12_and_every_field_is_described() {
 }
 
 #[test]
+fn the_schema_allows_null_nowhere_as_the_reader_does() {
+    let schema = schema();
+    assert!(!schema.to_string().contains("null"), "{schema:#}");
+    assert_eq!(schema["properties"]["responsible"]["$ref"], "#/$defs/Responsible");
+    assert!(said("x.json", r#"{"akund":1,"responsible":null}"#).contains("responsible: found null, expected a table"));
+}
+
+#[test]
 fn what_the_schema_requires_the_reader_requires() {
     let schema = schema();
     let mut required: Vec<String> = vec![];
