@@ -374,7 +374,7 @@ async fn clear_text_behind_the_reply_to_starttls_is_not_taken_for_a_reply() {
     let server = Server::start(Options {
         protection: Protection::Starttls,
         hook: Arc::new(|at, _, _| match at {
-            At::Starttls => Act::Say("220 go ahead\r\n250-injected\r\n250 DSN\r\n".into()),
+            At::Starttls => Act::UsualAnd("250-injected\r\n250 DSN\r\n".into()),
             _ => Act::Usual,
         }),
         ..Options::default()

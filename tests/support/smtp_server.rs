@@ -34,6 +34,8 @@ pub enum At {
 #[derive(Debug, Clone)]
 pub enum Act {
     Usual,
+    /// The usual answer, and these bytes right behind it.
+    UsualAnd(String),
     /// These bytes, CRLF included by the test.
     Say(String),
     /// These bytes, then the connection is cut.
@@ -256,6 +258,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
         match (self.inner.options.hook)(at, self.number, message) {
             Act::Usual if at == At::MidData => Ok(true),
             Act::Usual => self.write(&format!("{usual}\r\n")).await.map(|()| true),
+            Act::UsualAnd(more) => self.write(&format!("{usual}\r\n{more}")).await.map(|()| true),
             Act::Say(text) => self.write(&text).await.map(|()| false),
             Act::SayAndCut(text) => {
                 self.write(&text).await?;
