@@ -65,12 +65,11 @@ pub fn build(sender: &Sender, notice: &Envelope, now: SystemTime) -> Result<Buil
         check_language(&notice.language)?;
         builder = builder.raw_header(raw("Content-Language", &notice.language));
     }
-    let text = SinglePart::plain(notice.text.expose().to_owned());
+    let text = SinglePart::plain(crlf(notice.text.expose()));
     let built = match &notice.html {
         None => builder.singlepart(text),
-        Some(html) => builder.multipart(
-            MultiPart::alternative().singlepart(text).singlepart(SinglePart::html(html.expose().to_owned())),
-        ),
+        Some(html) => builder
+            .multipart(MultiPart::alternative().singlepart(text).singlepart(SinglePart::html(crlf(html.expose())))),
     };
     let message = built.map_err(|e| unfit(&e.to_string()))?;
     let bytes = Zeroizing::new(message.formatted());
@@ -92,7 +91,7 @@ fn recipient(notice: &Envelope) -> Result<lettre::Address, Fault> {
 }
 
 fn mailbox(text: &str) -> Result<Mailbox, String> {
-    if text.chars().any(char::is_control) {
+    if text.chars().any(breaks_a_line) {
         return Err("control characters are not allowed".into());
     }
     let (name, address) = match text.trim().strip_suffix('>').and_then(|t| t.rsplit_once('<')) {
@@ -106,11 +105,29 @@ fn mailbox(text: &str) -> Result<Mailbox, String> {
     Ok(Mailbox::new((!name.is_empty()).then(|| name.to_owned()), address))
 }
 
+/// CR, LF and every other control character, and Unicode's own line and paragraph separators.
+fn breaks_a_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 fn one_line(what: &str, text: &str) -> Result<(), Fault> {
-    if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+    if text.chars().any(breaks_a_line) {
         return Err(unfit(&format!("its {what} has a line break or another control character")));
     }
     Ok(())
+}
+
+/// Every line ended by CRLF, without a stray CR. lettre would insert them one by one, in quadratic time.
+fn crlf(text: &str) -> String {
+    let lines = text.bytes().filter(|b| *b == b'\n').count();
+    let mut out = String::with_capacity(text.len() + lines);
+    for c in text.chars().filter(|c| *c != '\r') {
+        if c == '\n' {
+            out.push('\r');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// `left@right` of RFC 5322 §3.6.4, narrowed to what needs no quoting.

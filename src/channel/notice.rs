@@ -1,1 +1,264 @@
-//! (to come)
+//! What a notice says: templates, and the values that they may use.
+//!
+//! A notice is one of [`NoticeKind`], in a language, as text and (where there is such a template) as HTML. The built-in
+//! templates are Indonesian and English; files in a directory go before them:
+//!
+//! * `KIND.LANG.txt`: the first line is `Subject: …`, the rest is the text. `LANG` is a language code of two or three
+//!   letters; asked for a language that has no template, a notice falls back to `id`, then to `en`.
+//! * `KIND.LANG.html`: the same as HTML. A site's own text without a site's own HTML goes as text alone.
+//! * `footer.LANG.txt`, `layout.LANG.html` and `parts.html`: what the built-in ones share.
+//!
+//! The language is Jinja's (`minijinja`), with trimmed blocks and strict undefined values. A template can use:
+//!
+//! | value | what it is |
+//! |---|---|
+//! | `number`, `action` | the request's id; what it asked for (`create`, `reset` …) |
+//! | `recipient`, `applicant` | the name of whom the notice goes to; the applicant's |
+//! | `wanted` | the address or user name that was asked for; may be empty |
+//! | `account` | `.address` `.username` `.name` `.unit` `.category` `.group` `.services` `.has_mail` `.has_hotspot`; empty where there is none |
+//! | `last_day` | the last valid day, written out; or empty |
+//! | `password` | in `credentials` only, and never in its subject |
+//! | `reasons`, `alternatives`, `missing` | lists of sentences and names |
+//! | `checklist` | list of `.requirement` `.met` `.found` |
+//! | `institution`, `title`, `login_url`, `webmail_url`, `hotspot_url`, `change_url`, `help`, `obligations`, `form_url`, `instructions` | the procedure's texts of that name; empty where it has none |
+//! | `texts` | all of the procedure's texts; ask `texts.x is defined` first |
+//! | `language` | the template's language |
+//!
+//! What applicants wrote is shortened and carries no link when it is shown (see [`plain`]); the procedure's texts and the names that the
+//! verdict granted or proposed are shown as they are. HTML is escaped always. The password never enters the template engine:
+//! a random token stands for it and is replaced in the finished text, so no error message and no cache can hold it.
+
+mod context;
+mod load;
+pub mod plain;
+mod sample;
+
+use crate::model::{Account, Check, Fault, NoticeKind, Record, Secret};
+use jiff::civil::Date;
+use minijinja::Environment;
+use minijinja::value::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+pub use sample::SAMPLE_PASSWORD;
+
+/// The languages that every notice has built in, in the order of the fallback.
+pub const LANGUAGES: [&str; 2] = ["id", "en"];
+
+/// Longest subject, in characters; more is cut.
+const SUBJECT: usize = 200;
+
+/// Everything that one notice may show.
+#[derive(Debug, Clone, Copy)]
+pub struct NoticeContext<'a> {
+    /// The request.
+    pub record: &'a Record,
+    /// The account as it is after the request, if it has one.
+    pub account: Option<&'a Account>,
+    /// Its last valid day, in the procedure's time zone.
+    pub last_day: Option<Date>,
+    /// Why it was refused, or what the conflict is.
+    pub reasons: &'a [String],
+    /// Free names that would do instead.
+    pub alternatives: &'a [String],
+    /// What a request waits for.
+    pub missing: &'a [String],
+    /// The requirements and their results.
+    pub checklist: &'a [Check],
+    /// The procedure's texts, as kept with the request.
+    pub texts: &'a BTreeMap<String, String>,
+    /// For [`NoticeKind::Credentials`]; no other kind shows it.
+    pub password: Option<&'a Secret>,
+}
+
+impl<'a> NoticeContext<'a> {
+    /// Of a request and its procedure's texts; the rest is empty.
+    pub fn new(record: &'a Record, texts: &'a BTreeMap<String, String>) -> Self {
+        Self {
+            record,
+            account: None,
+            last_day: None,
+            reasons: &[],
+            alternatives: &[],
+            missing: &[],
+            checklist: &[],
+            texts,
+            password: None,
+        }
+    }
+}
+
+/// A notice's words, for one recipient.
+#[derive(Debug)]
+pub struct Rendered {
+    /// The language that it came out in.
+    pub language: String,
+    /// One line, without a secret.
+    pub subject: String,
+    /// Plain text.
+    pub text: Secret,
+    /// The same as HTML, if there is a template.
+    pub html: Option<Secret>,
+}
+
+/// Loaded and checked templates. Rendering changes nothing in them; a reload makes new ones.
+#[derive(Debug)]
+pub struct Templates {
+    engine: Environment<'static>,
+    /// Kinds and languages that have a text, and those that have HTML as well.
+    texts: BTreeSet<(&'static str, String)>,
+    pages: BTreeSet<(&'static str, String)>,
+    /// Template name → what to call it in messages.
+    origins: BTreeMap<String, String>,
+}
+
+impl Templates {
+    /// Loads the built-in templates and those of `directory` over them, and checks that each notice can be rendered.
+    ///
+    /// A directory that does not exist has no templates. Errors are sentences for the operator that name file and line.
+    pub fn load(directory: Option<&Path>) -> Result<Self, Vec<String>> {
+        load::load(directory)
+    }
+
+    /// Renders one notice for one recipient.
+    ///
+    /// Every fault is permanent: the templates were checked, so what goes wrong here goes wrong again. Messages hold no
+    /// values, only file and line.
+    pub fn render(&self, kind: NoticeKind, language: &str, context: &NoticeContext) -> Result<Rendered, Fault> {
+        self.try_render(kind, language, context)
+            .map_err(|e| Fault::permanent(format!("the notice {} cannot be rendered: {e}", kind.as_str())))
+    }
+
+    /// Renders one notice with made-up values: for `akund template preview`.
+    pub fn preview(&self, kind: NoticeKind, language: &str) -> Result<Rendered, Fault> {
+        self.render(kind, language, &sample::full().context(kind))
+    }
+
+    fn try_render(&self, kind: NoticeKind, language: &str, context: &NoticeContext) -> Result<Rendered, String> {
+        let language = self.choose(kind, language).ok_or("it has no template")?;
+        let shown = match (kind, context.password) {
+            (NoticeKind::Credentials, None) => return Err("there is no password to show".into()),
+            (NoticeKind::Credentials, Some(password)) => Some(Shown::new(password)),
+            _ => None,
+        };
+        let values = context::values(context, &language);
+        let stem = format!("{}.{language}", kind.as_str());
+        let subject = self.run(&format!("{stem}.txt:subject"), &values, None)?;
+        let subject = one_line(&subject)?;
+        let text = self.fill(&format!("{stem}.txt"), &values, shown.as_ref())?;
+        let html = match self.pages.contains(&(kind.as_str(), language.clone())) {
+            true => Some(self.fill(&format!("{stem}.html"), &values, shown.as_ref())?),
+            false => None,
+        };
+        Ok(Rendered { language, subject, text, html })
+    }
+
+    /// The language asked for (`id-ID` is `id`), else Indonesian, else English: the first that has a text.
+    fn choose(&self, kind: NoticeKind, language: &str) -> Option<String> {
+        let asked = language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+        let mut chain = std::iter::once(asked.as_str()).chain(LANGUAGES);
+        chain.find(|l| self.texts.contains(&(kind.as_str(), (*l).to_owned()))).map(str::to_owned)
+    }
+
+    fn run(&self, name: &str, values: &BTreeMap<&'static str, Value>, token: Option<&str>) -> Result<String, String> {
+        let template = self.engine.get_template(name).map_err(|e| self.sentence(&e))?;
+        let mut values = values.clone();
+        if let Some(token) = token {
+            values.insert("password", Value::from(token));
+        }
+        template.render(Value::from_pairs(values)).map_err(|e| self.sentence(&e))
+    }
+
+    fn fill(
+        &self,
+        name: &str,
+        values: &BTreeMap<&'static str, Value>,
+        shown: Option<&Shown>,
+    ) -> Result<Secret, String> {
+        let rendered = self.run(name, values, shown.map(|s| s.token.as_str()))?;
+        let rendered = rendered.trim_start_matches('\n').to_owned();
+        let Some(shown) = shown else { return Ok(Secret::new(rendered)) };
+        if !rendered.contains(&shown.token) {
+            return Err(format!("{} does not show the password as it is", self.origin(name)));
+        }
+        Ok(shown.reveal(&rendered, name.ends_with(".html")))
+    }
+
+    fn origin<'n>(&'n self, name: &'n str) -> &'n str {
+        let file = name.strip_suffix(":subject").unwrap_or(name);
+        self.origins.get(file).map_or(file, String::as_str)
+    }
+
+    /// Where it went wrong and why, without values: the innermost error names the place.
+    fn sentence(&self, error: &minijinja::Error) -> String {
+        let mut innermost = error;
+        let mut next = std::error::Error::source(error);
+        while let Some(source) = next {
+            if let Some(inner) = source.downcast_ref::<minijinja::Error>() {
+                innermost = inner;
+            }
+            next = source.source();
+        }
+        let place = self.origin(innermost.name().unwrap_or("a template"));
+        match innermost.line() {
+            Some(line) => format!("{place}:{line}: {}", innermost.kind()),
+            None => format!("{place}: {}", innermost.kind()),
+        }
+    }
+}
+
+/// A password while a notice is rendered, and the token that stands for it.
+struct Shown<'a> {
+    password: &'a Secret,
+    token: String,
+}
+
+impl<'a> Shown<'a> {
+    fn new(password: &'a Secret) -> Self {
+        Self { password, token: format!("akund{}", Uuid::new_v4().simple()) }
+    }
+
+    /// Puts the password in the token's place, into a buffer that never grows, so that no copy is left behind.
+    fn reveal(&self, rendered: &str, html: bool) -> Secret {
+        let escaped = Zeroizing::new(if html { escape(self.password.expose()) } else { String::new() });
+        let password = if html { escaped.as_str() } else { self.password.expose() };
+        let times = rendered.matches(&self.token).count();
+        let mut text = String::with_capacity(rendered.len() - times * self.token.len() + times * password.len());
+        for (number, part) in rendered.split(&self.token).enumerate() {
+            if number > 0 {
+                text.push_str(password);
+            }
+            text.push_str(part);
+        }
+        Secret::new(text)
+    }
+}
+
+/// For HTML text and quoted attributes. Grows at most once, before anything is written.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() * 6);
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#x27;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+fn one_line(subject: &str) -> Result<String, String> {
+    let subject = subject.trim();
+    if subject.is_empty() || subject.chars().any(char::is_control) {
+        return Err("its subject is empty or has a line break".into());
+    }
+    Ok(subject.chars().take(SUBJECT).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,13 @@ impl Smtp {
         })
     }
 
+    /// Closes idle connections after `keep` instead of 30 seconds.
+    #[must_use]
+    pub fn keep_idle(mut self, keep: Duration) -> Self {
+        self.pool = Pool::new(keep);
+        self
+    }
+
     async fn deliver(&self, notice: &Envelope) -> Result<HandedOver, Fault> {
         let built = build(&self.sender, notice, SystemTime::now())?;
         let _permit = match timeout(self.limit, self.busy.acquire()).await {

@@ -189,7 +189,10 @@ fn tls(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, String> {
             builder.certificate_store(CertificateStore::None).add_root_certificate(certificate)
         }
     };
-    builder.build().map_err(|e| format!("TLS cannot be set up: {e}"))
+    builder.build().map_err(|e| match ca_file {
+        Some(path) => format!("ca_file {}: cannot be used: {e}", path.display()),
+        None => format!("TLS cannot be set up with the system's CAs: {e}"),
+    })
 }
 
 fn hello(configured: Option<&str>) -> Result<ClientId, String> {

@@ -142,12 +142,9 @@ impl Server {
         let who = masked(to.as_ref());
         match error.status().map(u16::from) {
             // The operator's matter, not the recipient's (RFC 4954 §6).
-            Some(code @ (530 | 534 | 535 | 538)) => {
-                debug_assert!(code >= 500);
-                Fault::transient(self.says(&format!(
-                    "wants other authentication before it takes mail: {cause}; correct tls, username and password_file"
-                )))
-            }
+            Some(530 | 534 | 535 | 538) => Fault::transient(self.says(&format!(
+                "wants other authentication before it takes mail: {cause}; correct tls, username and password_file"
+            ))),
             Some(code) => {
                 let sentence = self.says(&format!("refused the notice for {who}, {}: {cause}", at(stage)));
                 if code >= 500 { Fault::permanent(sentence) } else { Fault::transient(sentence) }

@@ -1,0 +1,204 @@
+//! From a [`NoticeContext`] to the values that a template can reach: these and nothing else.
+
+use super::NoticeContext;
+use super::plain::{plain, plain_keeping};
+use crate::model::{Account, Address};
+use jiff::civil::Date;
+use minijinja::value::Value;
+use std::collections::BTreeMap;
+
+/// Longest text of an applicant, and longest sentence of a verdict, in characters.
+const FREE_TEXT: usize = 200;
+const SENTENCE: usize = 500;
+/// Longest list that is shown.
+const ITEMS: usize = 50;
+
+/// The procedure's texts that every template may use without asking whether they are there.
+pub(super) const TEXTS: [&str; 10] = [
+    "institution",
+    "title",
+    "login_url",
+    "webmail_url",
+    "hotspot_url",
+    "change_url",
+    "help",
+    "obligations",
+    "form_url",
+    "instructions",
+];
+
+/// The other values; see the table in the module's documentation.
+pub(super) const VALUES: [&str; 13] = [
+    "number",
+    "action",
+    "recipient",
+    "applicant",
+    "wanted",
+    "account",
+    "last_day",
+    "password",
+    "reasons",
+    "alternatives",
+    "missing",
+    "checklist",
+    "texts",
+];
+
+/// The parts of `account`.
+pub(super) const ACCOUNT: [&str; 9] =
+    ["address", "username", "name", "unit", "category", "group", "services", "has_mail", "has_hotspot"];
+
+/// All values but `password`.
+pub(super) fn values(context: &NoticeContext, language: &str) -> BTreeMap<&'static str, Value> {
+    let record = context.record;
+    let keep = keep(context);
+    let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
+    let sentences = |list: &[String]| -> Value {
+        list.iter().take(ITEMS).map(|s| Value::from(plain_keeping(s, SENTENCE, &keep))).collect()
+    };
+    let wanted = record.account.address.as_ref().map(Address::as_str);
+    let wanted = wanted.or(record.account.username.as_ref().map(|u| u.as_str())).unwrap_or_default();
+    let checklist = context.checklist.iter().take(ITEMS).map(|c| {
+        Value::from_pairs([
+            ("requirement", Value::from(plain(&c.requirement, FREE_TEXT))),
+            ("met", Value::from(c.met)),
+            ("found", Value::from(plain_keeping(&c.found, FREE_TEXT, &keep))),
+        ])
+    });
+    let mut values: BTreeMap<&'static str, Value> = BTreeMap::from([
+        ("language", Value::from(language)),
+        ("number", Value::from(plain(&record.key.id, FREE_TEXT))),
+        ("action", Value::from(record.action.as_str())),
+        ("recipient", Value::from(plain(&record.contact().name, FREE_TEXT))),
+        ("applicant", Value::from(plain(&record.applicant.name, FREE_TEXT))),
+        ("wanted", Value::from(plain_keeping(wanted, FREE_TEXT, &keep))),
+        ("account", account(context.account)),
+        ("last_day", Value::from(context.last_day.map(|day| written_out(day, language)).unwrap_or_default())),
+        ("reasons", sentences(context.reasons)),
+        ("missing", sentences(context.missing)),
+        ("alternatives", context.alternatives.iter().take(ITEMS).map(|a| Value::from(a.as_str())).collect()),
+        ("checklist", checklist.collect()),
+        ("texts", Value::from_pairs(context.texts.iter().map(|(k, v)| (k.as_str(), v.as_str())))),
+    ]);
+    for key in TEXTS {
+        let text = context.texts.get(key).map_or("", |t| t.trim());
+        values.insert(key, Value::from(text));
+    }
+    values.insert("institution", Value::from(institution(context)));
+    values
+}
+
+/// Every notice names somebody: the institution, else the procedure's title, else the procedure.
+fn institution(context: &NoticeContext) -> String {
+    let texts = [context.texts.get("institution"), context.texts.get("title")];
+    let named = texts.into_iter().flatten().map(|t| t.trim()).find(|t| !t.is_empty());
+    named.unwrap_or(&context.record.key.procedure).to_owned()
+}
+
+/// Names that may be shown whole: granted or proposed ones, and the wanted address if it is in the domain of such a one.
+fn keep(context: &NoticeContext) -> Vec<String> {
+    let mut names: Vec<String> = context.alternatives.to_vec();
+    if let Some(account) = context.account {
+        names.extend(account.address.iter().chain(&account.aliases).map(|a| a.as_str().to_owned()));
+        names.push(account.username.as_str().to_owned());
+    }
+    let ours = |wanted: &&Address| names.iter().any(|n| n.rsplit_once('@').is_some_and(|(_, d)| d == wanted.domain()));
+    if let Some(wanted) = context.record.account.address.as_ref().filter(ours) {
+        names.push(wanted.as_str().to_owned());
+    }
+    names
+}
+
+fn account(account: Option<&Account>) -> Value {
+    let Some(account) = account else {
+        let empty = ACCOUNT.map(|key| match key {
+            "services" => (key, Value::from(Vec::<Value>::new())),
+            "has_mail" | "has_hotspot" => (key, Value::from(false)),
+            _ => (key, Value::from("")),
+        });
+        return Value::from_pairs(empty);
+    };
+    let has = |service: &str| account.services.iter().any(|s| s == service);
+    Value::from_pairs([
+        ("address", Value::from(account.address.as_ref().map_or("", Address::as_str))),
+        ("username", Value::from(account.username.as_str())),
+        ("name", Value::from(plain(&account.name, FREE_TEXT))),
+        ("unit", Value::from(plain(&account.unit, FREE_TEXT))),
+        ("category", Value::from(plain(&account.category, FREE_TEXT))),
+        ("group", Value::from(plain(account.group.as_deref().unwrap_or_default(), FREE_TEXT))),
+        ("services", account.services.iter().map(|s| Value::from(s.as_str())).collect()),
+        ("has_mail", Value::from(has("mail"))),
+        ("has_hotspot", Value::from(has("hotspot"))),
+    ])
+}
+
+/// `30 Juni 2027`, `30 June 2027`; `2027-06-30` in any other language.
+fn written_out(day: Date, language: &str) -> String {
+    const INDONESIAN: [&str; 12] = [
+        "Januari",
+        "Februari",
+        "Maret",
+        "April",
+        "Mei",
+        "Juni",
+        "Juli",
+        "Agustus",
+        "September",
+        "Oktober",
+        "November",
+        "Desember",
+    ];
+    const ENGLISH: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    let months = match language {
+        "id" => &INDONESIAN,
+        "en" => &ENGLISH,
+        _ => return day.to_string(),
+    };
+    let month = usize::try_from(day.month() - 1).ok().and_then(|m| months.get(m)).copied().unwrap_or_default();
+    format!("{} {month} {}", day.day(), day.year())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::notice::sample;
+    use crate::model::NoticeKind;
+
+    #[test]
+    fn the_lists_of_names_are_what_a_template_gets() {
+        for sample in [sample::full(), sample::bare()] {
+            let values = values(&sample.context(NoticeKind::Credentials), "id");
+            let mut expected: Vec<&str> = VALUES.iter().chain(&TEXTS).copied().chain(["language"]).collect();
+            expected.retain(|v| *v != "password");
+            expected.sort_unstable();
+            assert_eq!(values.keys().copied().collect::<Vec<_>>(), expected);
+            let mut parts: Vec<String> =
+                values["account"].try_iter().unwrap().map(|k| k.as_str().unwrap().to_owned()).collect();
+            parts.sort();
+            let mut expected = ACCOUNT.map(str::to_owned).to_vec();
+            expected.sort();
+            assert_eq!(parts, expected);
+        }
+    }
+
+    #[test]
+    fn days_are_written_out() {
+        let day = jiff::civil::date(2027, 6, 30);
+        assert_eq!(written_out(day, "id"), "30 Juni 2027");
+        assert_eq!(written_out(day, "en"), "30 June 2027");
+        assert_eq!(written_out(day, "jv"), "2027-06-30");
+    }
+}
