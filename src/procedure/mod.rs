@@ -1,6 +1,6 @@
 //! Procedures: an institution's written SOP as a file, and what judging by it gives.
 //!
-//! 1. [`file`] and [`rules`] are the file as it is written; [`shape`] and [`check`] say what is wrong with it, and
+//! 1. [`mod@file`] and [`rules`] are the file as it is written; `shape` and `check` say what is wrong with it, and
 //!    turn it into a [`Procedure`], in which every pattern is compiled and every reference resolved.
 //! 2. [`names_to_look_up`] says which names must be asked about before judging.
 //! 3. [`judge()`] gives the verdict and the checklist, [`plan()`] the steps of a grant, [`notices`] the one notice of any
@@ -10,7 +10,7 @@
 //! [`load_dir`] is the only function here that touches the disk.
 
 mod candidates;
-pub mod check;
+mod check;
 mod compiled;
 pub mod file;
 mod judge;
@@ -21,6 +21,8 @@ mod problem;
 pub mod report;
 pub mod rules;
 mod sentences;
+#[cfg(test)]
+mod sentences_tests;
 mod shape;
 mod template;
 #[cfg(test)]

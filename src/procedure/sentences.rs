@@ -162,12 +162,8 @@ impl Problem {
                 format!("The last valid day, {day}, is too far away; {latest} is the latest.")
             }
             Self::NoSuchAccount => "The account is not in the register of accounts.".into(),
-            Self::AccountState { action, state } => {
-                format!(
-                    "The request for {} cannot be carried out, because the account is {}.",
-                    action_en(*action),
-                    quoted(state)
-                )
+            Self::AccountState { state, .. } => {
+                format!("The account is {}, so that this request cannot be carried out.", quoted(state))
             }
             Self::AccountOfOtherCategory => "The account does not belong to this category of applicants.".into(),
             Self::AccountEnded => "The account has reached its end; please ask for a later last valid day.".into(),
