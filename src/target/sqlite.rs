@@ -266,26 +266,30 @@ impl Store {
             ))
             .into());
         }
+        db.execute_batch("BEGIN IMMEDIATE")?;
+        let fits = self.make_tables(db, found).map_err(|error| self.foreign(error));
+        db.execute_batch(if fits.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        fits
+    }
+
+    /// Makes what is missing and looks whether what was there fits; in the caller's transaction.
+    fn make_tables(&self, db: &Connection, found: i64) -> rusqlite::Result<()> {
         if found < self.schema.version {
-            let made = db.execute_batch(&format!(
-                "BEGIN IMMEDIATE; {} CREATE TABLE IF NOT EXISTS akund_schema (version INTEGER NOT NULL);
-                 DELETE FROM akund_schema; INSERT INTO akund_schema VALUES ({}); COMMIT;",
-                self.schema.ddl, self.schema.version
-            ));
-            if let Err(error) = made {
-                let _ = db.execute_batch("ROLLBACK");
-                return Err(self.foreign(error));
-            }
+            db.execute_batch(self.schema.ddl)?;
+            db.execute_batch(&format!(
+                "CREATE TABLE IF NOT EXISTS akund_schema (version INTEGER NOT NULL);
+                 DELETE FROM akund_schema; INSERT INTO akund_schema VALUES ({});",
+                self.schema.version
+            ))?;
         }
-        self.schema.probes.iter().try_for_each(|sql| match db.prepare(sql) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.foreign(error)),
-        })
+        self.schema.probes.iter().try_for_each(|sql| db.prepare(sql).map(|_| ()))
     }
 
     /// A schema that does not fit is somebody else's database.
     fn foreign(&self, error: rusqlite::Error) -> Stop {
-        if error.sqlite_error_code() != Some(ErrorCode::Unknown) {
+        let statement_does_not_fit = matches!(error, rusqlite::Error::SqlInputError { .. })
+            || error.sqlite_error_code() == Some(ErrorCode::Unknown);
+        if !statement_does_not_fit {
             return Stop::Sqlite(error);
         }
         Stop::Fault(Fault::permanent(format!(

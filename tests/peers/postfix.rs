@@ -1,0 +1,148 @@
+use super::{PORT_TRIES, Server, as_user, free_tcp_port, open_dir, run, snippet, write};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const PACKAGE: &str = "postfix and postfix-sqlite";
+const DATABASE: &str = "/var/lib/akund/mail/mail.db";
+const MASTER: &str = "/usr/lib/postfix/sbin/master";
+
+/// A Postfix that looks addresses up in akund's mail database.
+pub struct Postfix {
+    _server: Server,
+    dir: TempDir,
+    port: u16,
+}
+
+impl Postfix {
+    /// Starts one with the shipped look-up tables.
+    pub fn start(database: &Path) -> Self {
+        for _ in 0..PORT_TRIES {
+            let dir = open_dir();
+            let port = free_tcp_port();
+            configure(dir.path(), database, port);
+            let etc = dir.path().join("etc");
+            let checked = run(Command::new("postfix").arg("-c").arg(&etc).arg("check"), PACKAGE);
+            assert!(checked.status.success(), "postfix check: {}", String::from_utf8_lossy(&checked.stderr));
+            let mut master = Command::new(MASTER);
+            master.arg("-d").arg("-c").arg(&etc);
+            let mut server = Server::spawn(&mut master, &dir.path().join("stderr"), PACKAGE);
+            if server.ready("Postfix to greet", || Dialogue::open(port).is_some()) {
+                return Self { _server: server, dir, port };
+            }
+        }
+        panic!("Postfix did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
+    }
+
+    /// `postmap -q KEY sqlite:akund-TABLE.cf` as user postfix, without further groups.
+    pub fn lookup(&self, table: &str, key: &str) -> Option<String> {
+        let etc = self.dir.path().join("etc");
+        let map = format!("sqlite:{}", etc.join(format!("akund-{table}.cf")).display());
+        let output = run(as_user("postfix", "postmap").arg("-c").arg(&etc).args(["-q", key, &map]), PACKAGE);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(complaint.is_empty(), "postmap -q {key} {map}: {complaint}");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// What the running server answers to `RCPT TO`: the reply's code.
+    pub fn rcpt(&self, address: &str) -> u16 {
+        let mut dialogue = Dialogue::open(self.port).expect("Postfix greets");
+        dialogue.say("EHLO client.example.net");
+        dialogue.say("MAIL FROM:<sender@example.net>");
+        let code = dialogue.say(&format!("RCPT TO:<{address}>"));
+        dialogue.say("QUIT");
+        code
+    }
+}
+
+struct Dialogue {
+    stream: BufReader<TcpStream>,
+}
+
+impl Dialogue {
+    fn open(port: u16) -> Option<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+        let mut dialogue = Self { stream: BufReader::new(stream) };
+        (dialogue.reply()? == 220).then_some(dialogue)
+    }
+
+    fn reply(&mut self) -> Option<u16> {
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).ok()?;
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return line.get(..3)?.parse().ok();
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) -> u16 {
+        self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).expect("talking to Postfix");
+        self.reply().unwrap_or_else(|| panic!("Postfix did not answer {line:?}"))
+    }
+}
+
+fn configure(dir: &Path, database: &Path, port: u16) {
+    let etc = dir.join("etc");
+    fs::create_dir(&etc).expect("making a directory");
+    for sub in ["spool", "lib", "log"] {
+        fs::create_dir(dir.join(sub)).expect("making a directory");
+    }
+    let postfix = nix::unistd::User::from_name("postfix")
+        .expect("looking up a user")
+        .unwrap_or_else(|| panic!("the user postfix is missing: install {PACKAGE}"));
+    nix::unistd::chown(&dir.join("lib"), Some(postfix.uid), Some(postfix.gid)).expect("giving a directory to postfix");
+    for table in ["domains", "mailboxes", "aliases"] {
+        let text = snippet(&format!("postfix/akund-{table}.cf"), &[(DATABASE, database)]);
+        write(&etc.join(format!("akund-{table}.cf")), &text);
+    }
+    let (r, e) = (dir.display(), etc.display());
+    write(
+        &etc.join("main.cf"),
+        &format!(
+            "compatibility_level = 3.6
+config_directory = {e}
+queue_directory = {r}/spool
+data_directory = {r}/lib
+maillog_file = {r}/log/mail
+maillog_file_prefixes = {r}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mx.example.net
+mydestination =
+alias_maps =
+alias_database =
+local_recipient_maps =
+smtp_dns_support_level = disabled
+default_transport = error:no mail leaves this test
+virtual_transport = discard:
+virtual_mailbox_domains = sqlite:{e}/akund-domains.cf
+virtual_mailbox_maps = sqlite:{e}/akund-mailboxes.cf
+virtual_alias_maps = sqlite:{e}/akund-aliases.cf
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_recipient_restrictions = reject_unlisted_recipient
+smtpd_reject_unlisted_recipient = yes
+"
+        ),
+    );
+    let mut master = format!("127.0.0.1:{port} inet n - n - - smtpd\n");
+    for (service, kind, private, wake, limit, program) in [
+        ("cleanup", "unix", "n", "-", "0", "cleanup"),
+        ("qmgr", "unix", "n", "300", "1", "qmgr"),
+        ("rewrite", "unix", "-", "-", "-", "trivial-rewrite"),
+        ("bounce", "unix", "-", "-", "0", "bounce"),
+        ("proxymap", "unix", "-", "-", "-", "proxymap"),
+        ("anvil", "unix", "-", "-", "1", "anvil"),
+        ("error", "unix", "-", "-", "-", "error"),
+        ("discard", "unix", "-", "-", "-", "discard"),
+        ("postlog", "unix-dgram", "n", "-", "1", "postlogd"),
+    ] {
+        master.push_str(&format!("{service} {kind} {private} - n {wake} {limit} {program}\n"));
+    }
+    write(&etc.join("master.cf"), &master);
+}

@@ -1,0 +1,246 @@
+//! Accounts to write, and the two embedded targets to write them to.
+
+use akund::config::target::{MailMapsConfig, RadiusConfig};
+use akund::model::{Account, AccountUid, Action, Address, Credential, Fault, FaultClass, Scheme, StepId};
+use akund::secret::hash;
+use akund::target::mailmaps::MailMaps;
+use akund::target::radius::Radius;
+use akund::target::{Applied, Found, Target, Work};
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+pub fn mail_config(database: &Path) -> MailMapsConfig {
+    MailMapsConfig {
+        database: database.to_owned(),
+        services: vec!["mail".into()],
+        password: Scheme::Sha512Crypt,
+        home: "/var/mail/vhosts/{domain}/{local}".into(),
+        mode: "0640".into(),
+    }
+}
+
+pub fn radius_config(database: &Path, password: Scheme) -> RadiusConfig {
+    RadiusConfig {
+        database: database.to_owned(),
+        services: vec!["hotspot".into()],
+        password,
+        default_group: None,
+        mode: "0640".into(),
+    }
+}
+
+/// One target with its database in a temporary directory.
+pub struct Bench {
+    pub target: Box<dyn Target>,
+    pub path: PathBuf,
+    _dir: TempDir,
+}
+
+impl Bench {
+    pub fn mail() -> Self {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("mail.db");
+        Self { target: Box::new(MailMaps::open("mail", &mail_config(&path)).unwrap()), path, _dir: dir }
+    }
+
+    pub fn radius(password: Scheme) -> Self {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("radius.db");
+        Self { target: Box::new(Radius::open("hotspot", &radius_config(&path, password)).unwrap()), path, _dir: dir }
+    }
+
+    /// Every embedded target, as the contract wants to meet them.
+    pub fn each() -> Vec<Self> {
+        vec![Self::mail(), Self::radius(Scheme::Sha512Crypt), Self::radius(Scheme::NtHash)]
+    }
+
+    pub async fn apply(&self, work: &Work) -> Result<Applied, Fault> {
+        self.target.apply(std::slice::from_ref(work)).await.remove(0)
+    }
+
+    pub async fn prove(&self, work: &Work) -> Result<akund::model::Proof, Fault> {
+        self.target.prove(std::slice::from_ref(work)).await.remove(0)
+    }
+
+    pub async fn undo(&self, work: &Work) -> Result<(), Fault> {
+        self.target.undo(std::slice::from_ref(work)).await.remove(0)
+    }
+
+    pub async fn find(&self, names: &[&str]) -> Vec<Found> {
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        self.target.find(&names).await.unwrap()
+    }
+
+    /// A create of an account with a fresh password.
+    pub fn create(&self, account: &Account) -> Work {
+        work(Action::Create, account, Some(hash::new_credential(self.target.schemes()).unwrap()))
+    }
+
+    /// What a person or another program writes by hand.
+    pub fn by_hand(&self, sql: &str) {
+        by_hand(&self.path, sql);
+    }
+
+    /// Every row of every table that says something of accounts, without row numbers.
+    pub fn rows(&self) -> Vec<String> {
+        rows(&self.path)
+    }
+
+    /// Makes a foreign account with the names of this one: rows without akund's mark.
+    pub fn put_foreign(&self, account: &Account) {
+        let sql = match self.target.name() {
+            "mail" => format!(
+                "INSERT INTO mailboxes (address, password, home) VALUES ('{}', '$6$x$y', '/foreign/{}')",
+                account.address.as_ref().unwrap(),
+                account.uid
+            ),
+            _ => format!(
+                "INSERT INTO radcheck (username, attribute, op, value) VALUES ('{}', 'Cleartext-Password', ':=', 'x')",
+                account.username.as_str().to_uppercase()
+            ),
+        };
+        self.by_hand(&sql);
+    }
+
+    /// The name under which this target finds the account.
+    pub fn name_of(&self, account: &Account) -> String {
+        match self.target.name() {
+            "mail" => account.address.as_ref().unwrap().to_string(),
+            _ => account.username.to_string(),
+        }
+    }
+}
+
+pub fn by_hand(path: &Path, sql: &str) {
+    let db = Connection::open(path).unwrap();
+    db.busy_timeout(Duration::from_secs(5)).unwrap();
+    db.execute_batch(sql).unwrap();
+}
+
+pub fn rows(path: &Path) -> Vec<String> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let tables: Vec<String> = db
+        .prepare(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN ('retired_homes')",
+        )
+        .unwrap()
+        .query_map([], |r| r.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let mut rows = Vec::new();
+    for table in tables {
+        let mut query = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns: Vec<String> = query.column_names().iter().map(|c| (*c).to_owned()).collect();
+        let mut found = query.query([]).unwrap();
+        while let Some(row) = found.next().unwrap() {
+            let values: Vec<String> = columns
+                .iter()
+                .enumerate()
+                .filter(|(_, name)| *name != "id")
+                .map(|(i, name)| format!("{name}={:?}", row.get::<_, Value>(i).unwrap()))
+                .collect();
+            rows.push(format!("{table}: {}", values.join(" ")));
+        }
+    }
+    rows.sort();
+    rows
+}
+
+pub fn address(text: &str) -> Address {
+    text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+/// An ordinary account, `nNNN@example.org` with the user name `nNNN`.
+pub fn account(n: usize) -> Account {
+    named(&format!("n{n:03}"))
+}
+
+pub fn named(local: &str) -> Account {
+    Account {
+        uid: AccountUid(Uuid::now_v7()),
+        address: Some(address(&format!("{local}@example.org"))),
+        username: local.parse().unwrap(),
+        aliases: Vec::new(),
+        name: "Biro Humas".into(),
+        given_name: "Biro".into(),
+        family_name: "Humas".into(),
+        category: "unit".into(),
+        unit: "Biro Administrasi".into(),
+        services: vec!["mail".into(), "hotspot".into()],
+        ends_at: None,
+        quota: None,
+        group: None,
+    }
+}
+
+pub fn work(action: Action, account: &Account, credential: Option<Credential>) -> Work {
+    Work { step: StepId(1), action, account: account.clone(), credential, uncertain: false }
+}
+
+pub fn plain(action: Action, account: &Account) -> Work {
+    work(action, account, None)
+}
+
+pub fn from_now(seconds: i64) -> Option<Timestamp> {
+    Some(Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap())
+}
+
+#[track_caller]
+pub fn class_of<T: std::fmt::Debug>(result: &Result<T, Fault>) -> FaultClass {
+    result.as_ref().expect_err("this should have failed").class
+}
+
+pub fn password(work: &Work) -> &str {
+    work.credential.as_ref().unwrap().password.expose()
+}
+
+const HELD: &str = "AKUND_TEST_HELD_DATABASE";
+
+/// Opens a database as akund does in a process of its own, changes every password in a transaction that has already
+/// reached the disk, and dies by `kill -9` before it is committed.
+pub fn kill_in_mid_transaction(path: &Path) {
+    let mut child: Child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "fixture::holds_a_database_in_mid_transaction", "--ignored", "--nocapture"])
+        .env(HELD, path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let ready = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .any(|line| line.contains("in mid-transaction"));
+    assert!(ready, "the child process ended before it held the database");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+#[ignore = "run by other tests, as the child process that is killed"]
+fn holds_a_database_in_mid_transaction() {
+    use akund::target::embedded::Tables;
+    use akund::target::mailmaps::MailTables;
+    use akund::target::radius::RadiusTables;
+    use akund::target::sqlite::Store;
+    let path = PathBuf::from(std::env::var_os(HELD).expect("only other tests run this"));
+    let (schema, change) = if path.ends_with("mail.db") {
+        (MailTables::SCHEMA, "UPDATE mailboxes SET password = '$6$uncommitted$' || hex(zeroblob(4000))")
+    } else {
+        (RadiusTables::SCHEMA, "UPDATE radcheck SET value = '$6$uncommitted$' || hex(zeroblob(4000))")
+    };
+    let store = Store::new("held", &path, 0o640, schema);
+    let _ = store.with_writer("holding it", |db| -> Result<(), akund::target::sqlite::Stop> {
+        db.execute_batch(&format!("PRAGMA cache_size = 2; BEGIN IMMEDIATE; {change};"))?;
+        println!("in mid-transaction");
+        loop {
+            std::thread::park();
+        }
+    });
+}

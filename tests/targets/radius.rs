@@ -1,0 +1,231 @@
+//! Hotspot accounts, as FreeRADIUS sees them.
+
+use crate::fixture::*;
+use crate::peers::{FreeRadius, Method, open_dir, setgid_dir};
+use akund::model::{Action, FaultClass, Scheme};
+use akund::target::radius::Radius;
+use akund::target::{Target, Work};
+use rusqlite::Connection;
+use std::path::Path;
+
+const SHIPPED_SCHEMA: &str = "/etc/freeradius/3.0/mods-config/sql/main/sqlite/schema.sql";
+
+/// Every column and index of a database but akund's own.
+fn shape(db: &Connection) -> Vec<String> {
+    let list = |sql: &str| -> Vec<String> {
+        db.prepare(sql).unwrap().query_map([], |r| r.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let mut shape = list(
+        "SELECT m.name || '.' || c.name || ' ' || c.type || ' notnull=' || c.\"notnull\" || ' default=' ||
+             trim(ifnull(c.dflt_value, 'NULL'), '''') || ' pk=' || c.pk
+         FROM sqlite_master AS m, pragma_table_info(m.name) AS c
+         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE 'akund_%'",
+    );
+    shape.extend(list(
+        "SELECT m.name || ' ' || i.name || ' unique=' || i.\"unique\" || ' on ' ||
+             (SELECT group_concat(name) FROM pragma_index_info(i.name))
+         FROM sqlite_master AS m, pragma_index_list(m.name) AS i
+         WHERE m.type = 'table' AND m.name NOT LIKE 'akund_%' AND i.name NOT LIKE 'akund_%'",
+    ));
+    shape.sort();
+    shape
+}
+
+#[test]
+fn the_schema_is_the_one_that_freeradius_ships() {
+    let bench = Bench::radius(Scheme::Sha512Crypt);
+    let theirs = Connection::open_in_memory().unwrap();
+    let sql = std::fs::read_to_string(SHIPPED_SCHEMA)
+        .unwrap_or_else(|e| panic!("{SHIPPED_SCHEMA} cannot be read ({e}): install freeradius"));
+    theirs.execute_batch(&sql).unwrap();
+    assert_eq!(shape(&Connection::open(&bench.path).unwrap()), shape(&theirs));
+}
+
+#[tokio::test]
+async fn a_database_that_freeradius_has_been_using_is_taken_over_with_its_users_untouched() {
+    let dir = open_dir();
+    let path = dir.path().join("radius.db");
+    by_hand(&path, &std::fs::read_to_string(SHIPPED_SCHEMA).unwrap());
+    by_hand(
+        &path,
+        "INSERT INTO radcheck (username, attribute, op, value) VALUES ('lama', 'Cleartext-Password', ':=', 'x')",
+    );
+    let target = Radius::open("hotspot", &radius_config(&path, Scheme::Sha512Crypt)).unwrap();
+    let credential = akund::secret::hash::new_credential(target.schemes()).unwrap();
+    let refused = target.apply(&[work(Action::Create, &named("lama"), Some(credential.clone()))]).await.remove(0);
+    assert_eq!(class_of(&refused), FaultClass::Conflict);
+    target.apply(&[work(Action::Create, &named("baru"), Some(credential))]).await.remove(0).unwrap();
+    assert!(rows(&path).iter().any(|row| row.contains("lama")));
+}
+
+#[tokio::test]
+async fn a_name_that_is_only_in_a_group_or_a_reply_is_taken() {
+    let bench = Bench::radius(Scheme::Sha512Crypt);
+    bench.by_hand(
+        "INSERT INTO radusergroup (username, groupname) VALUES ('satu', 'tamu');
+         INSERT INTO radreply (username, attribute, op, value) VALUES ('Dua', 'Session-Timeout', ':=', '60');",
+    );
+    for taken in ["satu", "dua"] {
+        assert_eq!(class_of(&bench.apply(&bench.create(&named(taken))).await), FaultClass::Conflict, "{taken}");
+    }
+    assert_eq!(bench.find(&["satu", "dua", "tiga"]).await.len(), 2);
+}
+
+#[tokio::test]
+async fn rows_that_somebody_added_go_along_with_a_new_name_survive_an_undo_and_end_with_the_account() {
+    let bench = Bench::radius(Scheme::Sha512Crypt);
+    let mut account = named("humas");
+    let create = bench.create(&account);
+    bench.apply(&create).await.unwrap();
+    bench.by_hand(
+        "INSERT INTO radcheck (username, attribute, op, value) VALUES ('humas', 'Simultaneous-Use', ':=', '1');
+         INSERT INTO radusergroup (username, groupname, priority) VALUES ('humas', 'lantai-2', 5);",
+    );
+    let extra = |name: &str| {
+        bench
+            .rows()
+            .iter()
+            .filter(|r| r.contains(name) && (r.contains("Simultaneous-Use") || r.contains("lantai-2")))
+            .count()
+    };
+    account.username = "pers".parse().unwrap();
+    bench.apply(&plain(Action::Change, &account)).await.unwrap();
+    assert_eq!((extra("humas"), extra("pers")), (0, 2));
+    bench.prove(&work(Action::Create, &account, create.credential.clone())).await.unwrap();
+    bench.undo(&create).await.unwrap();
+    assert_eq!(extra("pers"), 2);
+    bench.by_hand("DELETE FROM radcheck; DELETE FROM radusergroup");
+    account.username = "humas".parse().unwrap();
+    bench.apply(&work(Action::Create, &account, create.credential)).await.unwrap();
+    bench.by_hand(
+        "INSERT INTO radreply (username, attribute, op, value) VALUES ('humas', 'Session-Timeout', ':=', '60')",
+    );
+    bench.apply(&plain(Action::Remove, &account)).await.unwrap();
+    assert!(!bench.rows().iter().any(|r| r.contains("humas")), "whoever gets the name next inherits nothing");
+}
+
+#[tokio::test]
+async fn a_second_way_in_or_a_barred_group_is_not_proven() {
+    for extra in [
+        "INSERT INTO radcheck (username, attribute, op, value) VALUES ('humas', 'Cleartext-Password', ':=', 'x')",
+        "INSERT INTO radcheck (username, attribute, op, value) VALUES ('humas', 'auth-type', ':=', 'Accept')",
+        "INSERT INTO radgroupcheck (groupname, attribute, op, value) VALUES ('tamu', 'Auth-Type', ':=', 'Reject')",
+        "UPDATE radcheck SET attribute = 'Cleartext-Password'",
+    ] {
+        let bench = Bench::radius(Scheme::Sha512Crypt);
+        let mut account = named("humas");
+        account.group = Some("tamu".into());
+        let create = bench.create(&account);
+        bench.apply(&create).await.unwrap();
+        bench.prove(&create).await.unwrap();
+        bench.by_hand(extra);
+        assert_eq!(class_of(&bench.prove(&create).await), FaultClass::Permanent, "{extra}");
+        let reset = work(Action::Reset, &account, bench.create(&account).credential);
+        if extra.contains("Cleartext") {
+            bench.apply(&reset).await.unwrap();
+            bench.prove(&reset).await.expect("a reset leaves one password only");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_or_group_that_freeradius_has_no_room_for_is_refused() {
+    let bench = Bench::radius(Scheme::Sha512Crypt);
+    let mut account = named("humas");
+    for group in ["", "x\ny", &"g".repeat(65)] {
+        account.group = Some(group.into());
+        assert_eq!(class_of(&bench.apply(&bench.create(&account)).await), FaultClass::Permanent);
+    }
+    account.group = Some("ñ".repeat(64));
+    bench.apply(&bench.create(&account)).await.unwrap();
+}
+
+struct Cast {
+    active: Work,
+    suspended: Work,
+    expired: Work,
+}
+
+impl Cast {
+    async fn make(target: &Radius) -> Self {
+        let create = |local: &str, seconds: Option<i64>| {
+            let mut account = named(local);
+            account.ends_at = seconds.and_then(from_now);
+            account.group = Some("tamu".into());
+            let credential = akund::secret::hash::new_credential(target.schemes()).unwrap();
+            work(Action::Create, &account, Some(credential))
+        };
+        let cast = Self {
+            active: create("humas", Some(3600)),
+            suspended: create("cuti", None),
+            expired: create("tamu", Some(-1)),
+        };
+        for made in target.apply(&[cast.active.clone(), cast.suspended.clone(), cast.expired.clone()]).await {
+            made.unwrap();
+        }
+        target.apply(&[plain(Action::Suspend, &cast.suspended.account)]).await.remove(0).unwrap();
+        cast
+    }
+
+    fn agrees(&self, server: &FreeRadius, methods: &[Method], state: &str) {
+        for method in methods {
+            let login = |user: &str, work: &Work| server.login(*method, user, password(work));
+            let accepted =
+                login("humas", &self.active).unwrap_or_else(|| panic!("{state}, {method:?}: {}", server.log()));
+            let rest: i64 = accepted
+                .lines()
+                .find_map(|l| l.trim().strip_prefix("Session-Timeout = "))
+                .and_then(|n| n.parse().ok())
+                .unwrap_or_else(|| panic!("{state}: no Session-Timeout in {accepted}"));
+            assert!((3400..=3600).contains(&rest), "{state}: it ends in {rest} s, whatever the time zone");
+            assert!(accepted.contains("Filter-Id = \"tamu\""), "{state}: the profile's reply");
+            assert!(login("humas", &self.suspended).is_none(), "{state}, {method:?}: a wrong password");
+            assert!(login("cuti", &self.suspended).is_none(), "{state}, {method:?}: suspended");
+            assert!(login("tamu", &self.expired).is_none(), "{state}, {method:?}: ended");
+            assert!(login("nobody", &self.active).is_none(), "{state}, {method:?}");
+        }
+    }
+}
+
+/// Walks a running server and fresh ones, in other time zones, through akund open, stopped, killed and open again.
+async fn through_every_state(scheme: Scheme, methods: &[Method]) {
+    let dir = open_dir();
+    let path = setgid_dir(dir.path(), "radius", "freerad").join("radius.db");
+    let open = |path: &Path| Radius::open("hotspot", &radius_config(path, scheme)).unwrap();
+    let target = open(&path);
+    by_hand(
+        &path,
+        "INSERT INTO radgroupreply (groupname, attribute, op, value) VALUES ('tamu', 'Filter-Id', ':=', 'tamu')",
+    );
+    let cast = Cast::make(&target).await;
+    let server = FreeRadius::start(&path, "UTC");
+    cast.agrees(&server, methods, "akund runs");
+    assert!(server.session_starts("humas"), "accounting goes into a file of its own: {}", server.log());
+    drop(target);
+    cast.agrees(&server, methods, "akund has stopped");
+    cast.agrees(&FreeRadius::start(&path, "Asia/Jakarta"), methods, "akund has stopped, the server is new");
+    kill_in_mid_transaction(&path);
+    cast.agrees(&server, methods, "akund was killed");
+    cast.agrees(&FreeRadius::start(&path, "America/New_York"), methods, "akund was killed, the server is new");
+    let target = open(&path);
+    cast.agrees(&server, methods, "akund runs again");
+    target.apply(&[plain(Action::Resume, &cast.suspended.account)]).await.remove(0).unwrap();
+    for method in methods {
+        assert!(server.login(*method, "cuti", password(&cast.suspended)).is_some(), "resumed");
+    }
+    target.apply(&[plain(Action::Remove, &cast.active.account)]).await.remove(0).unwrap();
+    assert!(server.login(methods[0], "humas", password(&cast.active)).is_none(), "removed");
+    for finding in target.check().await {
+        finding.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn freeradius_accepts_pap_against_crypt_whatever_has_become_of_akund() {
+    through_every_state(Scheme::Sha512Crypt, &[Method::Pap]).await;
+}
+
+#[tokio::test]
+async fn freeradius_accepts_pap_and_ms_chap_against_nt_whatever_has_become_of_akund() {
+    through_every_state(Scheme::NtHash, &[Method::Pap, Method::MsChap]).await;
+}
