@@ -17,7 +17,7 @@ pub use allowed::{AllowedSigners, Signer};
 
 use jiff::Timestamp;
 use ssh_key::public::KeyData;
-use ssh_key::{EcdsaCurve, HashAlg, PublicKey, SshSig};
+use ssh_key::{EcdsaCurve, HashAlg, LineEnding, PublicKey, SshSig};
 
 /// The namespace that a record is signed in: a signature made for mail or for git is none on a record.
 pub const NAMESPACE: &str = "akund-request";
@@ -81,7 +81,16 @@ fn read_signature(text: &str) -> Result<SshSig, String> {
     if !text.starts_with("-----BEGIN SSH SIGNATURE-----") {
         return Err("this is no OpenSSH signature: it must begin with `-----BEGIN SSH SIGNATURE-----`".into());
     }
-    SshSig::from_pem(format!("{text}\n")).map_err(|e| format!("the OpenSSH signature is damaged ({e})"))
+    let damaged = |e: ssh_key::Error| format!("the OpenSSH signature is damaged ({e})");
+    let signature = SshSig::from_pem(format!("{text}\n")).map_err(damaged)?;
+    // Version and lengths are not among what is signed, and the decoder is lenient about them.
+    let again = signature.to_pem(LineEnding::LF).map_err(damaged)?;
+    let same = again.split_whitespace().flat_map(str::chars).eq(text.split_whitespace().flat_map(str::chars));
+    if same && signature.version() == SshSig::VERSION {
+        Ok(signature)
+    } else {
+        Err("the OpenSSH signature is damaged (its lengths or its version are not what they should be)".into())
+    }
 }
 
 fn require_supported(key: &KeyData) -> Result<(), String> {
