@@ -1,6 +1,7 @@
 //! A channel's lane: renders one notice for one recipient immediately before it is handed over.
 
 use super::{Success, Worker};
+use crate::channel::notice::plain::plain;
 use crate::channel::notice::{NoticeContext, Templates};
 use crate::channel::{Channel, Destination, Envelope, Uncertain};
 use crate::journal::{Claim, steps::NoticeFacts};
@@ -12,6 +13,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// The templates in force; a reload puts new ones in their place.
 pub type SharedTemplates = Arc<RwLock<Arc<Templates>>>;
+
+/// Longest display name of a recipient, characters.
+const LONGEST_NAME: usize = 200;
 
 /// Runs a channel.
 pub struct ChannelWorker {
@@ -88,11 +92,11 @@ impl ChannelWorker {
         Ok(Envelope {
             message_id: format!("{}.{}@{}", claim.uid, claim.step.0 & 0xff, self.message_domain),
             to,
-            to_name: person.name.clone(),
+            to_name: plain(&person.name, LONGEST_NAME),
             subject: rendered.subject,
             text: rendered.text,
             html: rendered.html,
-            language: language.to_owned(),
+            language: rendered.language.into(),
         })
     }
 
