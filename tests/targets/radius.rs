@@ -6,7 +6,6 @@ use akund::model::{Action, FaultClass, Scheme};
 use akund::target::radius::Radius;
 use akund::target::{Target, Work};
 use rusqlite::Connection;
-use std::path::Path;
 
 const SHIPPED_SCHEMA: &str = "/etc/freeradius/3.0/mods-config/sql/main/sqlite/schema.sql";
 
