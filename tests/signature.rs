@@ -24,7 +24,11 @@ impl Bench {
 
     /// A new key; gives the public half, `TYPE BASE64`.
     fn key(&self, name: &str, kind: &[&str]) -> String {
-        run(Command::new("ssh-keygen").args(["-q", "-N", "", "-C", "", "-f"]).arg(self.path(name)).arg("-t").args(kind));
+        run(Command::new("ssh-keygen")
+            .args(["-q", "-N", "", "-C", "", "-f"])
+            .arg(self.path(name))
+            .arg("-t")
+            .args(kind));
         let public = fs::read_to_string(self.path(&format!("{name}.pub"))).unwrap();
         public.trim().to_owned()
     }
@@ -35,7 +39,10 @@ impl Bench {
         fs::write(&file, message).unwrap();
         let signature = self.path("message.sig");
         let _ = fs::remove_file(&signature);
-        run(Command::new("ssh-keygen").args(["-q", "-Y", "sign", "-n", namespace, "-f"]).arg(self.path(key)).arg(&file));
+        run(Command::new("ssh-keygen")
+            .args(["-q", "-Y", "sign", "-n", namespace, "-f"])
+            .arg(self.path(key))
+            .arg(&file));
         fs::read_to_string(signature).unwrap()
     }
 
@@ -131,7 +138,8 @@ fn validity_without_z_is_local_time_for_both() {
     let key = bench.key("head", &["ed25519"]);
     let signature = bench.sign("head", NAMESPACE, MESSAGE);
     let allowed = format!(r#"head valid-after="202606010800" {key}"#);
-    let start = jiff::civil::datetime(2026, 6, 1, 8, 0, 0, 0).to_zoned(jiff::tz::TimeZone::system()).unwrap().timestamp();
+    let start =
+        jiff::civil::datetime(2026, 6, 1, 8, 0, 0, 0).to_zoned(jiff::tz::TimeZone::system()).unwrap().timestamp();
     for (at, good) in [(start, true), (start - jiff::SignedDuration::from_secs(1), false)] {
         assert_eq!(bench.theirs(&allowed, "head", MESSAGE, &signature, at), good);
         assert_eq!(ours(&allowed, "head", MESSAGE, &signature, at).is_ok(), good);

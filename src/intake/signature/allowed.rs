@@ -205,7 +205,10 @@ fn parse_key(text: &str) -> Result<KeyData, String> {
         return Err("a key is expected: its type and its base64, as in the .pub file".into());
     };
     if kind.contains("-cert-") {
-        return Err(format!("`{}` is a certificate, and certificates are not supported; list the key itself", shown(kind)));
+        return Err(format!(
+            "`{}` is a certificate, and certificates are not supported; list the key itself",
+            shown(kind)
+        ));
     }
     let key = PublicKey::from_openssh(&format!("{kind} {base64}"))
         .map_err(|e| format!("the key of type `{}` cannot be read ({e})", shown(kind)))?;

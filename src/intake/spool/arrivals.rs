@@ -165,9 +165,9 @@ impl Arrivals {
             self.saw(source, name, look, None, now);
         }
         let dir = &self.dirs[source];
-        self.spool.desk.forget_reports(source, |name| {
-            dir.as_ref().is_none_or(|dir| !matches!(Look::at(dir, name), Ok(None)))
-        });
+        self.spool
+            .desk
+            .forget_reports(source, |name| dir.as_ref().is_none_or(|dir| !matches!(Look::at(dir, name), Ok(None))));
     }
 
     fn absorb(&mut self, event: Option<io::Result<EventOwned>>) {

@@ -67,12 +67,17 @@ fn source_problems(source: &SourceConfig) -> Vec<String> {
     let name = source.name.escape_debug();
     let mut problems = Vec::new();
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if source.name.is_empty() || source.name.len() > 64 || source.name.starts_with('-') || !source.name.bytes().all(plain) {
+    if source.name.is_empty()
+        || source.name.len() > 64
+        || source.name.starts_with('-')
+        || !source.name.bytes().all(plain)
+    {
         problems.push(format!(
             "source name `{name}` is not allowed; expected 1 to 64 lower-case letters, digits and `-`, not beginning with `-`"
         ));
     }
-    problems.extend(source.owners.iter().filter_map(|o| resolve_owner(o).err()).map(|e| format!("source `{name}`: {e}")));
+    problems
+        .extend(source.owners.iter().filter_map(|o| resolve_owner(o).err()).map(|e| format!("source `{name}`: {e}")));
     match (source.signature, &source.allowed_signers) {
         (SignatureRule::Required, None) => {
             problems.push(format!("source `{name}` requires signatures but names no file in `allowed_signers`"));

@@ -84,7 +84,10 @@ impl Spool {
             }
             for name in &names {
                 ways.put_back(name).map_err(explain("put back", &leaving.join(name)))?;
-                tracing::info!(file = safe_name(name), "put back a dropped file that was on its way out when akund ended");
+                tracing::info!(
+                    file = safe_name(name),
+                    "put back a dropped file that was on its way out when akund ended"
+                );
             }
             if !names.is_empty() {
                 fsync(&ways.from).map_err(io::Error::from).map_err(explain("sync", &self.sources[source].dir))?;

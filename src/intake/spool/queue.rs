@@ -204,8 +204,12 @@ impl PerSource {
     /// What is ready, which is thereby passed over once more.
     fn ready(&mut self, now: Instant, rules: &Rules) -> Vec<Ready> {
         let is_ready = |name: &OsStr, tracked: &Tracked| self.ready_at(name, tracked, rules) <= now;
-        let names: Vec<OsString> =
-            self.records.iter().filter(|(name, tracked)| is_ready(name, tracked)).map(|(name, _)| name.clone()).collect();
+        let names: Vec<OsString> = self
+            .records
+            .iter()
+            .filter(|(name, tracked)| is_ready(name, tracked))
+            .map(|(name, _)| name.clone())
+            .collect();
         let mut ready = Vec::with_capacity(names.len());
         for name in names {
             if let Some(tracked) = self.records.get_mut(&name) {
@@ -282,9 +286,8 @@ fn take_big(ready: &mut [Vec<Ready>], turn: usize, big: u64) -> Option<(usize, R
         all.extend(files.extract_if(.., |file| file.size > big).map(|file| (source, file)));
     }
     let from_turn = |source: usize| (source + sources - turn) % sources;
-    all.into_iter().min_by_key(|(source, file)| {
-        (std::cmp::Reverse(file.passes.min(PASSES_MAX)), from_turn(*source), file.size)
-    })
+    all.into_iter()
+        .min_by_key(|(source, file)| (std::cmp::Reverse(file.passes.min(PASSES_MAX)), from_turn(*source), file.size))
 }
 
 /// Sources in turn from `turn`; in each the smallest first, where one that was passed over counts as half its size each time.
@@ -297,7 +300,9 @@ fn pick(mut ready: Vec<Vec<Ready>>, turn: usize, limits: Limits) -> Vec<(usize, 
     let mut open: Vec<usize> = (0..ready.len()).map(|i| (turn + i) % ready.len()).collect();
     while !open.is_empty() {
         open.retain(|&source| {
-            let Some(file) = ready[source].pop().filter(|file| fits(file, &picked, bytes, limits)) else { return false };
+            let Some(file) = ready[source].pop().filter(|file| fits(file, &picked, bytes, limits)) else {
+                return false;
+            };
             bytes += file.size;
             picked.push((source, file.name));
             true

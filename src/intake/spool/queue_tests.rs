@@ -61,7 +61,11 @@ fn how_long_a_file_waits_depends_on_how_it_came() {
         queue.see(0, "a".into(), seen, hint, clock.at(now));
         if wait > now {
             let early = wait - Duration::from_millis(1);
-            assert_eq!(queue.next_deadline(clock.at(now).instant), Some(clock.at(wait).instant), "{hint:?} {size} {age}");
+            assert_eq!(
+                queue.next_deadline(clock.at(now).instant),
+                Some(clock.at(wait).instant),
+                "{hint:?} {size} {age}"
+            );
             assert!(chosen_at(&mut queue, &clock, early).is_empty(), "{hint:?} {size} {age} too early");
         }
         assert_eq!(chosen_at(&mut queue, &clock, wait), ["0/a"], "{hint:?} {size} {age}");

@@ -124,11 +124,7 @@ impl Names {
         // All three are cut alike, so that they go on belonging together.
         let mut whole = fit("", &name, REASON_SUFFIX);
         whole.truncate(whole.len() - REASON_SUFFIX.len());
-        Self {
-            signature: format!("{whole}{SIGNATURE_SUFFIX}"),
-            reason: format!("{whole}{REASON_SUFFIX}"),
-            whole,
-        }
+        Self { signature: format!("{whole}{SIGNATURE_SUFFIX}"), reason: format!("{whole}{REASON_SUFFIX}"), whole }
     }
 
     fn free(&self, dir: &Path, used: &HashSet<String>) -> bool {
@@ -166,7 +162,8 @@ fn free_number(dir: &Path, name: &str, used: &HashSet<String>) -> u64 {
 
 /// The reason first; below it, where the file came from. Without a time, so that the same rejection gives the same text.
 fn reason_text(rejection: &Rejection<'_>) -> String {
-    let mut text = format!("{}\n\nsource: {}\nfile: {}\n", rejection.reason.trim_end(), rejection.source, rejection.name);
+    let mut text =
+        format!("{}\n\nsource: {}\nfile: {}\n", rejection.reason.trim_end(), rejection.source, rejection.name);
     if let Some(owner) = rejection.owner {
         text.push_str(&format!("owner: {owner}\n"));
     }

@@ -61,7 +61,9 @@ impl SignersFile {
             return Err(format!("the allowed signers {shown} can be written by everybody (chmod o-w)"));
         }
         let mut text = String::new();
-        file.take(LARGEST).read_to_string(&mut text).map_err(|e| format!("cannot read the allowed signers {shown}: {e}"))?;
+        file.take(LARGEST)
+            .read_to_string(&mut text)
+            .map_err(|e| format!("cannot read the allowed signers {shown}: {e}"))?;
         AllowedSigners::parse(&shown.to_string(), &text).map(Arc::new).map_err(|errors| errors.join("\n"))
     }
 }

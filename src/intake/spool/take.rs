@@ -139,7 +139,8 @@ impl Spool {
             }
             Content::Unfit(reason, stays) => Ok(self.unfit(candidate, &look, reason, stays)),
             Content::Read(bytes) if !source.owners.contains(&look.owner) => {
-                let reason = format!("belongs to user {}, whom source `{}` does not accept", look.owner, source.config.name);
+                let reason =
+                    format!("belongs to user {}, whom source `{}` does not accept", look.owner, source.config.name);
                 Ok(Taken::Bad(self.bad(candidate, &look, reason, Some(bytes), None)))
             }
             Content::Read(bytes) => self.signed(&dir, candidate, &look, bytes, now),
