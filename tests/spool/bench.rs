@@ -124,10 +124,26 @@ pub async fn next_one(arrivals: &mut Arrivals) -> Candidate {
     offered.remove(0)
 }
 
-/// Lets it begin to watch; nothing must be ready.
-pub async fn begin(arrivals: &mut Arrivals) {
+/// Returns when everything is being watched: a probe was offered.
+pub async fn begin(bench: &Bench, arrivals: &mut Arrivals) {
+    let probe = bench.drop_file("probe", "x");
+    assert_eq!(next_one(arrivals).await.name(), "probe");
+    fs::remove_file(probe).unwrap();
+}
+
+/// Nothing is offered for now.
+pub async fn quiet(arrivals: &mut Arrivals) {
     let offered = tokio::time::timeout(Duration::from_millis(50), arrivals.next()).await;
     assert!(offered.is_err(), "{offered:?}");
+}
+
+/// Lets it work until the condition holds; nothing must be offered.
+pub async fn until(arrivals: &mut Arrivals, what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        quiet(arrivals).await;
+    }
 }
 
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

@@ -13,7 +13,7 @@ async fn a_file_renamed_into_place_is_taken_kept_and_let_go() {
     let bench = Bench::new();
     let spool = bench.open();
     let mut arrivals = Arrivals::new(spool.clone());
-    begin(&mut arrivals).await;
+    begin(&bench, &mut arrivals).await;
     let path = bench.drop_file("uin/a.toml", "akund = 1\n");
     let dropped = good(take(&spool, &next_one(&mut arrivals).await));
     assert_eq!((dropped.source.as_str(), dropped.name.as_str(), &dropped.path), ("uin", "a.toml", &path));

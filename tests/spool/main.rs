@@ -1,5 +1,5 @@
 //! The spool on real files: what is taken, what is refused, what is kept, and what is let go.
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bench;
 mod cycle;

@@ -60,7 +60,7 @@ async fn a_file_delivered_by_link_and_unlink_is_taken() {
     let bench = Bench::new();
     let spool = bench.open();
     let mut arrivals = Arrivals::new(spool.clone());
-    begin(&mut arrivals).await;
+    begin(&bench, &mut arrivals).await;
     fs::write(bench.incoming(".a"), "x").unwrap();
     fs::hard_link(bench.incoming(".a"), bench.incoming("a")).unwrap();
     fs::remove_file(bench.incoming(".a")).unwrap();
@@ -168,7 +168,7 @@ async fn child_meets_an_unreadable_file() {
     bench.config.path = dir.join("spool");
     let spool = bench.open();
     let mut arrivals = Arrivals::new(spool.clone());
-    begin(&mut arrivals).await;
+    begin(&bench, &mut arrivals).await;
     fs::write(dir.join("open"), "").unwrap();
     let bad = bad(take(&spool, &next_one(&mut arrivals).await));
     assert!(bad.reason.contains("cannot be read by akund"), "{}", bad.reason);
@@ -226,7 +226,7 @@ async fn names_that_are_no_records_are_left_alone() {
     for name in [".hidden", "a.tmp", "a.part", "a.toml~", "a.toml.sig"] {
         fs::write(bench.incoming(name), "x").unwrap();
     }
-    begin(&mut arrivals).await;
+    quiet(&mut arrivals).await;
     bench.drop_file("z", "x");
     assert_eq!(next_one(&mut arrivals).await.name(), "z");
     assert_eq!(spool.scan().unwrap().len(), 1);

@@ -74,10 +74,10 @@ async fn a_record_waits_for_its_signature_and_both_are_kept_and_let_go() {
     let signed = Signed::new();
     let spool = signed.bench.open();
     let mut arrivals = Arrivals::new(spool.clone());
-    begin(&mut arrivals).await;
+    begin(&signed.bench, &mut arrivals).await;
     let signature = signed.sign("head", "content");
     signed.bench.drop_file("uin/a.toml", "content");
-    begin(&mut arrivals).await;
+    quiet(&mut arrivals).await;
     signed.bench.drop_file("uin/a.toml.sig", &signature);
     let dropped = good(take(&spool, &next_one(&mut arrivals).await));
     let signer = dropped.signature.as_ref().unwrap();
@@ -96,7 +96,7 @@ async fn a_record_without_a_signature_is_refused_when_its_time_is_over() {
     let signed = Signed::new();
     let spool = signed.bench.open();
     let mut arrivals = Arrivals::new(spool.clone());
-    begin(&mut arrivals).await;
+    begin(&signed.bench, &mut arrivals).await;
     let start = std::time::Instant::now();
     signed.bench.drop_file("uin/a.toml", "content");
     let bad = bad(take(&spool, &next_one(&mut arrivals).await));
