@@ -12,16 +12,23 @@ use crate::model::{AccountUid, Action, Facts, Record};
 use crate::observe::metrics::{FileResult, Metrics};
 use crate::procedure::{self, Procedure, Site};
 use crate::target::Target;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The procedures in force; a reload puts new ones in their place.
-pub type SharedProcedures = Arc<RwLock<Arc<BTreeMap<String, Arc<Procedure>>>>>;
+pub type SharedProcedures = Arc<RwLock<Arc<Procedures>>>;
 
-/// Most records judged in one transaction, so that a bulk file does not keep others waiting for the writer.
-const CHUNK: usize = 256;
+/// By name.
+pub type Procedures = BTreeMap<String, Arc<Procedure>>;
+
+/// Most records judged in one operation of the journal, so that a bulk file does not keep others waiting for the writer.
+const CHUNK: usize = 128;
+/// Records looked up and handed to the journal at once.
+const WINDOW: usize = 512;
 
 /// Why a file is left where it is and tried again later. Nothing of it is lost.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +78,15 @@ struct Reading {
     parsed: Result<Parsed, Problems>,
 }
 
+/// Some rows of one file: what one transaction admits.
+struct Chunk {
+    reading: usize,
+    rows: Range<usize>,
+}
+
 impl Admitter {
-    /// Admits files that were handed in together. A file that cannot be admitted now is left where it is.
+    /// Admits files that were handed in together, in their order: of two that want one address, the first gets it. A file that
+    /// cannot be admitted now is left where it is.
     ///
     /// # Errors
     /// [`Postponed`]: those not yet acknowledged are read again later.
@@ -80,97 +94,94 @@ impl Admitter {
         let procedures = self.procedures.read().unwrap_or_else(PoisonError::into_inner).clone();
         let spool = self.spool.clone();
         let rules = procedures.clone();
-        let readings = blocking(move || read(&spool, files, &rules)).await??;
+        let mut readings = blocking(move || read(&spool, files, &rules)).await??;
         crate::crash::point("evidence-kept");
-        let admissions = readings.into_iter().map(|reading| self.admit_file(reading, procedures.clone()));
-        let mut acknowledged = Vec::new();
-        let mut first_failure = None;
-        for result in join_all(admissions).await {
-            match result {
-                Ok(file) => acknowledged.push(file),
-                Err(postponed) => first_failure = first_failure.or(Some(postponed)),
-            }
+        for window in windows(&readings) {
+            self.admit_window(&mut readings, &window, &procedures).await?;
         }
         crate::crash::point("admitted");
+        let mut finished = Vec::with_capacity(readings.len());
+        for reading in readings {
+            finished.push(self.finish(reading).await?);
+        }
         let spool = self.spool.clone();
-        blocking(move || acknowledge(&spool, &acknowledged)).await??;
+        blocking(move || acknowledge(&spool, &finished)).await??;
         crate::crash::point("acknowledged");
-        first_failure.map_or(Ok(()), Err)
+        Ok(())
     }
 
-    async fn admit_file(
+    /// Looks names up once for the whole window, then hands its chunks to the journal all at once, in order: it commits
+    /// them together.
+    async fn admit_window(
         &self,
-        reading: Reading,
-        procedures: Arc<BTreeMap<String, Arc<Procedure>>>,
-    ) -> Result<Dropped, Postponed> {
-        let Reading { file, evidence, parsed } = reading;
-        let mut parsed = match parsed {
-            Ok(parsed) => parsed,
-            Err(problems) => {
-                let file = self.reject(file, None, problems.to_string(), problems.count()).await?;
-                self.metrics.intake_file(&file.source, FileResult::Rejected);
-                return Ok(file);
-            }
-        };
-        let submission = Submission {
-            source: file.source.clone(),
-            name: file.name.clone(),
-            sha256: file.sha256,
-            evidence,
-            bulk: parsed.rows.len() > 1,
-        };
-        let good: Vec<usize> = (0..parsed.rows.len()).filter(|place| parsed.rows[*place].record.is_ok()).collect();
-        for places in good.chunks(CHUNK) {
-            let chunk = self.admissions(&file, &parsed, places, &procedures).await?;
-            let decide = self.decide(procedures.clone());
-            let answers = self.journal.admit(submission.clone(), chunk, decide).await?;
-            for (place, answer) in places.iter().zip(answers) {
-                self.count(&file.source, &answer, parsed.rows[*place].record.as_deref().ok());
+        readings: &mut [Reading],
+        window: &[Chunk],
+        procedures: &Arc<Procedures>,
+    ) -> Result<(), Postponed> {
+        let mut batches: Vec<(Vec<usize>, Vec<Admission>)> =
+            window.iter().map(|chunk| self.admissions(&readings[chunk.reading], chunk, procedures)).collect();
+        self.look_up(batches.iter_mut().flat_map(|(_, admissions)| admissions)).await?;
+        let decide = self.decide(procedures.clone());
+        let mut places = Vec::with_capacity(window.len());
+        let mut admitted = Vec::with_capacity(window.len());
+        for (chunk, (rows, admissions)) in window.iter().zip(batches) {
+            let reading = &readings[chunk.reading];
+            admitted.push(self.journal.admit(submission(reading), admissions, decide.clone()));
+            places.push((chunk.reading, rows));
+        }
+        for ((reading, rows), answers) in places.into_iter().zip(join_all(admitted).await) {
+            let Reading { file, parsed: Ok(parsed), .. } = &mut readings[reading] else { continue };
+            for (row, answer) in rows.into_iter().zip(answers?) {
+                self.count(&file.source, &answer, parsed.rows[row].record.as_deref().ok(), procedures);
                 if let Admitted::Rejected(reason) = answer {
-                    parsed.refuse(*place, &reason);
+                    parsed.refuse(row, &reason);
                 }
             }
         }
-        let bad = parsed.rows.iter().filter(|row| row.record.is_err()).count();
-        let result = if bad < parsed.rows.len() { FileResult::Accepted } else { FileResult::Rejected };
-        let file = match bad {
-            0 => file,
-            _ => self.reject(file, parsed.bad_rows_file(), parsed.report(), bad).await?,
+        Ok(())
+    }
+
+    /// Gives back to the submitter what could not be accepted of a file.
+    async fn finish(&self, reading: Reading) -> Result<Dropped, Postponed> {
+        let Reading { file, parsed, .. } = reading;
+        let (result, bad_rows, report, problems) = match parsed {
+            Err(problems) => (FileResult::Rejected, None, problems.to_string(), problems.count()),
+            Ok(parsed) => {
+                let bad = parsed.rows.iter().filter(|row| row.record.is_err()).count();
+                let result = if bad < parsed.rows.len() { FileResult::Accepted } else { FileResult::Rejected };
+                (result, parsed.bad_rows_file(), parsed.report(), bad)
+            }
         };
+        let file = if problems > 0 { self.reject(file, bad_rows, report, problems).await? } else { file };
         self.metrics.intake_file(&file.source, result);
         Ok(file)
     }
 
-    /// Looks at everything outside the journal that judging needs.
-    async fn admissions(
-        &self,
-        file: &Dropped,
-        parsed: &Parsed,
-        places: &[usize],
-        procedures: &BTreeMap<String, Arc<Procedure>>,
-    ) -> Result<Vec<Admission>, Postponed> {
-        let mut admissions = Vec::with_capacity(places.len());
-        for row in places.iter().map(|place| &parsed.rows[*place]) {
-            let Ok(record) = &row.record else { continue };
+    /// The good rows of a chunk, with which names to look up for them.
+    fn admissions(&self, reading: &Reading, chunk: &Chunk, procedures: &Procedures) -> (Vec<usize>, Vec<Admission>) {
+        let Ok(parsed) = &reading.parsed else { return (Vec::new(), Vec::new()) };
+        let good = chunk.rows.clone().filter_map(|place| Some((place, parsed.rows[place].record.as_deref().ok()?)));
+        good.map(|(place, record)| {
             let names = procedures
                 .get(&record.key.procedure)
                 .map(|procedure| procedure::names_to_look_up(record, procedure))
                 .unwrap_or_default();
-            admissions.push(Admission {
+            let admission = Admission {
                 digest: record::content_digest(record),
-                row: u32::try_from(row.line).unwrap_or(u32::MAX),
+                row: u32::try_from(parsed.rows[place].line).unwrap_or(u32::MAX),
                 names,
                 live: Vec::new(),
-                not_permitted: self.not_permitted(file, record),
-                record: (**record).clone(),
-            });
-        }
-        self.look_up(&mut admissions).await?;
-        Ok(admissions)
+                not_permitted: self.not_permitted(&reading.file, record),
+                record: record.clone(),
+            };
+            (place, admission)
+        })
+        .unzip()
     }
 
-    /// Asks every target which of the names it knows: once per target for the whole chunk.
-    async fn look_up(&self, admissions: &mut [Admission]) -> Result<(), Postponed> {
+    /// Asks every target which of the names it knows: once per target for all of them.
+    async fn look_up(&self, admissions: impl Iterator<Item = &mut Admission>) -> Result<(), Postponed> {
+        let mut admissions: Vec<&mut Admission> = admissions.collect();
         let mut names: Vec<String> = admissions.iter().flat_map(|admission| admission.names.iter().cloned()).collect();
         names.sort_unstable();
         names.dedup();
@@ -183,7 +194,7 @@ impl Admitter {
                 .await
                 .map_err(|fault| Postponed::Target { target: target.name().to_owned(), cause: fault.to_string() })?;
             let found: BTreeMap<String, Option<AccountUid>> = found.into_iter().map(|f| (f.name, f.uid)).collect();
-            for admission in admissions.iter_mut() {
+            for admission in &mut admissions {
                 let known = admission.names.iter().filter_map(|name| found.get_key_value(name));
                 admission.live.extend(known.map(|(name, uid)| (name.clone(), target.name().to_owned(), *uid)));
             }
@@ -212,7 +223,7 @@ impl Admitter {
         reasons
     }
 
-    fn decide(&self, procedures: Arc<BTreeMap<String, Arc<Procedure>>>) -> Arc<crate::journal::admit::Decide> {
+    fn decide(&self, procedures: Arc<Procedures>) -> Arc<crate::journal::admit::Decide> {
         let site = self.site.clone();
         Arc::new(move |admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp| {
             let record = &admission.record;
@@ -277,11 +288,11 @@ impl Admitter {
         Ok(())
     }
 
-    fn count(&self, source: &str, answer: &Admitted, record: Option<&Record>) {
+    fn count(&self, source: &str, answer: &Admitted, record: Option<&Record>, procedures: &Procedures) {
         match answer {
             Admitted::New { uid, state, verdict } => {
                 let procedure = record.map_or("", |record| record.key.procedure.as_str());
-                let known = self.procedures.read().unwrap_or_else(PoisonError::into_inner).contains_key(procedure);
+                let known = procedures.contains_key(procedure);
                 self.metrics.request_judged(if known { procedure } else { "unknown" }, verdict);
                 tracing::info!(source, request = %uid, state = state.as_str(), verdict, "a request was received");
             }
@@ -294,6 +305,37 @@ impl Admitter {
     }
 }
 
+/// Cuts the files into chunks, and groups those into windows of about [`WINDOW`] records. Pure.
+fn windows(readings: &[Reading]) -> Vec<Vec<Chunk>> {
+    let mut windows: Vec<Vec<Chunk>> = Vec::new();
+    let mut records = WINDOW;
+    for (reading, one) in readings.iter().enumerate() {
+        let rows = one.parsed.as_ref().map_or(0, |parsed| parsed.rows.len());
+        for start in (0..rows).step_by(CHUNK) {
+            let chunk = Chunk { reading, rows: start..(start + CHUNK).min(rows) };
+            if records >= WINDOW {
+                windows.push(Vec::new());
+                records = 0;
+            }
+            records += chunk.rows.len();
+            if let Some(window) = windows.last_mut() {
+                window.push(chunk);
+            }
+        }
+    }
+    windows
+}
+
+fn submission(reading: &Reading) -> Submission {
+    Submission {
+        source: reading.file.source.clone(),
+        name: reading.file.name.clone(),
+        sha256: reading.file.sha256,
+        evidence: reading.evidence.clone(),
+        bulk: reading.parsed.as_ref().is_ok_and(|parsed| parsed.rows.len() > 1),
+    }
+}
+
 /// Unlinks what was admitted or rejected.
 fn acknowledge(spool: &Spool, files: &[Dropped]) -> io::Result<()> {
     let seen: Vec<&Seen> = files.iter().map(|file| &file.seen).collect();
@@ -301,7 +343,7 @@ fn acknowledge(spool: &Spool, files: &[Dropped]) -> io::Result<()> {
 }
 
 /// Keeps the evidence of all files, then parses each.
-fn read(spool: &Spool, files: Vec<Dropped>, procedures: &BTreeMap<String, Arc<Procedure>>) -> io::Result<Vec<Reading>> {
+fn read(spool: &Spool, files: Vec<Dropped>, procedures: &Procedures) -> io::Result<Vec<Reading>> {
     let evidence = spool.keep_evidence(&files.iter().collect::<Vec<_>>())?;
     let rules = |name: &str| {
         procedures.get(name).map(|procedure| Rules {
@@ -341,12 +383,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Postponed::Internal(format!("reading files ended: {error}")))
-}
-
-/// Runs all at once and waits for all; in order.
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    use futures_util::stream::{FuturesOrdered, StreamExt};
-    futures.collect::<FuturesOrdered<_>>().collect().await
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! SSHSIG and allowed signers beside OpenSSH's own: what `ssh-keygen -Y sign` makes is judged by `ssh-keygen -Y verify` and by akund.
+#![allow(clippy::unwrap_used)]
 
 use akund::intake::signature::{AllowedSigners, NAMESPACE};
 use jiff::Timestamp;

@@ -34,7 +34,7 @@ pub struct SmtpConfig {
     /// File with the password, or the name of a systemd credential (a bare name without `/`).
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// `From:`, `Name <address>` or an address.
+    /// `From:`: `Name <address>`, or an address.
     pub from: String,
     /// `Reply-To:`.
     #[serde(default)]

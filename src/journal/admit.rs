@@ -68,21 +68,20 @@ pub enum Admitted {
 pub type Decide = dyn Fn(&Admission, &Facts, AccountUid, Timestamp) -> Judgement + Send + Sync;
 
 impl Journal {
-    /// Judges and admits a batch in one transaction. One answer per record, in order.
+    /// Judges and admits a batch in one transaction. One answer per record, in order. Batches are judged in the order of the calls.
     ///
     /// # Errors
     /// Only where nothing at all could be written.
-    pub async fn admit(
+    pub fn admit(
         &self,
         submission: Submission,
         batch: Vec<Admission>,
         decide: Arc<Decide>,
-    ) -> Result<Vec<Admitted>, JournalError> {
+    ) -> impl Future<Output = Result<Vec<Admitted>, JournalError>> + use<> {
         self.call(move |tx| {
             let submission_id = record_submission(tx, &submission)?;
             batch.iter().map(|admission| admit_one(tx, &submission, submission_id, admission, &*decide)).collect()
         })
-        .await
     }
 
     /// Records that a file, or rows of it, could not be accepted. The reasons themselves, which may quote personal

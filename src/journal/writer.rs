@@ -114,8 +114,9 @@ impl Journal {
         Ok((Self { jobs, path, wakers, writable, head }, thread))
     }
 
-    /// Runs an operation in the next transaction; its answer comes after the commit.
-    pub(super) async fn call<R, F>(&self, operation: F) -> Result<R, JournalError>
+    /// Runs an operation in the next transaction; its answer comes after the commit. It is in the writer's queue when this
+    /// returns, before the future is first polled: operations run in the order in which they were called.
+    pub(super) fn call<R, F>(&self, operation: F) -> impl Future<Output = Result<R, JournalError>> + use<R, F>
     where
         R: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<R, JournalError> + Send + 'static,
@@ -128,8 +129,11 @@ impl Journal {
                 let _ = reply.send(committed.and(result));
             })
         });
-        self.jobs.send(job).map_err(|_| JournalError::Closed)?;
-        answer.await.map_err(|_| JournalError::Closed)?
+        let sent = self.jobs.send(job).map_err(|_| JournalError::Closed);
+        async move {
+            sent?;
+            answer.await.map_err(|_| JournalError::Closed)?
+        }
     }
 
     /// The bell that rings when a lane has a step to claim.

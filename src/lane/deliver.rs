@@ -96,7 +96,7 @@ impl ChannelWorker {
             subject: rendered.subject,
             text: rendered.text,
             html: rendered.html,
-            language: rendered.language.into(),
+            language: rendered.language,
         })
     }
 

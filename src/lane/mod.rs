@@ -96,7 +96,7 @@ pub async fn run(worker: Arc<dyn Worker>, context: Context) -> Result<(), Journa
     for number in 0..worker.slots().max(1) {
         let slot = Slot {
             bell: context.journal.bell(worker.lane()),
-            beat: context.pulse.register(&format!("lane {} slot {number}", worker.lane()), LONGEST_TURN),
+            beat: context.pulse.register(format!("lane {} slot {number}", worker.lane()), LONGEST_TURN),
             worker: worker.clone(),
             context: context.clone(),
             transient_turns: transient_turns.clone(),

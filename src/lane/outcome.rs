@@ -48,7 +48,11 @@ pub async fn run(spool: Arc<Spool>, context: Context) -> Result<(), JournalError
                 }
                 continue;
             }
-            Ok(due) => context.journal.outcomes_written(&due).await.map_err(|error| error.to_string()),
+            Ok(due) => {
+                // The head of the audit chain goes to the system journal, too: with it a cut-off record is found.
+                tracing::info!(documents = due.len(), head = %context.journal.head(), "outcome documents were written");
+                context.journal.outcomes_written(&due).await.map_err(|error| error.to_string())
+            }
             Err(cause) => Err(cause),
         };
         if let Err(cause) = recorded {

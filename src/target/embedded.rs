@@ -188,7 +188,7 @@ fn one_per_name(found: Vec<Found>) -> Vec<Found> {
 }
 
 /// The hash that a create or reset brings along.
-pub(super) fn wanted_hash<'w>(work: &'w Work, scheme: Scheme) -> Result<&'w Secret, Fault> {
+pub(super) fn wanted_hash(work: &Work, scheme: Scheme) -> Result<&Secret, Fault> {
     work.credential.as_ref().and_then(|c| c.hash(scheme)).ok_or_else(|| {
         Fault::permanent(format!("account {}: there is no {scheme:?} hash of its password to store", work.account.uid))
     })

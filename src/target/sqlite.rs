@@ -429,3 +429,7 @@ fn keep_wal_files(connection: &Connection) -> Result<(), rusqlite::Error> {
     }
     Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("the -wal file cannot be made to stay".into())))
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

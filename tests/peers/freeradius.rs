@@ -43,7 +43,8 @@ impl FreeRadius {
         panic!("FreeRADIUS did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
     }
 
-    /// `radtest`: the answer's attributes when the user gets in, nothing when refused.
+    /// `radtest`: the answer's attributes when the user gets in, nothing when refused. A server that cannot read its
+    /// database refuses as well: ask for a user that gets in first.
     pub fn login(&self, method: Method, user: &str, password: &str) -> Option<String> {
         let kind = match method {
             Method::Pap => "pap",
@@ -56,8 +57,6 @@ impl FreeRadius {
             return Some(answer);
         }
         assert!(answer.contains("Received Access-Reject"), "radtest: {answer}");
-        let log = self.log();
-        assert!(!log.contains("rlm_sql"), "FreeRADIUS could not look: {log}");
         None
     }
 

@@ -220,6 +220,8 @@ pub fn kill_in_mid_transaction(path: &Path) {
     assert!(ready, "the child process ended before it held the database");
     child.kill().unwrap();
     child.wait().unwrap();
+    let wal = std::fs::read(format!("{}-wal", path.display())).unwrap();
+    assert!(wal.windows(11).any(|w| w == b"uncommitted"), "what was not committed had reached the disk");
 }
 
 #[test]

@@ -185,22 +185,27 @@ impl Cast {
     }
 }
 
-/// Walks a running server and a fresh one through akund open, stopped, killed in mid-transaction, and open again.
+/// Takes servers through akund running, stopped and killed in mid-transaction: first with a new server each time and
+/// nobody else holding the database, then with one server that runs throughout.
 async fn through_every_state<S>(start: impl Fn(&Path) -> S, agrees: impl Fn(&Cast, &S, &str)) {
     let dir = open_dir();
     let path = setgid_dir(dir.path(), "mail", "postfix").join("mail.db");
-    let target = MailMaps::open("mail", &mail_config(&path)).unwrap();
+    let open = || MailMaps::open("mail", &mail_config(&path)).unwrap();
+    let target = open();
     let cast = Cast::make(&target).await;
-    let server = start(&path);
-    agrees(&cast, &server, "akund runs");
+    agrees(&cast, &start(&path), "akund runs");
     drop(target);
-    agrees(&cast, &server, "akund has stopped");
-    agrees(&cast, &start(&path), "akund has stopped, the server is new");
+    agrees(&cast, &start(&path), "akund has stopped");
     kill_in_mid_transaction(&path);
+    let server = start(&path);
     agrees(&cast, &server, "akund was killed");
-    agrees(&cast, &start(&path), "akund was killed, the server is new");
-    let target = MailMaps::open("mail", &mail_config(&path)).unwrap();
+    let target = open();
     agrees(&cast, &server, "akund runs again");
+    drop(target);
+    agrees(&cast, &server, "akund has stopped under a running server");
+    kill_in_mid_transaction(&path);
+    agrees(&cast, &server, "akund was killed under a running server");
+    let target = open();
     for proof in target.prove(std::slice::from_ref(&cast.active)).await {
         proof.unwrap();
     }

@@ -6,7 +6,6 @@ use akund::model::{Action, FaultClass, Scheme};
 use akund::target::radius::Radius;
 use akund::target::{Target, Work};
 use rusqlite::Connection;
-use std::path::Path;
 
 const SHIPPED_SCHEMA: &str = "/etc/freeradius/3.0/mods-config/sql/main/sqlite/schema.sql";
 
@@ -187,28 +186,32 @@ impl Cast {
     }
 }
 
-/// Walks a running server and fresh ones, in other time zones, through akund open, stopped, killed and open again.
+/// Takes servers in several time zones through akund running, stopped and killed in mid-transaction: first with a new
+/// server each time and nobody else holding the database, then with one server that runs throughout.
 async fn through_every_state(scheme: Scheme, methods: &[Method]) {
     let dir = open_dir();
     let path = setgid_dir(dir.path(), "radius", "freerad").join("radius.db");
-    let open = |path: &Path| Radius::open("hotspot", &radius_config(path, scheme)).unwrap();
-    let target = open(&path);
+    let open = || Radius::open("hotspot", &radius_config(&path, scheme)).unwrap();
+    let target = open();
     by_hand(
         &path,
         "INSERT INTO radgroupreply (groupname, attribute, op, value) VALUES ('tamu', 'Filter-Id', ':=', 'tamu')",
     );
     let cast = Cast::make(&target).await;
-    let server = FreeRadius::start(&path, "UTC");
-    cast.agrees(&server, methods, "akund runs");
-    assert!(server.session_starts("humas"), "accounting goes into a file of its own: {}", server.log());
+    cast.agrees(&FreeRadius::start(&path, "UTC"), methods, "akund runs");
     drop(target);
-    cast.agrees(&server, methods, "akund has stopped");
-    cast.agrees(&FreeRadius::start(&path, "Asia/Jakarta"), methods, "akund has stopped, the server is new");
+    cast.agrees(&FreeRadius::start(&path, "Asia/Jakarta"), methods, "akund has stopped");
     kill_in_mid_transaction(&path);
+    let server = FreeRadius::start(&path, "America/New_York");
     cast.agrees(&server, methods, "akund was killed");
-    cast.agrees(&FreeRadius::start(&path, "America/New_York"), methods, "akund was killed, the server is new");
-    let target = open(&path);
+    assert!(server.session_starts("humas"), "accounting goes into a file of its own: {}", server.log());
+    let target = open();
     cast.agrees(&server, methods, "akund runs again");
+    drop(target);
+    cast.agrees(&server, methods, "akund has stopped under a running server");
+    kill_in_mid_transaction(&path);
+    cast.agrees(&server, methods, "akund was killed under a running server");
+    let target = open();
     target.apply(&[plain(Action::Resume, &cast.suspended.account)]).await.remove(0).unwrap();
     for method in methods {
         assert!(server.login(*method, "cuti", password(&cast.suspended)).is_some(), "resumed");

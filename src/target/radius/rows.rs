@@ -1,7 +1,7 @@
 //! The rows of hotspot accounts. Every function runs inside the caller's savepoint.
 
 use super::{LONGEST_NAME, RadiusTables, name_fits};
-use crate::model::{AccountUid, Fault, Username};
+use crate::model::{AccountUid, Fault, Secret, Username};
 use crate::target::embedded::{end_seconds, masked, wanted_hash};
 use crate::target::sqlite::Stop;
 use crate::target::{Found, Work};
@@ -54,24 +54,37 @@ pub fn create(db: &Connection, work: &Work, tables: &RadiusTables) -> Result<(),
     let uid = work.account.uid.to_string();
     let hash = wanted_hash(work, tables.password)?;
     let name = fitting_name(work, tables)?;
-    match known(db, &uid)? {
-        Some(known) => {
-            rename(db, &uid, &known.username, name)?;
-            clear_password(db, name.as_str())?;
-            db.prepare_cached(
-                "UPDATE akund_account SET suspended = 0, held_attribute = NULL, held_value = NULL WHERE uid = ?1",
-            )?
-            .execute([&uid])?;
-        }
-        None => {
-            refuse_taken_name(db, name, &uid)?;
-            db.prepare_cached("INSERT INTO akund_account (uid, username) VALUES (?1, ?2)")?
-                .execute([uid.as_str(), name.as_str()])?;
-        }
-    }
+    let Some(known) = known(db, &uid)? else {
+        return create_new(db, work, tables, name, hash);
+    };
+    rename(db, &uid, &known.username, name)?;
+    clear_password(db, name.as_str())?;
+    db.prepare_cached(
+        "UPDATE akund_account SET suspended = 0, held_attribute = NULL, held_value = NULL WHERE uid = ?1",
+    )?
+    .execute([&uid])?;
     add_check(db, name.as_str(), tables.password_attribute(), hash.expose())?;
     set_expiration(db, work)?;
     set_group(db, &uid, work, tables)
+}
+
+fn create_new(db: &Connection, work: &Work, tables: &RadiusTables, name: &Username, hash: &Secret) -> Result<(), Stop> {
+    let uid = work.account.uid.to_string();
+    let group = tables.group(work);
+    refuse_taken_name(db, name, &uid)?;
+    db.prepare_cached("INSERT INTO akund_account (uid, username, groupname) VALUES (?1, ?2, ?3)")?.execute(params![
+        uid,
+        name.as_str(),
+        group
+    ])?;
+    add_check(db, name.as_str(), tables.password_attribute(), hash.expose())?;
+    if let Some(value) = expiration(work) {
+        add_check(db, name.as_str(), "Expiration", &value)?;
+    }
+    match group {
+        Some(group) => Ok(add_group(db, name.as_str(), group)?),
+        None => Ok(()),
+    }
 }
 
 /// New values for an account; its password, and whether it is suspended, stay.
@@ -239,6 +252,12 @@ fn drop_group(db: &Connection, username: &str, group: Option<&str>) -> rusqlite:
     Ok(())
 }
 
+fn add_group(db: &Connection, username: &str, group: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT INTO radusergroup (username, groupname, priority) VALUES (?1, ?2, 1)")?
+        .execute([username, group])?;
+    Ok(())
+}
+
 fn set_group(db: &Connection, uid: &str, work: &Work, tables: &RadiusTables) -> Result<(), Stop> {
     let username = work.account.username.as_str();
     let wanted = tables.group(work);
@@ -246,8 +265,7 @@ fn set_group(db: &Connection, uid: &str, work: &Work, tables: &RadiusTables) -> 
     drop_group(db, username, earlier.as_deref())?;
     drop_group(db, username, wanted)?;
     if let Some(group) = wanted {
-        db.prepare_cached("INSERT INTO radusergroup (username, groupname, priority) VALUES (?1, ?2, 1)")?
-            .execute([username, group])?;
+        add_group(db, username, group)?;
     }
     if wanted != earlier.as_deref() {
         db.prepare_cached("UPDATE akund_account SET groupname = ?2 WHERE uid = ?1")?.execute(params![uid, wanted])?;
