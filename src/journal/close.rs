@@ -205,18 +205,23 @@ fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
         .unwrap_or(0))
 }
 
+/// Whether a withdrawal has come as far as its undo steps.
+pub(super) fn undo_is_planned(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
+    let planned: Option<i64> = tx.row(
+        "SELECT id FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'undo' LIMIT 1",
+        [request],
+        |row| row.get(0),
+    )?;
+    Ok(planned.is_some())
+}
+
 /// Of a request that is being withdrawn: once nothing is in flight, plans the undo steps.
 pub(super) fn settle_withdrawal(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     let state: Option<String> = tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?;
     if state.as_deref() != Some(State::Withdrawing.as_str()) {
         return Ok(());
     }
-    let planned: Option<i64> = tx.row(
-        "SELECT id FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'undo' LIMIT 1",
-        [request],
-        |row| row.get(0),
-    )?;
-    if planned.is_some() || running(tx, request)? > 0 {
+    if undo_is_planned(tx, request)? || running(tx, request)? > 0 {
         return Ok(());
     }
     steps::cancel(tx, request)?;

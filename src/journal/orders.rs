@@ -190,6 +190,8 @@ fn one(
     match verb {
         OrderVerb::Retry => retry(tx, request)?,
         OrderVerb::Release => release(tx, request, &state, hold.as_deref())?,
+        // What is being undone already is not begun anew: its stuck undo step is tried again.
+        OrderVerb::Withdraw if close::undo_is_planned(tx, request)? => retry(tx, request)?,
         OrderVerb::Withdraw => close::withdraw(tx, request)?,
         OrderVerb::Pause | OrderVerb::Unpause => {}
     }
