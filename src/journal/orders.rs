@@ -197,7 +197,12 @@ fn one(
     }
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
-    Ok((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now")))
+    let rest = if verb == OrderVerb::Withdraw && close::stays_as_it_is(tx, request)? {
+        "; what it has done at a target stays: hand in a new request that says how the account shall be"
+    } else {
+        ""
+    };
+    Ok((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}")))
 }
 
 fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {

@@ -36,3 +36,29 @@ async fn a_withdrawal_whose_undo_is_stuck_goes_on_when_it_is_withdrawn_again() {
         assert_eq!(f.state("1"), "withdrawn");
     }
 }
+
+/// A request for an account that exists.
+fn about(id: &str, action: Action, address: &str) -> Record {
+    Record { action, ..record(id, address) }
+}
+
+#[tokio::test]
+async fn a_stuck_reset_that_has_reached_a_target_can_be_withdrawn_and_lets_the_next_request_go() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    f.admit(vec![about("2", Action::Reset, "a@x.id")]).await;
+    f.admit(vec![about("3", Action::Reset, "a@x.id")]).await;
+    serve(&f.journal, "credentials").await;
+    serve(&f.journal, "mail").await;
+    let (done, said) = ordered(&f, OrderVerb::Withdraw, "2").await;
+    assert!(!done && said.contains("cannot be taken back"), "while it moves it goes on: {said}");
+    serve(&f.journal, "mail").await;
+    settle_one(&f, "email", stuck).await;
+    assert_eq!((f.state("2").as_str(), f.state("3").as_str()), ("stuck", "working"));
+    let (done, said) = ordered(&f, OrderVerb::Withdraw, "2").await;
+    assert!(done && said.contains("stays"), "{said}");
+    assert_eq!(f.state("2"), "withdrawn");
+    serve_all(&f.journal).await;
+    assert_eq!(f.state("3"), "done");
+}
