@@ -1,5 +1,7 @@
 //! Tests of the journal through its own operations, on a real file.
 
+mod hostile;
+
 use super::orders::{self, NewOrder, OrderVerb};
 use super::read::Reader;
 use super::*;
