@@ -12,3 +12,9 @@ mod crash;
 mod smtp;
 #[path = "faults/tamper.rs"]
 mod tamper;
+#[path = "faults/disk.rs"]
+mod disk;
+#[path = "faults/life.rs"]
+mod life;
+#[path = "faults/secrets.rs"]
+mod secrets;
