@@ -16,6 +16,7 @@ static UNWRITABLE: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints a line on standard output, as `println!` does but without a panic where it cannot.
 macro_rules! say {
+    () => { $crate::cli::output::line(format_args!("")) };
     ($($text:tt)*) => { $crate::cli::output::line(format_args!($($text)*)) };
 }
 pub(super) use say;
