@@ -46,10 +46,11 @@ pub(super) fn reserve(
     Ok(())
 }
 
-/// Whether an earlier request works on the same account: this one then waits for its end.
+/// Whether another request works on the same account: this one then waits for its end. At a release the other one may be the
+/// younger.
 pub(super) fn waits_for_account(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
     let earlier: Option<i64> = tx.row(
-        "SELECT o.id FROM request r JOIN request o ON o.account = r.account AND o.id < r.id
+        "SELECT o.id FROM request r JOIN request o ON o.account = r.account AND o.id <> r.id
            AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing') WHERE r.id = ?1 LIMIT 1",
         [request],
         |row| row.get(0),
@@ -129,7 +130,7 @@ pub(super) fn finish(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
         }
         tx.move_request(request, Move::Undone, "nothing is left to undo")?;
     } else {
-        enter(tx, request, action)?;
+        enter(tx, request, action, account)?;
         tx.move_request(request, Move::Finish, "every step is done")?;
     }
     next_for_account(tx, account)
@@ -143,18 +144,24 @@ pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
 }
 
 /// Enters what a finished request has made of its account.
-fn enter(tx: &mut Tx<'_>, request: i64, action: Action) -> Result<(), JournalError> {
+fn enter(
+    tx: &mut Tx<'_>,
+    request: i64,
+    action: Action,
+    account: Option<uuid::Uuid>,
+) -> Result<(), JournalError> {
     let state = match action {
         Action::Create | Action::Resume => "active",
         Action::Suspend => "suspended",
         Action::Remove => "removed",
         Action::Reset | Action::Change => "",
     };
+    let made = super::rebase::account(tx, request)?;
+    let ends_at = made.as_ref().and_then(|made| made.ends_at).map(|at| at.as_microsecond());
     tx.run(
-        "UPDATE account SET state = CASE WHEN ?2 = '' THEN state ELSE ?2 END,
-           account = coalesce((SELECT account FROM personal WHERE request = ?1), account)
-         WHERE uid = (SELECT account FROM request WHERE id = ?1)",
-        (request, state),
+        "UPDATE account SET state = CASE WHEN ?2 = '' THEN state ELSE ?2 END, account = coalesce(?3, account),
+           ends_at = CASE WHEN ?3 IS NULL THEN ends_at ELSE ?4 END WHERE uid = ?1",
+        (account, state, made.as_ref().map(serde_json::to_string).transpose()?, ends_at),
     )?;
     Ok(())
 }

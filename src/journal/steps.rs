@@ -251,11 +251,10 @@ fn load(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
         })?
         .ok_or_else(missing)?;
     let verb: Verb = from_word(&step.0)?;
-    let (uid, procedure, ext_id, revision, action, account, sealed) = tx
+    let (uid, procedure, ext_id, revision, action, sealed) = tx
         .row(
-            "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, p.account, s.sealed
-             FROM request r LEFT JOIN personal p ON p.request = r.id LEFT JOIN secret s ON s.request = r.id
-             WHERE r.id = ?1",
+            "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, s.sealed
+             FROM request r LEFT JOIN secret s ON s.request = r.id WHERE r.id = ?1",
             [request],
             |row| {
                 Ok((
@@ -264,8 +263,7 @@ fn load(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
                     row.get(2)?,
                     row.get(3)?,
                     row.get::<_, String>(4)?,
-                    row.get::<_, Option<String>>(5)?,
-                    row.get(6)?,
+                    row.get(5)?,
                 ))
             },
         )?
@@ -280,7 +278,7 @@ fn load(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
         uid,
         key: RequestKey { procedure, id: ext_id, revision },
         action: from_word(&action)?,
-        account: account.as_deref().map(serde_json::from_str).transpose()?,
+        account: super::rebase::account(tx, request)?,
         sealed,
         notice: (verb == Verb::Deliver).then(|| notice_facts(tx, request)).transpose()?.map(Box::new),
     })

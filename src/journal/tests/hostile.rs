@@ -62,3 +62,82 @@ async fn a_stuck_reset_that_has_reached_a_target_can_be_withdrawn_and_lets_the_n
     serve_all(&f.journal).await;
     assert_eq!(f.state("3"), "done");
 }
+
+/// Grants changes as the procedures do: the register's account with the new values.
+fn decide_change(admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp) -> Judgement {
+    let mut judgement = decide(admission, facts, uid, now);
+    let change = admission.record.change.clone().unwrap_or_default();
+    if let Verdict::Permit { grant } | Verdict::Hold { grant: Some(grant), .. } = &mut judgement.verdict {
+        if let Some(new) = change.address {
+            grant.names.push(new.to_string());
+            grant.account.address = Some(new);
+        }
+        grant.account.quota = change.quota.or(grant.account.quota);
+    }
+    judgement
+}
+
+async fn admit_change(f: &Fixture, id: &str, category: &str, change: crate::model::request::Change) -> Admitted {
+    let mut record = with_category(about(id, Action::Change, "a@x.id"), category);
+    record.change = Some(change);
+    let admission = Admission {
+        digest: [id.as_bytes()[0]; 32],
+        row: 1,
+        names: vec!["a@x.id".into(), "b@x.id".into()],
+        live: Vec::new(),
+        not_permitted: Vec::new(),
+        record,
+    };
+    let submission = Submission {
+        source: "local".into(),
+        name: id.into(),
+        sha256: [8; 32],
+        evidence: String::new(),
+        bulk: false,
+    };
+    f.journal.admit(submission, vec![admission], Arc::new(decide_change)).await.unwrap().remove(0)
+}
+
+fn to_address(address: &str) -> crate::model::request::Change {
+    crate::model::request::Change { address: Some(address.parse().unwrap()), ..Default::default() }
+}
+
+fn to_quota(bytes: u64) -> crate::model::request::Change {
+    crate::model::request::Change { quota: Some(Quota(bytes)), ..Default::default() }
+}
+
+/// Address and quota in the register, by a name of the account.
+fn in_register(f: &Fixture, name: &str) -> (String, Option<i64>) {
+    let sql = "SELECT a.account ->> 'address', a.account ->> 'quota' FROM account a JOIN name n ON n.account = a.uid
+               WHERE n.name = ?1";
+    f.reader().connection.query_row(sql, [name], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_one_account_do_not_take_back_each_others_changes() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    admit_change(&f, "2", "", to_address("b@x.id")).await;
+    admit_change(&f, "3", "", to_quota(5)).await;
+    f.admit(vec![about("4", Action::Suspend, "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    assert_eq!([f.state("2"), f.state("3"), f.state("4")], ["done", "done", "done"]);
+    assert_eq!(in_register(&f, "a@x.id"), ("b@x.id".into(), Some(5)));
+}
+
+#[tokio::test]
+async fn a_released_change_does_not_take_back_what_was_changed_while_it_was_held() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    admit_change(&f, "2", "review", to_quota(5)).await;
+    admit_change(&f, "3", "", to_address("b@x.id")).await;
+    assert!(ordered(&f, OrderVerb::Release, "2").await.0);
+    let claims = f.journal.turn("credentials", Arc::default(), 10).await.unwrap().claims;
+    assert_eq!(claims.len(), 1, "one after the other, also where the younger has begun first");
+    f.journal.turn("credentials", Arc::new(claims.iter().map(done).collect()), 0).await.unwrap();
+    serve_all(&f.journal).await;
+    assert_eq!([f.state("2"), f.state("3")], ["done", "done"]);
+    assert_eq!(in_register(&f, "a@x.id"), ("b@x.id".into(), Some(5)));
+}
