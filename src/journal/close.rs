@@ -37,7 +37,10 @@ pub(super) fn reserve(
         let taken: Option<uuid::Uuid> = tx.row("SELECT account FROM name WHERE name = ?1", [name], |row| row.get(0))?;
         match taken {
             None => {
-                tx.run("INSERT INTO name (name, account) VALUES (?1, ?2)", (name, account.uid.0))?;
+                tx.run(
+                    "INSERT INTO name (name, account, request) VALUES (?1, ?2, ?3)",
+                    (name, account.uid.0, request),
+                )?;
             }
             Some(holder) if holder == account.uid.0 => {}
             Some(_) => return Err(JournalError::Internal("a name was granted that another account holds".into())),
@@ -125,9 +128,7 @@ pub(super) fn finish(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
     let action: Action = steps::from_word(&action)?;
     tx.run("DELETE FROM secret WHERE request = ?1", [request])?;
     if State::from_word(&state) == Some(State::Withdrawing) {
-        if action == Action::Create {
-            void(tx, request)?;
-        }
+        void(tx, request)?;
         tx.move_request(request, Move::Undone, "nothing is left to undo")?;
     } else {
         enter(tx, request, action, account)?;
@@ -136,10 +137,35 @@ pub(super) fn finish(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
     next_for_account(tx, account)
 }
 
-/// The account that a create would have made is not made, or no more: its names are free again.
+/// What a request would have made is not made, or no more: the names of its new account are free again, and so are those that
+/// it took for an account there was, unless it has reached a target or another open request wants them for the same account.
 pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     tx.run("DELETE FROM name WHERE account IN (SELECT uid FROM account WHERE request = ?1)", [request])?;
     tx.run("UPDATE account SET state = 'void' WHERE request = ?1", [request])?;
+    if stays_as_it_is(tx, request)? {
+        return Ok(());
+    }
+    let taken: Vec<String> = tx.rows(
+        "SELECT n.name FROM request r JOIN name n ON n.account = r.account WHERE r.id = ?1 AND n.request = ?1",
+        [request],
+        |row| row.get(0),
+    )?;
+    for name in taken {
+        tx.run(
+            "UPDATE name SET request = (
+               SELECT o.id FROM request o JOIN personal p ON p.request = o.id,
+                 json_each(p.judgement, '$.verdict.grant.names') AS granted
+               WHERE o.account = name.account AND o.id <> ?2 AND granted.value = name.name
+                 AND o.state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn') LIMIT 1)
+             WHERE name = ?1 AND EXISTS (
+               SELECT 1 FROM request o JOIN personal p ON p.request = o.id,
+                 json_each(p.judgement, '$.verdict.grant.names') AS granted
+               WHERE o.account = name.account AND o.id <> ?2 AND granted.value = name.name
+                 AND o.state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn'))",
+            (&name, request),
+        )?;
+        tx.run("DELETE FROM name WHERE name = ?1 AND request = ?2", (&name, request))?;
+    }
     Ok(())
 }
 

@@ -141,3 +141,35 @@ async fn a_released_change_does_not_take_back_what_was_changed_while_it_was_held
     assert_eq!([f.state("2"), f.state("3")], ["done", "done"]);
     assert_eq!(in_register(&f, "a@x.id"), ("b@x.id".into(), Some(5)));
 }
+
+fn holds(f: &Fixture, name: &str) -> bool {
+    let sql = "SELECT EXISTS (SELECT 1 FROM name WHERE name = ?1)";
+    f.reader().connection.query_row(sql, [name], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_withdrawn_change_gives_its_new_address_back_and_keeps_the_accounts_own() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    admit_change(&f, "2", "review", to_address("b@x.id")).await;
+    admit_change(&f, "3", "review", to_address("b@x.id")).await;
+    assert!(ordered(&f, OrderVerb::Withdraw, "2").await.0);
+    assert!(holds(&f, "b@x.id"), "the other one still wants it");
+    assert!(ordered(&f, OrderVerb::Withdraw, "3").await.0);
+    assert!(!holds(&f, "b@x.id") && holds(&f, "a@x.id"));
+    assert_eq!(in_register(&f, "a@x.id").0, "a@x.id");
+}
+
+#[tokio::test]
+async fn a_change_that_is_stuck_at_a_target_keeps_its_new_address_when_it_is_withdrawn() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    admit_change(&f, "2", "", to_address("b@x.id")).await;
+    serve(&f.journal, "credentials").await;
+    serve(&f.journal, "mail").await;
+    settle_one(&f, "mail", stuck).await;
+    assert!(ordered(&f, OrderVerb::Withdraw, "2").await.0);
+    assert!(holds(&f, "b@x.id"), "the target may have it");
+}
