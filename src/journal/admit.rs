@@ -39,7 +39,7 @@ pub struct Admission {
     pub names: Vec<String>,
     /// Which of them live targets know: name, target, and the uid that marks it as akund's, if any.
     pub live: Vec<(String, String, Option<AccountUid>)>,
-    /// Set where the source may not ask for this: judged without looking further.
+    /// Why the source may not ask for this, where it may not: it is then rejected, and becomes no request.
     pub not_permitted: Vec<String>,
 }
 
@@ -181,8 +181,13 @@ fn admit_one(
     let record = &admission.record;
     let before = earlier(tx, &record.key)?;
     let replaced = match standing(&record.key, &admission.digest, &before) {
-        Ok(place) => place.map(|place| &before[place]),
         Err(Admitted::Duplicate { state }) => return Ok(Admitted::Duplicate { state }),
+        // Must not take a request's id, nor another request's place.
+        _ if !admission.not_permitted.is_empty() => {
+            tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": 1}))?;
+            return Ok(Admitted::Rejected(admission.not_permitted.join("; ")));
+        }
+        Ok(place) => place.map(|place| &before[place]),
         Err(other) => {
             tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": 1}))?;
             return Ok(other);
