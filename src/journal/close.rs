@@ -170,12 +170,7 @@ pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
 }
 
 /// Enters what a finished request has made of its account.
-fn enter(
-    tx: &mut Tx<'_>,
-    request: i64,
-    action: Action,
-    account: Option<uuid::Uuid>,
-) -> Result<(), JournalError> {
+fn enter(tx: &mut Tx<'_>, request: i64, action: Action, account: Option<uuid::Uuid>) -> Result<(), JournalError> {
     let state = match action {
         Action::Create | Action::Resume => "active",
         Action::Suspend => "suspended",
@@ -243,6 +238,17 @@ fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
             |row| row.get(0),
         )?
         .unwrap_or(0))
+}
+
+/// Whether a step is none of the undo steps of a request that is being withdrawn.
+pub(super) fn is_taken_back(tx: &mut Tx<'_>, step: i64) -> Result<bool, JournalError> {
+    let found: Option<i64> = tx.row(
+        "SELECT s.id FROM step s JOIN request r ON r.id = s.id >> 8
+         WHERE s.id = ?1 AND s.part <> 'undo' AND r.state = 'withdrawing'",
+        [step],
+        |row| row.get(0),
+    )?;
+    Ok(found.is_some())
 }
 
 /// Whether a withdrawal has come as far as its undo steps.

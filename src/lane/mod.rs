@@ -125,6 +125,9 @@ impl Slot {
             let most = if self.context.shutdown.is_cancelled() { 0 } else { self.worker.batch() };
             let Some(turn) = self.turn(&mut settled, most).await? else { return Ok(()) };
             if turn.claims.is_empty() {
+                if turn.unreadable > 0 {
+                    continue;
+                }
                 if self.context.shutdown.is_cancelled() {
                     return Ok(());
                 }

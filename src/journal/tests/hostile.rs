@@ -88,13 +88,8 @@ async fn admit_change(f: &Fixture, id: &str, category: &str, change: crate::mode
         not_permitted: Vec::new(),
         record,
     };
-    let submission = Submission {
-        source: "local".into(),
-        name: id.into(),
-        sha256: [8; 32],
-        evidence: String::new(),
-        bulk: false,
-    };
+    let submission =
+        Submission { source: "local".into(), name: id.into(), sha256: [8; 32], evidence: String::new(), bulk: false };
     f.journal.admit(submission, vec![admission], Arc::new(decide_change)).await.unwrap().remove(0)
 }
 
@@ -172,4 +167,102 @@ async fn a_change_that_is_stuck_at_a_target_keeps_its_new_address_when_it_is_wit
     settle_one(&f, "mail", stuck).await;
     assert!(ordered(&f, OrderVerb::Withdraw, "2").await.0);
     assert!(holds(&f, "b@x.id"), "the target may have it");
+}
+
+/// Hands in what the source has no right to hand in.
+async fn admit_without_right(f: &Fixture, record: Record) -> Admitted {
+    let admission = Admission {
+        digest: [9; 32],
+        row: 1,
+        names: Vec::new(),
+        live: Vec::new(),
+        not_permitted: vec!["source intruder may not use the procedure p".into()],
+        record,
+    };
+    let submission = Submission {
+        source: "intruder".into(),
+        name: "x".into(),
+        sha256: [9; 32],
+        evidence: String::new(),
+        bulk: false,
+    };
+    f.journal.admit(submission, vec![admission], Arc::new(decide)).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn a_source_without_the_right_takes_no_id_and_ends_nobodys_request() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "form")]).await;
+    for (id, revision) in [("1", 2), ("2", 1)] {
+        let mut intruders = record(id, "z@x.id");
+        intruders.key.revision = revision;
+        let answer = admit_without_right(&f, intruders).await;
+        assert!(matches!(&answer, Admitted::Rejected(reason) if reason.contains("may not use")), "{answer:?}");
+    }
+    assert_eq!(f.state("p:1@1"), "held");
+    let answer = f.admit(vec![record("2", "b@x.id")]).await;
+    assert!(matches!(answer[0], Admitted::New { state: State::Working, .. }), "{answer:?}");
+}
+
+fn by_hand(f: &Fixture, sql: &str) {
+    rusqlite::Connection::open(f.path()).unwrap().execute_batch(sql).unwrap();
+}
+
+#[tokio::test]
+async fn a_step_whose_data_are_gone_or_damaged_is_stuck_and_the_others_go_on() {
+    let f = Fixture::new();
+    let refused = |id: &str| with_category(record(id, "a@x.id"), "refuse");
+    f.admit(vec![refused("1"), refused("2"), refused("3")]).await;
+    by_hand(&f, "DELETE FROM personal WHERE request = 1; UPDATE personal SET judgement = '{' WHERE request = 2");
+    let turn = f.journal.turn("email", Arc::default(), 10).await.unwrap();
+    assert_eq!(turn.claims.iter().map(|c| c.key.id.as_str()).collect::<Vec<_>>(), ["3"]);
+    assert_eq!(turn.unreadable, 2);
+    assert_eq!(f.reader().lane("email").unwrap().stuck, 2);
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_carried_out_does_not_keep_others_waiting() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id"), with_category(record("2", "b@x.id"), "review")]).await;
+    for id in ["1", "2"] {
+        orders::place(&f.path(), &order(OrderVerb::Withdraw, id)).unwrap();
+    }
+    orders::place(&f.path(), &order(OrderVerb::Release, "2")).unwrap();
+    by_hand(
+        &f,
+        "UPDATE orders SET verb = 'dance' WHERE id = 1; UPDATE request SET hold = 'nonsense' WHERE ext_id = '2'",
+    );
+    by_hand(&f, "UPDATE orders SET id = 0 WHERE id = 3");
+    f.journal.carry_out_orders(vec![]).await.unwrap();
+    assert_eq!([f.state("1"), f.state("2")], ["working", "withdrawn"]);
+    assert_eq!(orders::result(&f.path(), 1).unwrap().state, "refused");
+    assert_eq!(orders::result(&f.path(), 0).unwrap().state, "refused");
+}
+
+#[tokio::test]
+async fn a_notice_in_flight_at_a_crash_is_not_sent_for_a_request_that_is_being_withdrawn() {
+    for stick in [false, true] {
+        let f = Fixture::new();
+        f.admit(vec![record("1", "a@x.id")]).await;
+        serve(&f.journal, "credentials").await;
+        serve(&f.journal, "mail").await;
+        serve(&f.journal, "mail").await;
+        assert_eq!(f.journal.turn("email", Arc::default(), 1).await.unwrap().claims.len(), 1);
+        assert!(ordered(&f, OrderVerb::Withdraw, "1").await.0);
+        let f = f.reopen();
+        f.journal.recover("email", stick).await.unwrap();
+        assert_eq!(serve(&f.journal, "email").await, 0);
+        assert_eq!(serve(&f.journal, "mail").await, 1, "it is undone");
+        assert_eq!(f.state("1"), "withdrawn");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_of_nothing_does_not_make_an_unwritable_journal_writable() {
+    let f = Fixture::new();
+    f.journal.call(|tx| tx.row("PRAGMA query_only = ON", [], |_| Ok(()))).await.unwrap();
+    assert!(matches!(f.journal.call(|tx| tx.touch()).await, Err(JournalError::Unwritable { .. })));
+    let no_orders = f.journal.carry_out_orders(vec![]).await;
+    assert!(matches!(no_orders, Err(JournalError::Unwritable { .. })), "{no_orders:?}");
+    assert!(f.journal.writable().borrow().is_err());
 }
