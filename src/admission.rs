@@ -14,6 +14,7 @@ use crate::procedure::{self, Procedure, Site};
 use crate::target::Target;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use sha2::Digest;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -143,6 +144,7 @@ impl Admitter {
 
     /// Gives back to the submitter what could not be accepted of a file.
     async fn finish(&self, reading: Reading) -> Result<Dropped, Postponed> {
+        let submission = submission(&reading);
         let Reading { file, parsed, .. } = reading;
         let (result, bad_rows, report, problems) = match parsed {
             Err(problems) => (FileResult::Rejected, None, problems.to_string(), problems.count()),
@@ -152,7 +154,7 @@ impl Admitter {
                 (result, parsed.bad_rows_file(), parsed.report(), bad)
             }
         };
-        let file = if problems > 0 { self.reject(file, bad_rows, report, problems).await? } else { file };
+        let file = if problems > 0 { self.reject(file, submission, bad_rows, report, problems).await? } else { file };
         self.metrics.intake_file(&file.source, result);
         Ok(file)
     }
@@ -238,6 +240,7 @@ impl Admitter {
     async fn reject(
         &self,
         file: Dropped,
+        submission: Submission,
         bad_rows: Option<Vec<u8>>,
         reason: String,
         problems: usize,
@@ -252,7 +255,9 @@ impl Admitter {
             (file, kept)
         })
         .await?;
-        self.rejected(&file.source, problems, kept?).await?;
+        for kept in kept? {
+            self.rejected(submission.clone(), problems, &kept).await?;
+        }
         Ok(file)
     }
 
@@ -269,17 +274,24 @@ impl Admitter {
         .await?;
         for (file, kept) in files.iter().zip(kept?) {
             self.metrics.intake_file(&file.source, FileResult::Rejected);
-            self.rejected(&file.source, 1, vec![kept]).await?;
+            let submission = Submission {
+                source: file.source.clone(),
+                name: file.name.clone(),
+                sha256: sha2::Sha256::digest(file.bytes.as_deref().unwrap_or_default()).into(),
+                evidence: String::new(),
+                bulk: false,
+            };
+            self.rejected(submission, 1, &kept).await?;
         }
         let spool = self.spool.clone();
         blocking(move || spool.acknowledge(&files.iter().map(|file| &file.seen).collect::<Vec<_>>())).await??;
         Ok(())
     }
 
-    async fn rejected(&self, source: &str, problems: usize, kept: Vec<Rejected>) -> Result<(), Postponed> {
-        for kept in kept.iter().filter(|kept| !kept.repeated) {
-            self.journal.rejected(source.to_owned(), problems).await?;
-            self.metrics.records_rejected(source, problems);
+    async fn rejected(&self, submission: Submission, problems: usize, kept: &Rejected) -> Result<(), Postponed> {
+        let source = submission.source.clone();
+        if self.journal.rejected(submission, problems, kept.repeated).await? {
+            self.metrics.records_rejected(&source, problems);
             tracing::warn!(source, problems, reasons = %kept.reason_path.display(), "records were rejected");
         }
         Ok(())

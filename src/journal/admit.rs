@@ -60,7 +60,7 @@ pub enum Admitted {
         /// Where that one stands.
         state: State,
     },
-    /// It cannot be accepted; a sentence why. It becomes no request.
+    /// It cannot be accepted; a sentence why. It becomes no request; [`Journal::rejected`] then records it with the file's other bad rows.
     Rejected(String),
 }
 
@@ -84,15 +84,23 @@ impl Journal {
         })
     }
 
-    /// Records that a file, or rows of it, could not be accepted. The reasons themselves, which may quote personal
-    /// data, stand in the reason file only.
+    /// Records that a file, or rows of it, could not be accepted; whether that was news. The reasons themselves, which may
+    /// quote personal data, stand in the reason file only.
+    ///
+    /// `again` says that the very same rejection was kept before: after a crash in between it is then recorded all the same, but
+    /// never twice.
     ///
     /// # Errors
     /// Where it could not be written.
-    pub async fn rejected(&self, source: String, problems: usize) -> Result<(), JournalError> {
+    pub async fn rejected(&self, submission: Submission, problems: usize, again: bool) -> Result<bool, JournalError> {
         self.call(move |tx| {
-            tx.event(&[], "rejected", &serde_json::json!({"source": source, "problems": problems}))?;
-            Ok(())
+            let id = record_submission(tx, &submission)?;
+            let known = tx.run("UPDATE submission SET rejected = 1 WHERE id = ?1 AND rejected = 0", [id])? == 0;
+            if known && again {
+                return Ok(false);
+            }
+            tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": problems}))?;
+            Ok(true)
         })
         .await
     }
@@ -184,14 +192,10 @@ fn admit_one(
         Err(Admitted::Duplicate { state }) => return Ok(Admitted::Duplicate { state }),
         // Must not take a request's id, nor another request's place.
         _ if !admission.not_permitted.is_empty() => {
-            tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": 1}))?;
             return Ok(Admitted::Rejected(admission.not_permitted.join("; ")));
         }
         Ok(place) => place.map(|place| &before[place]),
-        Err(other) => {
-            tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": 1}))?;
-            return Ok(other);
-        }
+        Err(other) => return Ok(other),
     };
     if let Some(old) = replaced {
         tx.move_request(old.id, Move::Supersede, "higher revision")?;

@@ -27,7 +27,7 @@ CREATE TRIGGER event_is_never_removed BEFORE DELETE ON event BEGIN SELECT RAISE(
 -- One file or message that was handed in.
 CREATE TABLE submission (
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, name TEXT NOT NULL, sha256 BLOB NOT NULL, evidence TEXT NOT NULL,
-  received_at INTEGER NOT NULL, UNIQUE (source, sha256, name)) STRICT;
+  received_at INTEGER NOT NULL, rejected INTEGER NOT NULL DEFAULT 0, UNIQUE (source, sha256, name)) STRICT;
 
 -- The procedures' own texts, once for all requests that share them.
 CREATE TABLE texts (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, texts TEXT NOT NULL) STRICT;
