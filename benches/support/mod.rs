@@ -67,7 +67,7 @@ impl Site {
 
     /// Runs one of akund's commands to its end.
     pub fn command(&self, arguments: &[&str]) {
-        let status = Command::new(env!("CARGO_BIN_EXE_akund"))
+        let status = Command::new(akund())
             .args(arguments)
             .arg("--config")
             .arg(self.path("akund.toml"))
@@ -85,7 +85,7 @@ impl Site {
         let notified = UnixDatagram::bind(&socket).unwrap();
         notified.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
         let begun = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_akund"));
+        let mut child = Command::new(akund());
         let child = child
             .arg("run")
             .arg("--config")
@@ -107,6 +107,11 @@ impl Site {
         fs::remove_file(&socket).unwrap();
         Daemon { child, begun, ready, journal: self.journal(), incoming: self.incoming(), http: self.http }
     }
+}
+
+/// The binary just built, or another one to compare it with.
+fn akund() -> PathBuf {
+    argument("--akund").map_or_else(|| env!("CARGO_BIN_EXE_akund").into(), PathBuf::from)
 }
 
 fn config(http: u16) -> String {

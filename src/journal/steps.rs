@@ -183,7 +183,12 @@ pub(super) fn advance(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalErro
     let (state, flow): (String, i64) = tx
         .row("SELECT state, flow FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
         .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
-    let part = match State::from_word(&state) {
+    advance_from(tx, request, State::from_word(&state), flow)
+}
+
+/// [`advance`] for a caller that has just read where the request stands.
+fn advance_from(tx: &mut Tx<'_>, request: i64, state: Option<State>, flow: i64) -> Result<bool, JournalError> {
+    let part = match state {
         Some(State::Working) => "plan",
         Some(State::Withdrawing) => "undo",
         _ => return Ok(false),
@@ -232,13 +237,8 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
     )?;
     for (id, at_turn) in ready {
         tx.served(lane, at_turn);
-        tx.run(
-            "UPDATE step SET state = 'running', attempts = attempts + 1, claimed_at = ?2,
-               first_at = coalesce(first_at, ?2) WHERE id = ?1",
-            (id, now),
-        )?;
         // One step that cannot be read must not stop the others, nor the daemon.
-        match tx.savepoint(|tx| load(tx, id)) {
+        match tx.savepoint(|tx| claim_one(tx, id)) {
             Ok(claim) => turn.claims.push(claim),
             Err(error) if tx.fatal.is_some() => return Err(error),
             Err(error) => {
@@ -258,13 +258,21 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
     Ok(())
 }
 
-fn load(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
+/// Commits to one step, and reads what it takes to carry it out.
+fn claim_one(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
     let request = id >> 8;
+    let now = tx.micros();
     let missing = || JournalError::Internal(format!("step {id} or its request is gone"));
     let step = tx
-        .row("SELECT verb, detail, attempts, uncertain, first_at FROM step WHERE id = ?1", [id], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)?))
-        })?
+        .row(
+            "UPDATE step SET state = 'running', attempts = attempts + 1, claimed_at = ?2,
+               first_at = coalesce(first_at, ?2) WHERE id = ?1 RETURNING verb, detail, attempts, uncertain, first_at",
+            (id, now),
+            |row| {
+                let (verb, detail): (String, String) = (row.get(0)?, row.get(1)?);
+                Ok((verb, detail, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)?))
+            },
+        )?
         .ok_or_else(missing)?;
     let verb: Verb = from_word(&step.0)?;
     let (uid, procedure, ext_id, revision, action, sealed) = tx
@@ -330,20 +338,37 @@ pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T,
     T::deserialize(deserializer).map_err(|error| JournalError::Internal(error.to_string()))
 }
 
+/// A step that comes back from its lane, and where its request stands.
+struct Running {
+    state: String,
+    attempts: u32,
+    verb: Verb,
+    uid: uuid::Uuid,
+    request_state: Option<State>,
+    flow: i64,
+}
+
+fn running(tx: &mut Tx<'_>, id: i64) -> Result<Option<Running>, JournalError> {
+    let found: Option<(String, u32, String, uuid::Uuid, String, i64)> = tx.row(
+        "SELECT s.state, s.attempts, s.verb, r.uid, r.state, r.flow FROM step s JOIN request r ON r.id = s.id >> 8
+         WHERE s.id = ?1",
+        [id],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)),
+    )?;
+    let Some((state, attempts, verb, uid, request_state, flow)) = found else { return Ok(None) };
+    let request_state = State::from_word(&request_state);
+    Ok(Some(Running { state, attempts, verb: from_word(&verb)?, uid, request_state, flow }))
+}
+
 /// Whether the request ended by it.
 fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, JournalError> {
     let id = settled.step.0;
     let request = id >> 8;
-    let current: Option<(String, u32, String)> =
-        tx.row("SELECT state, attempts, verb FROM step WHERE id = ?1", [id], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    let Some((state, attempts, verb)) = current else { return Ok(false) };
+    let Some(Running { state, attempts, verb, uid, request_state, flow }) = running(tx, id)? else { return Ok(false) };
     if state != "running" || attempts != settled.attempt {
         tracing::warn!(step = id, %state, attempts, attempt = settled.attempt, "an outcome came for an attempt that is not running; it is not recorded");
         return Ok(false);
     }
-    let verb: Verb = from_word(&verb)?;
     let now = tx.micros();
     match &settled.settlement {
         Settlement::Done { proof, external_id, note, sealed } => {
@@ -352,17 +377,17 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
                    uncertain = 0 WHERE id = ?1",
                 (id, now, proof.map(Proof::as_str), note),
             )?;
-            let uid: uuid::Uuid = tx
-                .row("SELECT uid FROM request WHERE id = ?1", [request], |row| row.get(0))?
-                .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
             tx.event(
                 uid.as_bytes(),
                 "done",
                 &serde_json::json!({"verb": verb.as_str(), "lane": lane, "attempt": attempts, "proof": proof}),
             )?;
             close::done(tx, request, lane, verb, *proof, external_id.as_deref(), sealed.as_deref())?;
-            close::settle_withdrawal(tx, request)?;
-            advance(tx, request)
+            if request_state == Some(State::Withdrawing) {
+                close::settle_withdrawal(tx, request)?;
+                return advance(tx, request);
+            }
+            advance_from(tx, request, request_state, flow)
         }
         Settlement::Retry { due, fault } => {
             tx.run(
