@@ -93,9 +93,11 @@ impl Intake {
         failure
     }
 
+    /// Open, unless the spool itself has a trouble that only a person can mend (a directory that cannot be read, say).
     fn open(&self) {
-        self.health.set_intake(Ok(()));
-        self.admitter.metrics.set_intake_open(true);
+        let troubles = self.admitter.spool.troubles();
+        self.admitter.metrics.set_intake_open(troubles.is_empty());
+        self.health.set_intake(if troubles.is_empty() { Ok(()) } else { Err(troubles.join("; ")) });
     }
 
     /// Says why nothing is taken, and waits a little before the next look.

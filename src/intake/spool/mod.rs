@@ -22,6 +22,7 @@ mod name;
 mod outcome;
 mod queue;
 mod reject;
+mod remover;
 mod signers;
 mod take;
 
@@ -33,11 +34,13 @@ pub use outcome::OutcomeKey;
 pub use reject::{Rejected, Rejection};
 pub use take::{Bad, Dropped, Seen, Taken};
 
+use crate::config::source::SignatureRule;
 use crate::config::{SourceConfig, SpoolConfig};
 use desk::{Desk, Lease};
 use layout::Source;
 use look::Look;
 use nix::fcntl::Flock;
+use remover::Remover;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -57,6 +60,7 @@ pub struct Spool {
     desk: Arc<Desk>,
     stage_number: AtomicU64,
     rejecting: Mutex<()>,
+    remover: Remover,
     _lock: Flock<File>,
 }
 
@@ -86,6 +90,20 @@ impl Spool {
         layout::problems(config, sources)
     }
 
+    /// For each source that requires signatures: its allowed-signers file, or what is wrong with it, in sentences. Reads only.
+    pub fn look_at_signers(sources: &[SourceConfig]) -> Vec<Result<String, String>> {
+        let required = sources.iter().filter(|source| source.signature == SignatureRule::Required);
+        let look = |source: &SourceConfig| {
+            let path = source.allowed_signers.as_deref()?;
+            let said = |what: String| format!("source {}: {what}", source.name);
+            Some(match signers::SignersFile::new(path).current() {
+                Ok(allowed) => Ok(said(format!("{} has {} signers", path.display(), allowed.signers().len()))),
+                Err(problem) => Err(said(problem)),
+            })
+        };
+        required.filter_map(look).collect()
+    }
+
     /// Opens the spool: makes what is missing of `incoming/`, `incoming/SOURCE/`, `accepted/`, `rejected/` and `outcome/`,
     /// removes its own temporaries, and puts back what a crash caught on its way out.
     ///
@@ -105,6 +123,7 @@ impl Spool {
             desk: Arc::default(),
             stage_number: AtomicU64::new(0),
             rejecting: Mutex::new(()),
+            remover: Remover::start(&config.path.join(layout::GONE))?,
             _lock: lock,
         };
         spool.restore_leaving()?;
