@@ -63,7 +63,7 @@ impl Intake {
             let mut small = small.into_iter().peekable();
             while small.peek().is_some() && !self.shutdown.is_cancelled() {
                 let group: Vec<Candidate> = small.by_ref().take(GROUP).collect();
-                match admit(&self.admitter, group).await {
+                match self.admit_group(group).await {
                     Ok(()) => self.open(),
                     Err(postponed) => self.close(&postponed.to_string()).await,
                 }
@@ -72,6 +72,25 @@ impl Intake {
         }
         self.health.set_intake(Err("akund is ending".into()));
         while large.join_next().await.is_some() {}
+    }
+
+    /// Admits a group of files; where that fails for something that does not pass by itself, each alone, so that one file
+    /// does not keep the others out.
+    async fn admit_group(&self, group: Vec<Candidate>) -> Result<(), Postponed> {
+        let whole = admit(&self.admitter, group.clone()).await;
+        let Err(Postponed::Journal(error)) = &whole else { return whole };
+        if error.may_pass() || group.len() < 2 {
+            return whole;
+        }
+        let mut failure = Ok(());
+        for candidate in group {
+            let name = candidate.name();
+            if let Err(postponed) = admit(&self.admitter, vec![candidate]).await {
+                tracing::error!(file = name, %postponed, "a file stays where it is and is tried again");
+                failure = Err(postponed);
+            }
+        }
+        failure
     }
 
     /// Open, unless the spool itself has a trouble that only a person can mend (a directory that cannot be read, say).

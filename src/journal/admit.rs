@@ -235,8 +235,10 @@ fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, 
     let named = record.account.address.as_ref().map(|a| a.as_str());
     let named = named.or(record.account.username.as_ref().map(|u| u.as_str()));
     if let Some(name) = named
-        && let Some((account, state)) = account_by_name(tx, name)?
+        && let Some((account, state, made_for)) = account_by_name(tx, name)?
     {
+        let (procedure, by) = made_for;
+        facts.other_holder = by != holder(&procedure, &record.applicant.identifier);
         facts.account = Some(account);
         facts.account_state = Some(state);
     }
@@ -261,13 +263,16 @@ fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>
     )
 }
 
-fn account_by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<(Account, String)>, JournalError> {
-    let found: Option<(String, String)> = tx.row(
-        "SELECT a.account, a.state FROM name n JOIN account a ON a.uid = n.account WHERE n.name = ?1",
+/// An account, its state, and for whom it was made: the procedure and the digest of [`holder`].
+type Registered = (Account, String, (String, [u8; 32]));
+
+fn account_by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Registered>, JournalError> {
+    let found: Option<(String, String, (String, [u8; 32]))> = tx.row(
+        "SELECT a.account, a.state, a.procedure, a.holder FROM name n JOIN account a ON a.uid = n.account WHERE n.name = ?1",
         [name],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?))),
     )?;
-    found.map(|(account, state)| Ok((serde_json::from_str(&account)?, state))).transpose()
+    found.map(|(account, state, made_for)| Ok((serde_json::from_str(&account)?, state, made_for))).transpose()
 }
 
 /// Finds a holder's other accounts without keeping the identifier beside them.

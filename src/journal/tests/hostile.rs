@@ -274,3 +274,34 @@ async fn a_commit_of_nothing_does_not_make_an_unwritable_journal_writable() {
     assert!(f.journal.carry_out_orders(vec![]).await.is_ok(), "with room it goes on by itself");
     assert!(f.journal.writable().borrow().is_ok());
 }
+
+#[tokio::test]
+async fn the_judge_learns_that_an_account_was_made_for_another_identifier() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    for (identifier, other) in [("1", false), ("2", true), ("", true)] {
+        let mut reset = about(&format!("r{identifier}"), Action::Reset, "a@x.id");
+        reset.applicant.identifier = identifier.into();
+        let admission = Admission {
+            digest: [1; 32],
+            row: 1,
+            names: Vec::new(),
+            live: Vec::new(),
+            not_permitted: Vec::new(),
+            record: reset,
+        };
+        let submission = Submission {
+            source: "local".into(),
+            name: identifier.into(),
+            sha256: [3; 32],
+            evidence: String::new(),
+            bulk: false,
+        };
+        let look = move |admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp| {
+            assert_eq!(facts.other_holder, other, "{identifier:?}");
+            decide(admission, facts, uid, now)
+        };
+        f.journal.admit(submission, vec![admission], Arc::new(look)).await.unwrap();
+    }
+}
