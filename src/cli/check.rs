@@ -55,7 +55,6 @@ async fn look(config: &Config) -> Vec<Line> {
     }
     lines.extend(bad("configuration", problems));
     lines.extend(bad("spool", Spool::problems(&config.spool, &config.source)));
-    lines.extend(found("signers", Spool::look_at_signers(&config.source)));
     lines.push(journal(config));
     lines.push(key(config));
     match wiring::templates(config) {
@@ -90,7 +89,7 @@ async fn look(config: &Config) -> Vec<Line> {
 /// Opened for reading if it is there.
 fn journal(config: &Config) -> Line {
     let path = &config.journal.path;
-    let (good, said) = match path.exists().then(|| Reader::open(path)) {
+    let (good, said) = match path.exists().then(|| Reader::open_untouched(path)) {
         None => (true, format!("{} will be made at the first start", path.display())),
         Some(Ok(_)) => (true, format!("{} can be read", path.display())),
         Some(Err(error)) => (false, error.to_string()),
