@@ -94,3 +94,18 @@ fn a_mistake_in_the_configuration_is_shown_where_it_is() {
     assert!(said.contains("lisen") && said.contains("listen") && said.contains("akund.toml"), "{said}");
     assert_eq!(site.json(&["check"])["exit"], 78);
 }
+
+#[test]
+fn a_server_that_is_down_is_unavailable_and_no_mistake_in_the_configuration() {
+    let site = Site::new();
+    let config = fs::read_to_string(site.config()).unwrap();
+    // A port that was free a moment ago, on a loopback address of its own.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (rest, _) = config.split_once("[channel.email]").unwrap();
+    let smtp = format!(
+        "[channel.email]\nkind = \"smtp\"\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nfrom = \"a@example.org\"\n"
+    );
+    fs::write(site.config(), format!("{rest}{smtp}")).unwrap();
+    let said = site.exits(69, &["check"]);
+    assert!(said.contains(&port.to_string()) && said.contains("✗ channel email"), "{said}");
+}

@@ -141,6 +141,22 @@ fn exit_1_is_a_negative_answer() {
 }
 
 #[test]
+fn an_order_of_roots_is_recorded_as_roots_although_the_journal_is_akunds() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let state = site.at("state");
+    let files = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.chain([site.here.clone(), site.at(""), state.clone()]) {
+        nix::unistd::chown(&path, Some(nobody.uid), None).unwrap();
+    }
+    site.exits(75, &["pause", "email", "--reason", "test"]);
+    let db = Connection::open(site.at("state/journal.db")).unwrap();
+    let login: String = db.query_row("SELECT login FROM orders", [], |row| row.get(0)).unwrap();
+    assert_ne!(login, "nobody");
+}
+
+#[test]
 fn every_command_prints_one_json_document() {
     let site = Site::new();
     assert!(site.json(&["list"])["error"].is_string(), "a failure is a document, too");
