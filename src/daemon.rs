@@ -238,6 +238,11 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     let channels = wiring::channels(config).map_err(bad)?;
     let site = Arc::new(wiring::site_of(config));
     let procedures = wiring::procedures(config, &site).map_err(bad)?;
+    // The key is made beside the journal, and so before it.
+    if let Some(dir) = config.journal.path.parent() {
+        crate::durable::make_dir(dir, 0o750)
+            .map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
+    }
     let (credentials, file) = wiring::key_places(config);
     let key = SealingKey::load_or_make(credentials.as_deref(), &file).map_err(EndError::Config)?;
     let spool = Spool::open(&config.spool, &config.source).map_err(|error| match error.kind() {
@@ -265,10 +270,6 @@ async fn open_journal(
     // A large journal may take long to migrate.
     systemd::extend_timeout(Duration::from_secs(600));
     tokio::task::spawn_blocking(move || {
-        if let Some(dir) = options.path.parent() {
-            crate::durable::make_dir(dir, 0o750)
-                .map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
-        }
         Journal::open(&options, move |moment| match moment {
             Moment::Begins => beat.busy(),
             Moment::Failed => beat.idle(),

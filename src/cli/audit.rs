@@ -22,12 +22,20 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Find a changed, removed, inserted or cut-off event.
+    #[command(after_help = "\
+Examples:
+  akund audit verify
+  akund audit verify --head 1042:9f2c…   a head kept from an outcome document or the system journal")]
     Verify {
         /// A head that was kept outside, SEQ:HASH: finds a record that was cut off or rewritten as a whole.
         #[arg(long, value_name = "SEQ:HASH")]
         head: Option<Head>,
     },
     /// Show events, of one request or the last ones.
+    #[command(after_help = "\
+Examples:
+  akund audit show --most 20
+  akund audit show B-12/Un.03/2026")]
     Show {
         /// PROCEDURE:ID@REVISION; without it, all.
         request: Option<String>,

@@ -52,14 +52,10 @@ pub fn on_lane(common: &Common, verb: OrderVerb, args: &OnLane) -> Result<Exit, 
 
 fn order(common: &Common, config: &Config, verb: OrderVerb, argument: &str, reason: &str) -> Result<Exit, Failure> {
     let path = &config.journal.path;
+    // Who gives the order, before the process becomes somebody else.
+    let (login_uid, login) = (login_uid(), login_name());
     become_owner(path)?;
-    let new = NewOrder {
-        login_uid: login_uid(),
-        login: login_name(),
-        verb,
-        argument: argument.to_owned(),
-        reason: reason.to_owned(),
-    };
+    let new = NewOrder { login_uid, login, verb, argument: argument.to_owned(), reason: reason.to_owned() };
     let number = orders::place(path, &new)?;
     let woken = wake(&config.control.socket);
     let result = orders::result(path, number)?;

@@ -156,7 +156,17 @@ fn hand_in(config: &Config, source: &str, name: &str, file: &Path, bytes: &[u8])
             std::io::ErrorKind::AlreadyExists => Exit::TryAgain,
             _ => Exit::InputOutput,
         };
-        Failure::new(exit, format!("{}: {error}", dir.display()))
+        let advice = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                "; only members of the directory's group may hand requests in there"
+            }
+            std::io::ErrorKind::NotFound if source == LOCAL => "; `akund run` makes it at its first start",
+            std::io::ErrorKind::NotFound => {
+                "; `akund run` makes it at a start with this [[source]] in its configuration"
+            }
+            _ => "",
+        };
+        Failure::new(exit, format!("{} cannot be written to: {error}{advice}", dir.display()))
     };
     let path = dir.join(name);
     if path.exists() {

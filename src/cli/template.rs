@@ -20,6 +20,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Render a notice with sample values, as an applicant would get it.
+    #[command(after_help = "\
+Examples:
+  akund template preview credentials
+  akund template preview refusal --language en")]
     Preview {
         /// credentials, refusal, redirect, form, incomplete, conflict or changed.
         #[arg(value_parser = kind)]
