@@ -5,8 +5,11 @@
 //! for reading only and may be translated.
 #![allow(clippy::unwrap_used)] // clippy.toml's exception does not reach the helper functions of an integration test
 
-use akund::config::Config;
+use akund::config::{self, Config};
+use akund::daemon::wiring::site_of;
 use akund::intake::record;
+use akund::model::{AccountUid, Facts, Verb};
+use akund::procedure::{self, Procedure};
 use std::fs;
 use std::path::Path;
 
@@ -34,15 +37,25 @@ fn both_readmes_show_the_same_commands_and_records() {
 }
 
 #[test]
-fn every_record_shown_is_accepted_as_it_stands() {
+fn every_record_shown_is_permitted_by_the_shipped_procedure() {
+    let generic = Procedure::parse("generic.toml", &read("config/procedures/generic.toml"))
+        .unwrap_or_else(|report| panic!("{report}"));
+    let site = site_of(&config::load::from_text(&read("config/akund.toml"), Path::new("/etc/akund")).unwrap());
+    let facts = Facts { source: "local".into(), ..Facts::default() };
+    let now = "2026-11-21T08:00:00+07:00".parse().unwrap();
     for name in READMES {
         let mut seen = 0;
         for (line, block) in blocks(&read(name)).into_iter().filter(|(_, block)| block.kind == "record") {
             let file = format!("readme.{}", block.language);
             let parsed = record::parse(&file, block.body.as_bytes(), &|_| None)
-                .unwrap_or_else(|problems| panic!("{name}:{line}: {problems:?}"));
-            for row in parsed.rows {
-                row.record.unwrap_or_else(|problems| panic!("{name}:{line}: {problems:?}"));
+                .unwrap_or_else(|problems| panic!("{name}:{line}: {problems}"));
+            assert_eq!(parsed.report(), "", "{name}:{line}");
+            for record in parsed.rows.into_iter().map(|row| row.record.unwrap()) {
+                assert_eq!(record.key.procedure, generic.name(), "{name}:{line}");
+                let uid = AccountUid(uuid::Uuid::now_v7());
+                let judged = procedure::decide(&record, &generic, &site, &facts, uid, now);
+                assert_eq!(judged.verdict.as_str(), "permit", "{name}:{line}: {:?}", judged.verdict);
+                assert!(judged.plan.iter().any(|step| step.verb == Verb::Deliver), "{name}:{line} hands nothing over");
                 seen += 1;
             }
         }
