@@ -12,11 +12,11 @@ use crate::admission::{Admitter, SharedProcedures};
 use crate::config::Config;
 use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
-use crate::journal::{Journal, JournalError, OpenOptions};
+use crate::journal::{Journal, JournalError, Moment, OpenOptions};
 use crate::lane::deliver::{ChannelWorker, SharedTemplates};
 use crate::lane::{self, Context, Worker, mint::Minter, retry::Policy, target::TargetWorker};
 use crate::model::Verb;
-use crate::observe::{health::Health, http, metrics::Metrics, pulse::Pulse, systemd};
+use crate::observe::{health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, systemd};
 use crate::procedure::Site;
 use crate::secret::seal::SealingKey;
 use crate::target::Target;
@@ -31,6 +31,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// A commit that takes longer is not moving, and the watchdog is no longer fed.
+const LONGEST_COMMIT: Duration = Duration::from_secs(120);
 
 /// Why the daemon did not start, or ended without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +117,8 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     let metrics = Metrics::new();
     let pulse = Pulse::new();
     let health = Health::new(pulse.clone());
-    let (journal, writer) = open_journal(&config, &metrics).await?;
+    let beat = pulse.register("the journal", LONGEST_COMMIT);
+    let (journal, writer) = open_journal(&config, &metrics, beat).await?;
     journal.bind_key(opened.key.key_id()).await.map_err(|error| EndError::Config(error.to_string()))?;
     journal.lived(LifeEvent::Started).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
 
@@ -250,7 +254,11 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     })
 }
 
-async fn open_journal(config: &Config, metrics: &Metrics) -> Result<(Journal, std::thread::JoinHandle<()>), EndError> {
+async fn open_journal(
+    config: &Config,
+    metrics: &Metrics,
+    beat: Beat,
+) -> Result<(Journal, std::thread::JoinHandle<()>), EndError> {
     let options = OpenOptions { path: config.journal.path.clone() };
     let metrics = metrics.clone();
     // A large journal may take long to migrate.
@@ -260,8 +268,15 @@ async fn open_journal(config: &Config, metrics: &Metrics) -> Result<(Journal, st
             crate::durable::make_dir(dir, 0o750)
                 .map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
         }
-        Journal::open(&options, move |commit| metrics.journal_commit(commit.took, commit.operations))
-            .map_err(|error| EndError::Unavailable(error.to_string()))
+        Journal::open(&options, move |moment| match moment {
+            Moment::Begins => beat.busy(),
+            Moment::Failed => beat.idle(),
+            Moment::Committed(commit) => {
+                beat.idle();
+                metrics.journal_commit(commit.took, commit.operations);
+            }
+        })
+        .map_err(|error| EndError::Unavailable(error.to_string()))
     })
     .await
     .map_err(|error| EndError::Failed(error.to_string()))?

@@ -1,10 +1,13 @@
 //! `akund check`
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::config::Config;
 use crate::daemon::wiring;
 use crate::intake::spool::Spool;
+use crate::journal::read::Reader;
+use crate::secret::seal::SealingKey;
 use crate::target::Finding;
 use clap::Args as ClapArgs;
 use serde::Serialize;
@@ -33,9 +36,9 @@ pub fn run(common: &Common, _args: &Args) -> Result<Exit, Failure> {
         output::json(&lines)?;
     } else {
         for line in &lines {
-            println!("{} {}: {}", if line.good { "✓" } else { "✗" }, line.part, line.said.trim_end());
+            say!("{} {}: {}", if line.good { "✓" } else { "✗" }, line.part, line.said.trim_end());
         }
-        println!("{}", if good { "all is in order" } else { "something must be mended first" });
+        say!("{}", if good { "all is in order" } else { "something must be mended first" });
     }
     Ok(if good { Exit::Good } else { Exit::Config })
 }
@@ -52,11 +55,14 @@ async fn look(config: &Config) -> Vec<Line> {
     }
     lines.extend(bad("configuration", problems));
     lines.extend(bad("spool", Spool::problems(&config.spool, &config.source)));
+    lines.extend(found("signers", Spool::look_at_signers(&config.source)));
+    lines.push(journal(config));
+    lines.push(key(config));
     match wiring::templates(config) {
         Ok(_) => lines.push(good("templates", "every notice renders in every language".into())),
         Err(problems) => lines.extend(bad("templates", problems)),
     }
-    let targets = wiring::targets(config).unwrap_or_else(|problems| {
+    let targets = wiring::targets_untouched(config).unwrap_or_else(|problems| {
         lines.extend(bad("targets", problems));
         Vec::new()
     });
@@ -79,6 +85,27 @@ async fn look(config: &Config) -> Vec<Line> {
         lines.extend(found(&format!("channel {}", open.channel.name()), open.channel.check().await));
     }
     lines
+}
+
+/// Opened for reading if it is there.
+fn journal(config: &Config) -> Line {
+    let path = &config.journal.path;
+    let (good, said) = match path.exists().then(|| Reader::open(path)) {
+        None => (true, format!("{} will be made at the first start", path.display())),
+        Some(Ok(_)) => (true, format!("{} can be read", path.display())),
+        Some(Err(error)) => (false, error.to_string()),
+    };
+    Line { part: "journal".into(), good, said }
+}
+
+fn key(config: &Config) -> Line {
+    let (credentials, file) = wiring::key_places(config);
+    let (good, said) = match SealingKey::look(credentials.as_deref(), &file) {
+        Ok(Some(key)) => (true, format!("{} can be read", key.key_id())),
+        Ok(None) => (true, format!("{} will be made at the first start", file.display())),
+        Err(problem) => (false, problem),
+    };
+    Line { part: "key".into(), good, said }
 }
 
 fn found(part: &str, findings: Vec<Finding>) -> Vec<Line> {

@@ -1,6 +1,7 @@
 //! `akund template`
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::daemon::wiring;
 use crate::model::NoticeKind;
@@ -47,7 +48,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
             "subject": rendered.subject, "text": rendered.text.expose(), "html": rendered.html.as_ref().map(|html| html.expose()),
         }))?;
     } else {
-        println!("Subject: {}\n\n{}", rendered.subject, rendered.text.expose());
+        say!("Subject: {}\n\n{}", rendered.subject, rendered.text.expose());
     }
     Ok(Exit::Good)
 }

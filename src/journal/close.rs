@@ -174,18 +174,14 @@ fn next_for_account(tx: &mut Tx<'_>, account: Option<uuid::Uuid>) -> Result<(), 
 }
 
 /// Begins a withdrawal: what is not in flight is cancelled; what may have been made gets its undo steps, last made first.
+///
+/// What a change, reset, suspension … has done at a target cannot be undone: how it was before is not known. It is therefore
+/// not withdrawn while it still moves. Once it is stuck it may be: it would keep every later request for the account waiting.
 pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    let action: String = tx
-        .row("SELECT action FROM request WHERE id = ?1", [request], |row| row.get(0))?
+    let (action, state): (String, String) = tx
+        .row("SELECT action, state FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
         .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
-    let touched: i64 = tx
-        .row(
-            "SELECT count(*) FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND verb = 'apply' AND attempts > 0",
-            [request],
-            |row| row.get(0),
-        )?
-        .unwrap_or(0);
-    if touched > 0 && action != Action::Create.as_str() {
+    if stays_as_it_is(tx, request)? && state != State::Stuck.as_str() {
         return Err(JournalError::Refused(format!(
             "a {action} that has reached a target cannot be taken back; hand in a new request that says how the account shall be"
         )));
@@ -193,6 +189,17 @@ pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError
     tx.move_request(request, Move::Withdraw, "order")?;
     steps::cancel(tx, request)?;
     settle_withdrawal(tx, request)
+}
+
+/// Whether a request other than a create has reached a target: withdrawing it leaves that as it is.
+pub(super) fn stays_as_it_is(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
+    let reached: Option<i64> = tx.row(
+        "SELECT s.id FROM step s JOIN request r ON r.id = s.id >> 8 WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255
+           AND s.verb = 'apply' AND s.attempts > 0 AND r.action <> 'create' LIMIT 1",
+        [request],
+        |row| row.get(0),
+    )?;
+    Ok(reached.is_some())
 }
 
 fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
@@ -205,24 +212,30 @@ fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
         .unwrap_or(0))
 }
 
+/// Whether a withdrawal has come as far as its undo steps.
+pub(super) fn undo_is_planned(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
+    let planned: Option<i64> = tx.row(
+        "SELECT id FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'undo' LIMIT 1",
+        [request],
+        |row| row.get(0),
+    )?;
+    Ok(planned.is_some())
+}
+
 /// Of a request that is being withdrawn: once nothing is in flight, plans the undo steps.
 pub(super) fn settle_withdrawal(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     let state: Option<String> = tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?;
     if state.as_deref() != Some(State::Withdrawing.as_str()) {
         return Ok(());
     }
-    let planned: Option<i64> = tx.row(
-        "SELECT id FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'undo' LIMIT 1",
-        [request],
-        |row| row.get(0),
-    )?;
-    if planned.is_some() || running(tx, request)? > 0 {
+    if undo_is_planned(tx, request)? || running(tx, request)? > 0 {
         return Ok(());
     }
     steps::cancel(tx, request)?;
     let touched: Vec<(String, String)> = tx.rows(
-        "SELECT lane, detail FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND verb = 'apply' AND attempts > 0
-         ORDER BY id DESC",
+        "SELECT s.lane, s.detail FROM step s JOIN request r ON r.id = s.id >> 8
+         WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.verb = 'apply' AND s.attempts > 0 AND r.action = 'create'
+         ORDER BY s.id DESC",
         [request],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;

@@ -30,7 +30,7 @@ pub use admit::{Admission, Admitted, Submission};
 pub use chain::Head;
 pub use state::State;
 pub use steps::{Claim, Settled, Settlement, Turn};
-pub use writer::{Journal, OpenOptions};
+pub use writer::{Journal, Moment, OpenOptions};
 
 use std::path::PathBuf;
 

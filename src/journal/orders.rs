@@ -190,12 +190,19 @@ fn one(
     match verb {
         OrderVerb::Retry => retry(tx, request)?,
         OrderVerb::Release => release(tx, request, &state, hold.as_deref())?,
+        // What is being undone already is not begun anew: its stuck undo step is tried again.
+        OrderVerb::Withdraw if close::undo_is_planned(tx, request)? => retry(tx, request)?,
         OrderVerb::Withdraw => close::withdraw(tx, request)?,
         OrderVerb::Pause | OrderVerb::Unpause => {}
     }
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
-    Ok((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now")))
+    let rest = if verb == OrderVerb::Withdraw && close::stays_as_it_is(tx, request)? {
+        "; what it has done at a target stays: hand in a new request that says how the account shall be"
+    } else {
+        ""
+    };
+    Ok((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}")))
 }
 
 fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {

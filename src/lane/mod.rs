@@ -16,7 +16,7 @@ pub mod target;
 
 use crate::journal::{Claim, Journal, JournalError, Settled, Settlement, Turn};
 use crate::model::{Fault, FaultClass, Proof};
-use crate::observe::metrics::{Metrics, NoticeResult, StepResult};
+use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
 use crate::observe::pulse::{Beat, Pulse};
 use crate::target::Answer;
 use jiff::Timestamp;
@@ -148,8 +148,12 @@ impl Slot {
     async fn turn(&self, settled: &mut Vec<Settled>, most: usize) -> Result<Option<Turn>, JournalError> {
         let settled = Arc::new(std::mem::take(settled));
         loop {
+            let begun = Instant::now();
             match self.context.journal.turn(self.worker.lane(), settled.clone(), most).await {
-                Ok(turn) => return Ok(Some(turn)),
+                Ok(turn) => {
+                    self.context.metrics.lane_spent(self.worker.lane(), LanePart::Journal, begun.elapsed());
+                    return Ok(Some(turn));
+                }
                 Err(error) if error.may_pass() => {
                     self.beat.idle();
                     if self.context.shutdown.is_cancelled() {
@@ -172,6 +176,7 @@ impl Slot {
         let missing = || Err(Fault::unknown("the target gave no answer for this step; this is a fault of akund"));
         answers.resize_with(claims.len(), missing);
         let took = begun.elapsed();
+        self.context.metrics.lane_spent(self.worker.lane(), LanePart::Work, took);
         self.count_transient(&answers);
         self.context.metrics.batch(self.worker.lane(), claims.len());
         claims.iter().zip(answers).map(|(claim, answer)| self.settle(claim, answer, took)).collect()

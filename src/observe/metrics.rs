@@ -82,6 +82,25 @@ impl OrderResult {
     }
 }
 
+/// What a lane's slot spends its time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LanePart {
+    /// At the target or channel.
+    Work,
+    /// Recording what was done and claiming what is next.
+    Journal,
+}
+
+impl LanePart {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Journal => "journal",
+        }
+    }
+}
+
 /// What became of a file that was handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileResult {
@@ -121,6 +140,7 @@ struct Inner {
     step_attempts: Counters<2>,
     step_seconds: Histograms<2>,
     batch_size: Histograms<1>,
+    lane_seconds: Family<Labels<2>, Counter<f64, AtomicU64>>,
     lane_stuck: Gauges,
     lane_ready: Gauges,
     lane_paused: Gauges,
@@ -196,6 +216,11 @@ impl Metrics {
                 Histograms::new_with_constructor(step_buckets),
             ),
             batch_size: r.add("batch_size", "Steps in a batch", Histograms::new_with_constructor(size_buckets)),
+            lane_seconds: r.add(
+                "lane_seconds",
+                "Time that a lane's slots spent, by part: work, at the target or channel; journal, recording and claiming",
+                Family::default(),
+            ),
             lane_ready: r.add("lane_ready", "Steps that wait in a lane", Family::default()),
             lane_stuck: r.add("lane_stuck", "Steps of a lane that need a person", Family::default()),
             lane_paused: r.add("lane_paused", "Whether a lane is paused", Family::default()),
@@ -267,6 +292,12 @@ impl Metrics {
     /// A batch was claimed.
     pub fn batch(&self, lane: &str, steps: usize) {
         self.0.batch_size.get_or_create(&[("lane", lane.into())]).observe(steps as f64);
+    }
+
+    /// A lane's slot spent time on a batch: `journal` to claim it and to record it, `work` at the target or channel.
+    pub fn lane_spent(&self, lane: &str, part: LanePart, took: Duration) {
+        let labels = [("lane", lane.into()), ("part", part.as_str().into())];
+        self.0.lane_seconds.get_or_create(&labels).inc_by(took.as_secs_f64());
     }
 
     /// What waits in a lane: how many steps, and since when the oldest.
@@ -368,6 +399,7 @@ mod tests {
         m.step_attempted("mail", Verb::Apply, None, Duration::from_millis(5));
         m.step_attempted("mail", Verb::Prove, Some(FaultClass::Transient), Duration::from_secs(7_200));
         m.batch("mail", 200);
+        m.lane_spent("mail", LanePart::Work, Duration::from_millis(5));
         m.set_lane_ready("mail", 12, Some(Timestamp::now() - Duration::from_secs(90)));
         m.set_lane_ready("hotspot", 0, None);
         m.set_lane_paused("mail", true);

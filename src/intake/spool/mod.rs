@@ -34,6 +34,7 @@ pub use outcome::OutcomeKey;
 pub use reject::{Rejected, Rejection};
 pub use take::{Bad, Dropped, Seen, Taken};
 
+use crate::config::source::SignatureRule;
 use crate::config::{SourceConfig, SpoolConfig};
 use desk::{Desk, Lease};
 use layout::Source;
@@ -87,6 +88,20 @@ impl Spool {
     /// What is wrong with the configuration, in sentences; touches nothing but the user database.
     pub fn problems(config: &SpoolConfig, sources: &[SourceConfig]) -> Vec<String> {
         layout::problems(config, sources)
+    }
+
+    /// For each source that requires signatures: its allowed-signers file, or what is wrong with it, in sentences. Reads only.
+    pub fn look_at_signers(sources: &[SourceConfig]) -> Vec<Result<String, String>> {
+        let required = sources.iter().filter(|source| source.signature == SignatureRule::Required);
+        let look = |source: &SourceConfig| {
+            let path = source.allowed_signers.as_deref()?;
+            let said = |what: String| format!("source {}: {what}", source.name);
+            Some(match signers::SignersFile::new(path).current() {
+                Ok(allowed) => Ok(said(format!("{} has {} signers", path.display(), allowed.signers().len()))),
+                Err(problem) => Err(said(problem)),
+            })
+        };
+        required.filter_map(look).collect()
     }
 
     /// Opens the spool: makes what is missing of `incoming/`, `incoming/SOURCE/`, `accepted/`, `rejected/` and `outcome/`,
