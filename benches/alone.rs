@@ -84,5 +84,9 @@ fn idle(daemon: &Daemon, seconds: usize) {
             println!("  {name:<42} {woken:>9}");
         }
     }
-    println!("  all {} threads {:>33}   (expected: those of one rescan of the spool, which comes every 30 s)", after.len(), all);
+    println!(
+        "  all {} threads {:>33}   (expected: those of one rescan of the spool, which comes every 30 s)",
+        after.len(),
+        all
+    );
 }

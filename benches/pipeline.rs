@@ -61,7 +61,10 @@ impl Form {
 /// Cost per request must not grow with their number.
 fn growth(sizes: &[usize]) {
     println!("\n== cost per request, one CSV file; hashing is measured beside each");
-    println!("{:>10} {:>12} {:>14} {:>14} {:>20}", "requests", "wall ms", "processor ms", "hashing ms", "wall / first wall");
+    println!(
+        "{:>10} {:>12} {:>14} {:>14} {:>20}",
+        "requests", "wall ms", "processor ms", "hashing ms", "wall / first wall"
+    );
     let mut first = None;
     for requests in sizes {
         let round = Round::run(Form::Bulk, *requests);
@@ -139,7 +142,12 @@ impl Round {
         let per = |time: Duration| time.as_secs_f64() * 1e3 / self.requests as f64;
         let processor = self.user + self.system;
         let hashing = (self.hashing_before + self.hashing_after) / 2;
-        println!("ended: {}; ready after {:.0} ms; peak {} KiB", self.states, self.ready.as_secs_f64() * 1e3, self.peak_kib);
+        println!(
+            "ended: {}; ready after {:.0} ms; peak {} KiB",
+            self.states,
+            self.ready.as_secs_f64() * 1e3,
+            self.peak_kib
+        );
         println!("{:<44} {:>9} {:>12}", "", "s", "ms/request");
         let row = |name: &str, time: Duration| {
             println!("{name:<44} {:>9.2} {:>12.3}", time.as_secs_f64(), per(time));
@@ -147,10 +155,7 @@ impl Round {
         row("from start to all done", self.wall);
         row("hashing alone, before", self.hashing_before);
         row("hashing alone, after", self.hashing_after);
-        row(
-            &format!("the disk alone: {} commits, {} files", self.disk.commits, self.disk.files),
-            self.disk.took,
-        );
+        row(&format!("the disk alone: {} commits, {} files", self.disk.commits, self.disk.files), self.disk.took);
         row("processor, user", self.user);
         row("processor, system", self.system);
         for (name, time) in self.threads.iter().filter(|(_, time)| *time > processor / 100) {
@@ -179,9 +184,8 @@ impl Round {
         for lane in ["credentials", "mail", "radius", "email"] {
             let batches = self.samples.get(&format!("akund_batch_size_count{{lane=\"{lane}\"}}"));
             let steps = self.samples.get(&format!("akund_batch_size_sum{{lane=\"{lane}\"}}"));
-            let spent = |part: &str| {
-                self.samples.get(&format!("akund_lane_seconds_total{{lane=\"{lane}\",part=\"{part}\"}}"))
-            };
+            let spent =
+                |part: &str| self.samples.get(&format!("akund_lane_seconds_total{{lane=\"{lane}\",part=\"{part}\"}}"));
             println!(
                 "{lane:<12} {batches:>10} {:>10.1} {:>12.2} {:>12.2}",
                 steps / batches,
@@ -227,7 +231,11 @@ fn disk(site: &Site, form: Form, requests: usize, samples: &Samples) -> Disk {
     std::fs::create_dir(&scratch).unwrap();
     let begun = Instant::now();
     append(&scratch.join("journal.db"), commits, size("state/journal.db"));
-    append(&scratch.join("targets.db"), target_commits, size("targets/mail/mail.db") + size("targets/radius/radius.db"));
+    append(
+        &scratch.join("targets.db"),
+        target_commits,
+        size("targets/mail/mail.db") + size("targets/radius/radius.db"),
+    );
     files(&scratch, "evidence", evidence, EVIDENCE_GROUP, 500);
     files(&scratch, "outcome", requests, OUTCOME_GROUP, 4_000);
     files(&scratch, "message", requests, MESSAGE_GROUP, 6_000);
@@ -237,9 +245,7 @@ fn disk(site: &Site, form: Form, requests: usize, samples: &Samples) -> Disk {
 /// So many commits with full sync, which add up to so many bytes.
 fn append(path: &Path, commits: usize, bytes: usize) {
     let database = Connection::open(path).unwrap();
-    database
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (b BLOB)")
-        .unwrap();
+    database.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (b BLOB)").unwrap();
     let each = vec![7_u8; bytes / commits.max(1)];
     let mut insert = database.prepare("INSERT INTO t VALUES (?1)").unwrap();
     for _ in 0..commits {

@@ -47,6 +47,10 @@ fn fill(site: &Site, requests: usize) {
     std::thread::sleep(Duration::from_millis(1100));
     let mut daemon = site.start();
     daemon.until_done(requests as u64);
-    println!("filled in {:.0} s; peak {} KiB", daemon.begun.elapsed().as_secs_f64(), watch::status_kib(daemon.pid(), "VmHWM"));
+    println!(
+        "filled in {:.0} s; peak {} KiB",
+        daemon.begun.elapsed().as_secs_f64(),
+        watch::status_kib(daemon.pid(), "VmHWM")
+    );
     daemon.stop();
 }

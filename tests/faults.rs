@@ -8,13 +8,13 @@ mod once;
 
 #[path = "faults/crash.rs"]
 mod crash;
-#[path = "faults/smtp.rs"]
-mod smtp;
-#[path = "faults/tamper.rs"]
-mod tamper;
 #[path = "faults/disk.rs"]
 mod disk;
 #[path = "faults/life.rs"]
 mod life;
 #[path = "faults/secrets.rs"]
 mod secrets;
+#[path = "faults/smtp.rs"]
+mod smtp;
+#[path = "faults/tamper.rs"]
+mod tamper;

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 const GIVEN: [&str; 10] = ["Adi", "Budi", "Citra", "Dewi", "Eko", "Fitri", "Gilang", "Hana", "Indra", "Joko"];
 const SYLLABLES: [&str; 20] = [
-    "ba", "ci", "da", "en", "fa", "gu", "ha", "in", "ja", "ku", "la", "mi", "na", "on", "pa", "ra", "su", "ti", "wa", "yu",
+    "ba", "ci", "da", "en", "fa", "gu", "ha", "in", "ja", "ku", "la", "mi", "na", "on", "pa", "ra", "su", "ti", "wa",
+    "yu",
 ];
 
 /// A name for each two numbers.

@@ -80,9 +80,13 @@ fn dies_and_finishes(work: &Work, places: &[&str]) -> bool {
 
 fn dies_at(places: &[&[&str]]) {
     let work = Work::mixed();
-    each(places.iter().copied(), |places| places.join(", then "), |places| {
-        assert!(dies_and_finishes(&work, places), "it never came to {}", places[0]);
-    });
+    each(
+        places.iter().copied(),
+        |places| places.join(", then "),
+        |places| {
+            assert!(dies_and_finishes(&work, places), "it never came to {}", places[0]);
+        },
+    );
 }
 
 #[test]
@@ -140,9 +144,13 @@ fn a_death_around_a_commit_of_many_is_followed_by_the_rest_of_the_work() {
         .flat_map(|place| numbers.map(|number| format!("{place}:{number}")))
         .collect();
     let work = Work::mixed();
-    each(&places, |place| (*place).clone(), |place| {
-        assert!(dies_and_finishes(&work, &[place]), "it never came to {place}");
-    });
+    each(
+        &places,
+        |place| (*place).clone(),
+        |place| {
+            assert!(dies_and_finishes(&work, &[place]), "it never came to {place}");
+        },
+    );
 }
 
 /// The journal of one request is cut at each of its commits.
@@ -153,15 +161,19 @@ fn a_death_before_or_after_any_commit_of_one_request_is_followed_by_its_end() {
         // The first commit that is never reached; it comes, for the work ends.
         let end = AtomicUsize::new(usize::MAX);
         let tried = AtomicUsize::new(0);
-        each(1..200_usize, |number| format!("{place}:{number}"), |number| {
-            if *number > end.load(Ordering::Relaxed) {
-                return;
-            }
-            tried.fetch_add(1, Ordering::Relaxed);
-            if !dies_and_finishes(&work, &[&format!("{place}:{number}")]) {
-                end.fetch_min(*number, Ordering::Relaxed);
-            }
-        });
+        each(
+            1..200_usize,
+            |number| format!("{place}:{number}"),
+            |number| {
+                if *number > end.load(Ordering::Relaxed) {
+                    return;
+                }
+                tried.fetch_add(1, Ordering::Relaxed);
+                if !dies_and_finishes(&work, &[&format!("{place}:{number}")]) {
+                    end.fetch_min(*number, Ordering::Relaxed);
+                }
+            },
+        );
         assert!(end.into_inner() < 199, "one request takes more commits than were tried");
         assert!(tried.into_inner() > 10, "one request takes more commits than that");
     }

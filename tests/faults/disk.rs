@@ -14,7 +14,9 @@ struct Disk {
 impl Disk {
     fn mount(at: PathBuf, size: &str) -> Self {
         std::fs::create_dir_all(&at).unwrap();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=0755"), "akund-test"]).arg(&at));
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0755"), "akund-test"])
+            .arg(&at));
         Self { at }
     }
 

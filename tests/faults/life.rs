@@ -58,9 +58,7 @@ fn a_reload_keeps_the_old_procedure_if_the_new_one_is_bad_and_running_plans_keep
 
     assert_eq!(site.told(&["unpause", "email"]).0, 0);
     site.until_rest(3);
-    let signed = |name: &str| {
-        mailbox::notices(&site).iter().filter(|notice| notice.text.contains(name)).count()
-    };
+    let signed = |name: &str| mailbox::notices(&site).iter().filter(|notice| notice.text.contains(name)).count();
     assert_eq!((signed("Universitas Contoh"), signed("Universitas Baru")), (2, 1));
     daemon.terminate();
 }

@@ -118,7 +118,10 @@ fn check_register(site: &Site) {
     assert_eq!(count(&journal, "SELECT count(*) FROM account WHERE state = 'active'"), done);
     assert_eq!(count(&journal, "SELECT count(*) FROM account WHERE state = 'reserved'"), 0);
     assert_eq!(
-        count(&journal, "SELECT count(*) FROM name WHERE account NOT IN (SELECT uid FROM account WHERE state = 'active')"),
+        count(
+            &journal,
+            "SELECT count(*) FROM name WHERE account NOT IN (SELECT uid FROM account WHERE state = 'active')"
+        ),
         0
     );
     let open = "SELECT count(*) FROM step s JOIN request r ON r.id = s.id >> 8
@@ -158,11 +161,19 @@ fn check_accounts(site: &Site) {
         let text = |key: &str| document["account"][key].as_str().unwrap().to_owned();
         let password = Secret::new(notice.password().unwrap());
         let stored: String = mail
-            .query_row("SELECT password FROM mailboxes WHERE uid = ?1 AND address = ?2", (text("uid"), text("address")), |row| row.get(0))
+            .query_row(
+                "SELECT password FROM mailboxes WHERE uid = ?1 AND address = ?2",
+                (text("uid"), text("address")),
+                |row| row.get(0),
+            )
             .unwrap();
         assert!(hash::verify(&password, &stored, Scheme::Sha512Crypt), "the notice has another password than mail");
         let stored: String = radius
-            .query_row("SELECT value FROM radcheck WHERE username = ?1 AND attribute = 'Crypt-Password'", [text("username")], |row| row.get(0))
+            .query_row(
+                "SELECT value FROM radcheck WHERE username = ?1 AND attribute = 'Crypt-Password'",
+                [text("username")],
+                |row| row.get(0),
+            )
             .unwrap();
         assert!(hash::verify(&password, &stored, Scheme::Sha512Crypt), "the notice has another password than radius");
     }

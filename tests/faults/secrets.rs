@@ -60,10 +60,13 @@ fn the_search_sees_through_each_disguise() {
         b"kk7E%2Dm5nt%2DEaDD%2DrDnp".to_vec(),
         utf16.iter().flat_map(|unit| unit.to_le_bytes()).collect(),
         utf16.iter().flat_map(|unit| unit.to_be_bytes()).collect(),
-        password.bytes().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02X}");
-            hex
-        }).into_bytes(),
+        password
+            .bytes()
+            .fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02X}");
+                hex
+            })
+            .into_bytes(),
     ];
     hidden.extend((0..6).map(|before| STANDARD.encode(format!("{}{password}tail", "z".repeat(before))).into_bytes()));
     for bytes in &hidden {
@@ -108,7 +111,9 @@ fn a_password_is_found_in_the_outbox_and_nowhere_else() {
     for page in ["/metrics", "/healthz", "/readyz"] {
         seen.insert(page.to_owned(), daemon.get(page).1.into_bytes());
     }
-    for command in [&["list", "--json", "--most", "99"][..], &["audit", "show", "--json"], &["show", "BAIK/0", "--json"]] {
+    for command in
+        [&["list", "--json", "--most", "99"][..], &["audit", "show", "--json"], &["show", "BAIK/0", "--json"]]
+    {
         seen.insert(command.join(" "), site.akund(command).stdout);
     }
     daemon.terminate();
@@ -120,7 +125,11 @@ fn a_password_is_found_in_the_outbox_and_nowhere_else() {
     assert_eq!(passwords.len(), 38, "one password for each account");
     for notice in &notices {
         let bytes = std::fs::read(&notice.file).unwrap();
-        assert_eq!(found(&passwords, &bytes), Vec::from_iter(notice.password().map(str::to_owned)), "its own and no other");
+        assert_eq!(
+            found(&passwords, &bytes),
+            Vec::from_iter(notice.password().map(str::to_owned)),
+            "its own and no other"
+        );
     }
     assert!(seen.keys().any(|name| name.ends_with("journal.db-wal")), "the journal's WAL was looked at");
     assert!(site.log().contains("a request was received"), "the log was looked at");
