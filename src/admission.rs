@@ -227,9 +227,6 @@ impl Admitter {
         let site = self.site.clone();
         Arc::new(move |admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp| {
             let record = &admission.record;
-            if !admission.not_permitted.is_empty() {
-                return procedure::refuse_by_source(admission.not_permitted.clone());
-            }
             match procedures.get(&record.key.procedure) {
                 Some(procedure) => procedure::decide(record, procedure, &site, facts, uid, now),
                 None => procedure::decide_unknown_procedure(record),

@@ -143,14 +143,15 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         EndError::Unavailable(format!("[control] socket {}: {error}", config.control.socket.display()))
     })?;
 
+    let control = Control { journal: journal.clone(), metrics: metrics.clone(), lanes: names };
+    // Before any lane claims: a pause that was ordered while akund was down holds from the start.
+    control.carry_out().await;
     let mut lanes = JoinSet::new();
     for worker in workers {
         let context = context.clone();
         lanes.spawn(async move { ("a lane", lane::run(worker, context).await.map_err(|error| error.to_string())) });
     }
     let mut tasks = JoinSet::new();
-    let control = Control { journal: journal.clone(), metrics: metrics.clone(), lanes: names };
-    control.carry_out().await;
     spawn(&mut tasks, "the control socket", {
         let shutdown = stages.rest.clone();
         async move {

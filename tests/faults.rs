@@ -12,6 +12,8 @@ mod crash;
 mod disk;
 #[path = "faults/life.rs"]
 mod life;
+#[path = "faults/malformed.rs"]
+mod malformed;
 #[path = "faults/secrets.rs"]
 mod secrets;
 #[path = "faults/smtp.rs"]

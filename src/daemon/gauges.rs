@@ -54,19 +54,18 @@ impl Gauges {
         Ok(())
     }
 
-    /// One line for `systemctl status`.
+    /// One line for `systemctl status`. Asked for after every group of files: it must not count what has ended.
     pub fn status(&self) -> String {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        match reader.counts() {
+        match reader.open_counts() {
             Ok(counts) => {
                 let of = |wanted: State| counts.iter().find(|(word, _)| word == wanted.as_str()).map_or(0, |(_, n)| *n);
                 format!(
-                    "takes requests; {} working, {} waiting, {} held, {} stuck, {} done",
+                    "takes requests; {} working, {} waiting, {} held, {} stuck",
                     of(State::Working),
                     of(State::Waiting),
                     of(State::Held),
-                    of(State::Stuck),
-                    of(State::Done)
+                    of(State::Stuck)
                 )
             }
             Err(error) => format!("takes requests; {error}"),

@@ -5,7 +5,7 @@ use super::steps::{self, step_id};
 use super::tx::Tx;
 use super::{Journal, JournalError};
 use crate::model::verdict::Judgement;
-use crate::model::{Account, AccountUid, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
+use crate::model::{Account, AccountUid, Action, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub struct Admission {
     pub names: Vec<String>,
     /// Which of them live targets know: name, target, and the uid that marks it as akund's, if any.
     pub live: Vec<(String, String, Option<AccountUid>)>,
-    /// Set where the source may not ask for this: judged without looking further.
+    /// Why the source may not ask for this, where it may not: it is then rejected, and becomes no request.
     pub not_permitted: Vec<String>,
 }
 
@@ -181,8 +181,13 @@ fn admit_one(
     let record = &admission.record;
     let before = earlier(tx, &record.key)?;
     let replaced = match standing(&record.key, &admission.digest, &before) {
-        Ok(place) => place.map(|place| &before[place]),
         Err(Admitted::Duplicate { state }) => return Ok(Admitted::Duplicate { state }),
+        // Must not take a request's id, nor another request's place.
+        _ if !admission.not_permitted.is_empty() => {
+            tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": 1}))?;
+            return Ok(Admitted::Rejected(admission.not_permitted.join("; ")));
+        }
+        Ok(place) => place.map(|place| &before[place]),
         Err(other) => {
             tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": 1}))?;
             return Ok(other);
@@ -197,7 +202,8 @@ fn admit_one(
     let proposed = AccountUid(Uuid::now_v7());
     let now = tx.now;
     let judgement = decide(admission, &facts, proposed, now);
-    let admitted = insert(tx, submission, submission_id, admission, &judgement)?;
+    let base = facts.account.as_ref().filter(|_| record.action != Action::Create);
+    let admitted = insert(tx, submission, submission_id, admission, &judgement, base)?;
     if let Some(old) = replaced {
         tx.run("UPDATE request SET replaced_by = ?2 WHERE id = ?1", (old.id, admitted.0))?;
         tx.event(old.uid.as_bytes(), "replaced", &serde_json::json!({"by": admitted.1}))?;
@@ -283,6 +289,7 @@ fn insert(
     submission_id: i64,
     admission: &Admission,
     judgement: &Judgement,
+    base: Option<&Account>,
 ) -> Result<(i64, RequestUid, State), JournalError> {
     let record = &admission.record;
     let uid = Uuid::now_v7();
@@ -328,7 +335,7 @@ fn insert(
             id,
             salt,
             serde_json::to_string(record)?,
-            judgement_to_store(judgement)?,
+            judgement_to_store(judgement, base)?,
             grant.map(|g| serde_json::to_string(&g.account)).transpose()?,
         ),
     )?;
@@ -359,10 +366,11 @@ fn insert(
     Ok((id, RequestUid(uid), state))
 }
 
-/// Verdict, checklist and notices; the plan stands in `step`, the texts in `texts`.
-fn judgement_to_store(judgement: &Judgement) -> Result<String, JournalError> {
+/// Verdict and checklist, and the account as it was in the register (see [`super::rebase`]); the plan stands in `step`, the
+/// texts in `texts`.
+fn judgement_to_store(judgement: &Judgement, base: Option<&Account>) -> Result<String, JournalError> {
     Ok(serde_json::to_string(&serde_json::json!({
-        "verdict": judgement.verdict, "checklist": judgement.checklist,
+        "verdict": judgement.verdict, "checklist": judgement.checklist, "base": base,
     }))?)
 }
 

@@ -20,6 +20,7 @@ pub mod life;
 pub mod orders;
 pub mod outcome;
 pub mod read;
+mod rebase;
 pub mod schema;
 pub mod state;
 pub mod steps;

@@ -139,6 +139,19 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// How many requests are in each state that is not an end; costs nothing for those that have ended.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn open_counts(&self) -> Result<Vec<(String, u64)>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT state, count(*) FROM request
+             WHERE state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn') GROUP BY state",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, count(row, 1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// How many requests are not ended, without counting those that are.
     ///
     /// # Errors

@@ -71,8 +71,8 @@ CREATE TABLE account (
   holder BLOB NOT NULL, account TEXT NOT NULL, created_at INTEGER NOT NULL, ends_at INTEGER) STRICT, WITHOUT ROWID;
 CREATE INDEX account_holder ON account(holder);
 
--- Addresses, aliases and user names, each held by one account.
-CREATE TABLE name (name TEXT PRIMARY KEY, account BLOB NOT NULL) STRICT, WITHOUT ROWID;
+-- Addresses, aliases and user names, each held by one account, and the request that took it.
+CREATE TABLE name (name TEXT PRIMARY KEY, account BLOB NOT NULL, request INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX name_account ON name(account);
 
 -- Where an account stands.

@@ -248,7 +248,8 @@ impl Writer {
                 }
             };
             let mut batch: Vec<Job> = first.into_iter().collect();
-            if batch.is_empty() {
+            // That a turn which changed nothing was committed does not show that something can be written.
+            if self.writable.borrow().is_err() {
                 batch.push(Box::new(|tx| {
                     let _ = tx.map(|tx| tx.savepoint(|tx| tx.touch()));
                     Box::new(|_| ())

@@ -119,15 +119,30 @@ impl Site {
 
     /// Starts the daemon with these variables, and does not wait.
     pub fn spawn(&self, environment: &[(&str, &str)]) -> Daemon {
-        let mut child = self
-            .program()
-            .arg("run")
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = self.program();
+        command.arg("run").envs(environment.iter().copied());
+        self.launch(command)
+    }
+
+    /// Starts the daemon so that permissions hold for it, even where the tests run as root.
+    pub fn spawn_unprivileged(&self) -> Daemon {
+        if !nix::unistd::geteuid().is_root() {
+            return self.spawn(&[]);
+        }
+        let program = self.program();
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-dac_override,-dac_read_search", "--"]).arg(program.get_program());
+        for (name, value) in program.get_envs() {
+            assert!(value.is_none());
+            command.env_remove(name);
+        }
+        command.args(program.get_args()).arg("run");
+        self.launch(command)
+    }
+
+    fn launch(&self, mut command: Command) -> Daemon {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
         let (log, stderr) = (self.log.clone(), child.stderr.take().unwrap());
         let begins = log.text.lock().unwrap().len();
         let reader = std::thread::spawn(move || {

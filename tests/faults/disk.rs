@@ -123,7 +123,16 @@ fn a_disk_that_fills_up_in_the_midst_of_a_bulk_file_loses_nothing() {
 struct Immutable<'a>(Vec<&'a Path>);
 
 impl<'a> Immutable<'a> {
-    fn make(paths: Vec<&'a Path>) -> Self {
+    fn make(site: &Site, paths: Vec<&'a Path>) -> Self {
+        let probe = site.path("state/probe");
+        let mut open = std::fs::File::create(&probe).unwrap();
+        let probed = Immutable(vec![&probe]);
+        probed.flag("+i");
+        assert!(
+            open.write_all(b"x").is_err(),
+            "the temporary directory is on ext4, xfs or btrfs (TMPDIR), which know chattr +i"
+        );
+        drop(probed);
         let made = Self(paths);
         made.flag("+i");
         made
@@ -148,7 +157,7 @@ fn a_journal_that_becomes_read_only_stops_the_work_until_it_is_writable_again() 
     site.drop_in("pertama.toml", records::good("PERTAMA/1", "pertama"));
     site.until_rest(1);
     let wal = site.path("state/journal.db-wal");
-    let read_only = Immutable::make(vec![&site.journal, &wal]);
+    let read_only = Immutable::make(&site, vec![&site.journal, &wal]);
     says_that_the_journal_is_unwritable(&site, &daemon, "I/O error");
     drop(read_only);
     site.until_rest(2);

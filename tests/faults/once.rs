@@ -39,11 +39,14 @@ impl Work {
         Self { files, expected, rivals, rejected: vec!["30-mahasiswa.csv"] }
     }
 
-    /// One request.
+    /// One request, and a file that is none.
     pub fn single() -> Self {
-        let files = vec![("satu.toml".to_owned(), records::good("SATU/1", "satu"))];
+        let files = vec![
+            ("rusak.toml".to_owned(), "akund = 1\nid = \"RUSAK/1\"\n".to_owned()),
+            ("satu.toml".to_owned(), records::good("SATU/1", "satu")),
+        ];
         let expected = BTreeMap::from([(records::key("SATU/1"), "done")]);
-        Self { files, expected, rivals: Vec::new(), rejected: Vec::new() }
+        Self { files, expected, rivals: Vec::new(), rejected: vec!["rusak.toml"] }
     }
 
     /// A bulk file of this many good rows.
@@ -67,7 +70,7 @@ pub fn kept_heads(site: &Site) -> BTreeSet<String> {
 pub fn check(site: &Site, work: &Work, kept: &BTreeSet<String>) {
     check_states(site, work);
     check_spool(site, work);
-    check_register(site);
+    check_register(site, work);
     check_accounts(site);
     check_audit(site, kept);
     assert!(!site.log().contains("panicked at"), "{}", site.log());
@@ -111,7 +114,7 @@ fn check_spool(site: &Site, work: &Work) {
 }
 
 /// The journal's own books agree: no secret is kept, no reservation left over, every request received and ended once.
-fn check_register(site: &Site) {
+fn check_register(site: &Site, work: &Work) {
     let journal = rusqlite::Connection::open(&site.journal).unwrap();
     let done = count(&journal, "SELECT count(*) FROM request WHERE state = 'done'");
     assert_eq!(count(&journal, "SELECT count(*) FROM secret"), 0, "sealed passwords are kept after the end");
@@ -138,6 +141,8 @@ fn check_register(site: &Site) {
         count(&journal, "SELECT count(*) FROM event WHERE kind = 'received'"),
         count(&journal, "SELECT count(*) FROM request")
     );
+    let rejected = count(&journal, "SELECT count(*) FROM event WHERE kind = 'rejected'");
+    assert!(rejected <= work.rejected.len(), "a rejection stands in the record twice");
 }
 
 /// Each account is at each target once, opens with the password in its one notice, and nothing else is there.
