@@ -5,6 +5,7 @@
 //!
 //! Every round measures, one after the other: hashing alone, the pipeline, the disk alone, hashing alone again. What other
 //! programs do to the machine meanwhile falls on all of them alike; compare within a round, and rounds with each other.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod support;
 
@@ -66,7 +67,10 @@ impl Form {
 /// Cost per request must not grow with their number.
 fn growth(sizes: &[usize]) {
     println!("\n== cost per request, one CSV file; hashing is measured beside each");
-    println!("{:>10} {:>12} {:>14} {:>14} {:>20}", "requests", "wall ms", "processor ms", "hashing ms", "wall / first wall");
+    println!(
+        "{:>10} {:>12} {:>14} {:>14} {:>20}",
+        "requests", "wall ms", "processor ms", "hashing ms", "wall / first wall"
+    );
     let (mut first, mut done) = (None, Vec::new());
     for requests in sizes {
         let round = Round::run(Form::Bulk, *requests);
@@ -155,7 +159,12 @@ impl Round {
         let processor = self.user + self.system;
         let hashing = (self.hashing_before.wall + self.hashing_after.wall) / 2;
         let hashing_processor = (self.hashing_before.processor + self.hashing_after.processor) / 2;
-        println!("ended: {}; ready after {:.0} ms; peak {} KiB", self.states, self.ready.as_secs_f64() * 1e3, self.peak_kib);
+        println!(
+            "ended: {}; ready after {:.0} ms; peak {} KiB",
+            self.states,
+            self.ready.as_secs_f64() * 1e3,
+            self.peak_kib
+        );
         println!("{:<44} {:>9} {:>12}", "", "s", "ms/request");
         let row = |name: &str, time: Duration| {
             println!("{name:<44} {:>9.2} {:>12.3}", time.as_secs_f64(), per(time));
@@ -163,10 +172,7 @@ impl Round {
         row("from start to all done", self.wall);
         row("hashing alone, before", self.hashing_before.wall);
         row("hashing alone, after", self.hashing_after.wall);
-        row(
-            &format!("the disk alone: {} commits, {} files", self.disk.commits, self.disk.files),
-            self.disk.took,
-        );
+        row(&format!("the disk alone: {} commits, {} files", self.disk.commits, self.disk.files), self.disk.took);
         row("processor, hashing alone", hashing_processor);
         row("processor, user", self.user);
         row("processor, system", self.system);
@@ -183,7 +189,10 @@ impl Round {
             slowest.as_secs_f64() / self.wall.as_secs_f64()
         );
         // Other programs on the machine take time from both, but processor time from neither.
-        println!("hashing's share of the processor time: {:.2}", hashing_processor.as_secs_f64() / processor.as_secs_f64());
+        println!(
+            "hashing's share of the processor time: {:.2}",
+            hashing_processor.as_secs_f64() / processor.as_secs_f64()
+        );
     }
 
     /// Time of the lanes' slots, which overlap each other.
@@ -198,9 +207,8 @@ impl Round {
         for lane in ["credentials", "mail", "radius", "email"] {
             let batches = self.samples.get(&format!("akund_batch_size_count{{lane=\"{lane}\"}}"));
             let steps = self.samples.get(&format!("akund_batch_size_sum{{lane=\"{lane}\"}}"));
-            let spent = |part: &str| {
-                self.samples.get(&format!("akund_lane_seconds_total{{lane=\"{lane}\",part=\"{part}\"}}"))
-            };
+            let spent =
+                |part: &str| self.samples.get(&format!("akund_lane_seconds_total{{lane=\"{lane}\",part=\"{part}\"}}"));
             println!(
                 "{lane:<12} {batches:>10} {:>10.1} {:>12.2} {:>12.2}",
                 steps / batches,
@@ -251,7 +259,11 @@ fn disk(site: &Site, form: Form, requests: usize, samples: &Samples) -> Disk {
     std::fs::create_dir(&scratch).unwrap();
     let begun = Instant::now();
     append(&scratch.join("journal.db"), commits, size("state/journal.db"));
-    append(&scratch.join("targets.db"), target_commits, size("targets/mail/mail.db") + size("targets/radius/radius.db"));
+    append(
+        &scratch.join("targets.db"),
+        target_commits,
+        size("targets/mail/mail.db") + size("targets/radius/radius.db"),
+    );
     files(&scratch, "evidence", evidence, EVIDENCE_GROUP, 500);
     files(&scratch, "outcome", requests, OUTCOME_GROUP, 4_000);
     files(&scratch, "message", requests, MESSAGE_GROUP, 6_000);
@@ -261,9 +273,7 @@ fn disk(site: &Site, form: Form, requests: usize, samples: &Samples) -> Disk {
 /// So many commits with full sync, which add up to so many bytes.
 fn append(path: &Path, commits: usize, bytes: usize) {
     let database = Connection::open(path).unwrap();
-    database
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (b BLOB)")
-        .unwrap();
+    database.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (b BLOB)").unwrap();
     let each = vec![7_u8; bytes / commits.max(1)];
     let mut insert = database.prepare("INSERT INTO t VALUES (?1)").unwrap();
     for _ in 0..commits {

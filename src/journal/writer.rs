@@ -1,6 +1,6 @@
 //! The one writer: a thread that commits what has gathered in one transaction.
 //!
-//! An operation is a closure over [`Tx`]. The writer begins a transaction, runs every operation that waits (each in a
+//! An operation is a closure over `Tx`. The writer begins a transaction, runs every operation that waits (each in a
 //! savepoint, so that one that fails takes nothing of another with it), commits with one sync, and only then
 //! answers all of them. If the commit fails, all of them failed.
 //!
