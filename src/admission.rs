@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio_util::sync::CancellationToken;
 
 /// The procedures in force; a reload puts new ones in their place.
 pub type SharedProcedures = Arc<RwLock<Arc<Procedures>>>;
@@ -48,6 +49,9 @@ pub enum Postponed {
         /// Its words.
         cause: String,
     },
+    /// akund ends in the midst of a large file: the rest is admitted at the next start.
+    #[error("akund is ending")]
+    Ending,
     /// A fault of akund's own.
     #[error("{0}")]
     Internal(String),
@@ -70,6 +74,8 @@ pub struct Admitter {
     pub sources: Arc<BTreeMap<String, SourceConfig>>,
     /// Counts.
     pub metrics: Metrics,
+    /// Cancelled when nothing more is to be taken.
+    pub ending: CancellationToken,
 }
 
 /// One file on its way, with what was read of it.
@@ -98,6 +104,9 @@ impl Admitter {
         let mut readings = blocking(move || read(&spool, files, &rules)).await??;
         crate::crash::point("evidence-kept");
         for window in windows(&readings) {
+            if self.ending.is_cancelled() {
+                return Err(Postponed::Ending);
+            }
             self.admit_window(&mut readings, &window, &procedures).await?;
         }
         crate::crash::point("admitted");

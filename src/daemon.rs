@@ -134,7 +134,10 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     let workers = workers(&config, &opened);
     let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
     let gauges = Gauges::open(&journal, &metrics, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
-    gauges.warn_of_orphans();
+    for lane in gauges.orphans() {
+        // Nothing is in flight there any more: an operator may withdraw what waits.
+        journal.recover(&lane, false).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
+    }
     let listener = TcpListener::bind(config.http.listen)
         .await
         .map_err(|error| EndError::Unavailable(format!("[http] listen {}: {error}", config.http.listen)))?;
@@ -190,6 +193,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
             opened.spool.sources().map(|source| (source.name.clone(), source.clone())).collect::<BTreeMap<_, _>>(),
         ),
         metrics: metrics.clone(),
+        ending: stages.intake.clone(),
     };
     let arrivals = Arrivals::new(opened.spool.clone());
     spawn(&mut tasks, "the spool", {

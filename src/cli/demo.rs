@@ -55,12 +55,19 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         let running = daemon::start(config.clone()).await?;
         let shutdown = running.shutdown.clone();
         let http = running.http;
-        let served = tokio::spawn(Running::until_ended(running));
+        let mut served = tokio::spawn(Running::until_ended(running));
         if !common.json {
             say!("akund runs in {}; its health is at http://{http}/healthz\n", dir.display());
         }
         hand_in(&config, &samples)?;
-        let ended = until_ended(&config, &samples, common.json).await?;
+        let ended = tokio::select! {
+            ended = until_ended(&config, &samples, common.json) => ended?,
+            // Ctrl-C, or a part of the daemon ended.
+            ended = &mut served => {
+                ended.map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))??;
+                return Ok(Exit::Negative);
+            }
+        };
         let wrong = tell(common, &config, &samples, &ended)?;
         if args.exit {
             shutdown.cancel();

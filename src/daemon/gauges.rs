@@ -72,13 +72,14 @@ impl Gauges {
         }
     }
 
-    /// Steps whose target or channel is no longer configured wait for ever: say so.
-    pub fn warn_of_orphans(&self) {
+    /// Lanes with open steps whose target or channel is no longer configured. They wait for ever: said once, here.
+    pub fn orphans(&self) -> Vec<String> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        for lane in reader.lanes_with_open_steps().unwrap_or_default() {
-            if !self.lanes.contains(&lane) {
-                tracing::error!(%lane, "requests wait for a target or channel that is no longer configured; configure it again, or withdraw them");
-            }
+        let mut lanes = reader.lanes_with_open_steps().unwrap_or_default();
+        lanes.retain(|lane| !self.lanes.contains(lane));
+        for lane in &lanes {
+            tracing::error!(%lane, "requests wait for a target or channel that is no longer configured; configure it again, or withdraw them");
         }
+        lanes
     }
 }

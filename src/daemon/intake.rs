@@ -7,7 +7,9 @@ use crate::intake::spool::{Arrivals, Bad, Candidate, Dropped, Taken};
 use crate::observe::health::Health;
 use crate::observe::systemd;
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,7 @@ impl Intake {
     /// Runs until shutdown; what was taken by then is admitted.
     pub async fn run(self, mut arrivals: Arrivals) {
         let mut large: JoinSet<()> = JoinSet::new();
+        let turns = Arc::new(Semaphore::new(LARGE_AT_ONCE));
         self.open();
         loop {
             let candidates = tokio::select! {
@@ -48,11 +51,9 @@ impl Intake {
             let (small, big): (Vec<_>, Vec<_>) =
                 candidates.into_iter().partition(|candidate| candidate.size() <= LARGE);
             for candidate in big {
-                while large.len() >= LARGE_AT_ONCE {
-                    large.join_next().await;
-                }
-                let admitter = self.admitter.clone();
+                let (admitter, turns) = (self.admitter.clone(), turns.clone());
                 large.spawn(async move {
+                    let _turn = turns.acquire_owned().await;
                     if let Err(postponed) = admit(&admitter, vec![candidate]).await {
                         tracing::error!(%postponed, "a file stays where it is and is tried again");
                         tokio::time::sleep(AGAIN).await;

@@ -235,7 +235,7 @@ fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, 
     let named = record.account.address.as_ref().map(|a| a.as_str());
     let named = named.or(record.account.username.as_ref().map(|u| u.as_str()));
     if let Some(name) = named
-        && let Some((account, state, made_for)) = account_by_name(tx, name)?
+        && let Some((account, state, made_for)) = account_by_name(tx, name, &record.key.procedure)?
     {
         let (procedure, by) = made_for;
         facts.other_holder = by != holder(&procedure, &record.applicant.identifier);
@@ -266,10 +266,12 @@ fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>
 /// An account, its state, and for whom it was made: the procedure and the digest of [`holder`].
 type Registered = (Account, String, (String, [u8; 32]));
 
-fn account_by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Registered>, JournalError> {
+/// The account that has a name, if it was made by this procedure: another one's approvals do not reach it.
+fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Option<Registered>, JournalError> {
     let found: Option<(String, String, (String, [u8; 32]))> = tx.row(
-        "SELECT a.account, a.state, a.procedure, a.holder FROM name n JOIN account a ON a.uid = n.account WHERE n.name = ?1",
-        [name],
+        "SELECT a.account, a.state, a.procedure, a.holder FROM name n JOIN account a ON a.uid = n.account
+         WHERE n.name = ?1 AND a.procedure = ?2",
+        [name, procedure],
         |row| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?))),
     )?;
     found.map(|(account, state, made_for)| Ok((serde_json::from_str(&account)?, state, made_for))).transpose()

@@ -229,7 +229,12 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
         return Ok(());
     }
     let now = tx.micros();
-    tx.run("UPDATE step SET state = 'ready' WHERE lane = ?1 AND state = 'retry' AND due <= ?2", (lane, now))?;
+    // A step that waited for its retry is served as if it came now, whatever the clock stood at before a restart.
+    let turn_now = tx.turn(lane, 0);
+    tx.run(
+        "UPDATE step SET state = 'ready', turn = min(turn, ?3) WHERE lane = ?1 AND state = 'retry' AND due <= ?2",
+        (lane, now, turn_now),
+    )?;
     let ready: Vec<(i64, i64)> = tx.rows(
         "SELECT id, turn FROM step WHERE lane = ?1 AND state = 'ready' ORDER BY turn, id LIMIT ?2",
         (lane, i64::try_from(most).unwrap_or(i64::MAX)),

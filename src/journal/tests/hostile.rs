@@ -305,3 +305,38 @@ async fn the_judge_learns_that_an_account_was_made_for_another_identifier() {
         f.journal.admit(submission, vec![admission], Arc::new(look)).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_account_is_not_reached_through_another_procedure() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    for procedure in ["p", "q"] {
+        let mut suspend = record(&format!("{procedure}-2"), "a@x.id");
+        suspend.action = Action::Suspend;
+        suspend.key.procedure = procedure.into();
+        let admission = Admission {
+            digest: [9; 32],
+            row: 1,
+            names: Vec::new(),
+            live: Vec::new(),
+            not_permitted: Vec::new(),
+            record: suspend,
+        };
+        let submission = Submission {
+            source: "local".into(),
+            name: format!("{procedure}.toml"),
+            sha256: [9; 32],
+            evidence: String::new(),
+            bulk: false,
+        };
+        let note = seen.clone();
+        let decide = move |admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp| {
+            note.lock().unwrap().push(facts.account.is_some());
+            decide(admission, facts, uid, now)
+        };
+        f.journal.admit(submission, vec![admission], Arc::new(decide)).await.ok();
+    }
+    assert_eq!(*seen.lock().unwrap(), [true, false]);
+}
