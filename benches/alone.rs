@@ -1,6 +1,7 @@
 //! One request alone, from drop to handed over, with the time of each step; and how often an idle daemon wakes up.
 //!
 //! `cargo bench --bench alone [-- --requests N] [--idle-seconds N]`
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod support;
 

@@ -5,6 +5,7 @@
 //!
 //! Every round measures, one after the other: hashing alone, the pipeline, the disk alone, hashing alone again. What other
 //! programs do to the machine meanwhile falls on all of them alike; compare within a round, and rounds with each other.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod support;
 

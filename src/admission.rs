@@ -14,10 +14,12 @@ use crate::procedure::{self, Procedure, Site};
 use crate::target::Target;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use sha2::Digest;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio_util::sync::CancellationToken;
 
 /// The procedures in force; a reload puts new ones in their place.
 pub type SharedProcedures = Arc<RwLock<Arc<Procedures>>>;
@@ -47,6 +49,9 @@ pub enum Postponed {
         /// Its words.
         cause: String,
     },
+    /// akund ends in the midst of a large file: the rest is admitted at the next start.
+    #[error("akund is ending")]
+    Ending,
     /// A fault of akund's own.
     #[error("{0}")]
     Internal(String),
@@ -69,6 +74,8 @@ pub struct Admitter {
     pub sources: Arc<BTreeMap<String, SourceConfig>>,
     /// Counts.
     pub metrics: Metrics,
+    /// Cancelled when nothing more is to be taken.
+    pub ending: CancellationToken,
 }
 
 /// One file on its way, with what was read of it.
@@ -97,6 +104,9 @@ impl Admitter {
         let mut readings = blocking(move || read(&spool, files, &rules)).await??;
         crate::crash::point("evidence-kept");
         for window in windows(&readings) {
+            if self.ending.is_cancelled() {
+                return Err(Postponed::Ending);
+            }
             self.admit_window(&mut readings, &window, &procedures).await?;
         }
         crate::crash::point("admitted");
@@ -143,6 +153,7 @@ impl Admitter {
 
     /// Gives back to the submitter what could not be accepted of a file.
     async fn finish(&self, reading: Reading) -> Result<Dropped, Postponed> {
+        let submission = submission(&reading);
         let Reading { file, parsed, .. } = reading;
         let (result, bad_rows, report, problems) = match parsed {
             Err(problems) => (FileResult::Rejected, None, problems.to_string(), problems.count()),
@@ -152,7 +163,7 @@ impl Admitter {
                 (result, parsed.bad_rows_file(), parsed.report(), bad)
             }
         };
-        let file = if problems > 0 { self.reject(file, bad_rows, report, problems).await? } else { file };
+        let file = if problems > 0 { self.reject(file, submission, bad_rows, report, problems).await? } else { file };
         self.metrics.intake_file(&file.source, result);
         Ok(file)
     }
@@ -227,9 +238,6 @@ impl Admitter {
         let site = self.site.clone();
         Arc::new(move |admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp| {
             let record = &admission.record;
-            if !admission.not_permitted.is_empty() {
-                return procedure::refuse_by_source(admission.not_permitted.clone());
-            }
             match procedures.get(&record.key.procedure) {
                 Some(procedure) => procedure::decide(record, procedure, &site, facts, uid, now),
                 None => procedure::decide_unknown_procedure(record),
@@ -241,6 +249,7 @@ impl Admitter {
     async fn reject(
         &self,
         file: Dropped,
+        submission: Submission,
         bad_rows: Option<Vec<u8>>,
         reason: String,
         problems: usize,
@@ -255,7 +264,9 @@ impl Admitter {
             (file, kept)
         })
         .await?;
-        self.rejected(&file.source, problems, kept?).await?;
+        for kept in kept? {
+            self.rejected(submission.clone(), problems, &kept).await?;
+        }
         Ok(file)
     }
 
@@ -272,17 +283,24 @@ impl Admitter {
         .await?;
         for (file, kept) in files.iter().zip(kept?) {
             self.metrics.intake_file(&file.source, FileResult::Rejected);
-            self.rejected(&file.source, 1, vec![kept]).await?;
+            let submission = Submission {
+                source: file.source.clone(),
+                name: file.name.clone(),
+                sha256: sha2::Sha256::digest(file.bytes.as_deref().unwrap_or_default()).into(),
+                evidence: String::new(),
+                bulk: false,
+            };
+            self.rejected(submission, 1, &kept).await?;
         }
         let spool = self.spool.clone();
         blocking(move || spool.acknowledge(&files.iter().map(|file| &file.seen).collect::<Vec<_>>())).await??;
         Ok(())
     }
 
-    async fn rejected(&self, source: &str, problems: usize, kept: Vec<Rejected>) -> Result<(), Postponed> {
-        for kept in kept.iter().filter(|kept| !kept.repeated) {
-            self.journal.rejected(source.to_owned(), problems).await?;
-            self.metrics.records_rejected(source, problems);
+    async fn rejected(&self, submission: Submission, problems: usize, kept: &Rejected) -> Result<(), Postponed> {
+        let source = submission.source.clone();
+        if self.journal.rejected(submission, problems, kept.repeated).await? {
+            self.metrics.records_rejected(&source, problems);
             tracing::warn!(source, problems, reasons = %kept.reason_path.display(), "records were rejected");
         }
         Ok(())

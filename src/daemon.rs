@@ -12,11 +12,11 @@ use crate::admission::{Admitter, SharedProcedures};
 use crate::config::Config;
 use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
-use crate::journal::{Journal, JournalError, OpenOptions};
+use crate::journal::{Journal, JournalError, Moment, OpenOptions};
 use crate::lane::deliver::{ChannelWorker, SharedTemplates};
 use crate::lane::{self, Context, Worker, mint::Minter, retry::Policy, target::TargetWorker};
 use crate::model::Verb;
-use crate::observe::{health::Health, http, metrics::Metrics, pulse::Pulse, systemd};
+use crate::observe::{health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, systemd};
 use crate::procedure::Site;
 use crate::secret::seal::SealingKey;
 use crate::target::Target;
@@ -31,6 +31,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// A commit that takes longer is not moving, and the watchdog is no longer fed.
+const LONGEST_COMMIT: Duration = Duration::from_secs(120);
 
 /// Why the daemon did not start, or ended without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +117,8 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     let metrics = Metrics::new();
     let pulse = Pulse::new();
     let health = Health::new(pulse.clone());
-    let (journal, writer) = open_journal(&config, &metrics).await?;
+    let beat = pulse.register("the journal", LONGEST_COMMIT);
+    let (journal, writer) = open_journal(&config, &metrics, beat).await?;
     journal.bind_key(opened.key.key_id()).await.map_err(|error| EndError::Config(error.to_string()))?;
     journal.lived(LifeEvent::Started).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
 
@@ -130,7 +134,10 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     let workers = workers(&config, &opened);
     let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
     let gauges = Gauges::open(&journal, &metrics, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
-    gauges.warn_of_orphans();
+    for lane in gauges.orphans() {
+        // Nothing is in flight there any more: an operator may withdraw what waits.
+        journal.recover(&lane, false).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
+    }
     let listener = TcpListener::bind(config.http.listen)
         .await
         .map_err(|error| EndError::Unavailable(format!("[http] listen {}: {error}", config.http.listen)))?;
@@ -139,14 +146,15 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         EndError::Unavailable(format!("[control] socket {}: {error}", config.control.socket.display()))
     })?;
 
+    let control = Control { journal: journal.clone(), metrics: metrics.clone(), lanes: names };
+    // Before any lane claims: a pause that was ordered while akund was down holds from the start.
+    control.carry_out().await;
     let mut lanes = JoinSet::new();
     for worker in workers {
         let context = context.clone();
         lanes.spawn(async move { ("a lane", lane::run(worker, context).await.map_err(|error| error.to_string())) });
     }
     let mut tasks = JoinSet::new();
-    let control = Control { journal: journal.clone(), metrics: metrics.clone(), lanes: names };
-    control.carry_out().await;
     spawn(&mut tasks, "the control socket", {
         let shutdown = stages.rest.clone();
         async move {
@@ -185,6 +193,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
             opened.spool.sources().map(|source| (source.name.clone(), source.clone())).collect::<BTreeMap<_, _>>(),
         ),
         metrics: metrics.clone(),
+        ending: stages.intake.clone(),
     };
     let arrivals = Arrivals::new(opened.spool.clone());
     spawn(&mut tasks, "the spool", {
@@ -233,6 +242,11 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     let channels = wiring::channels(config).map_err(bad)?;
     let site = Arc::new(wiring::site_of(config));
     let procedures = wiring::procedures(config, &site).map_err(bad)?;
+    // The key is made beside the journal, and so before it.
+    if let Some(dir) = config.journal.path.parent() {
+        crate::durable::make_dir(dir, 0o750)
+            .map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
+    }
     let (credentials, file) = wiring::key_places(config);
     let key = SealingKey::load_or_make(credentials.as_deref(), &file).map_err(EndError::Config)?;
     let spool = Spool::open(&config.spool, &config.source).map_err(|error| match error.kind() {
@@ -250,18 +264,25 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     })
 }
 
-async fn open_journal(config: &Config, metrics: &Metrics) -> Result<(Journal, std::thread::JoinHandle<()>), EndError> {
+async fn open_journal(
+    config: &Config,
+    metrics: &Metrics,
+    beat: Beat,
+) -> Result<(Journal, std::thread::JoinHandle<()>), EndError> {
     let options = OpenOptions { path: config.journal.path.clone() };
     let metrics = metrics.clone();
     // A large journal may take long to migrate.
     systemd::extend_timeout(Duration::from_secs(600));
     tokio::task::spawn_blocking(move || {
-        if let Some(dir) = options.path.parent() {
-            crate::durable::make_dir(dir, 0o750)
-                .map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
-        }
-        Journal::open(&options, move |commit| metrics.journal_commit(commit.took, commit.operations))
-            .map_err(|error| EndError::Unavailable(error.to_string()))
+        Journal::open(&options, move |moment| match moment {
+            Moment::Begins => beat.busy(),
+            Moment::Failed => beat.idle(),
+            Moment::Committed(commit) => {
+                beat.idle();
+                metrics.journal_commit(commit.took, commit.operations);
+            }
+        })
+        .map_err(|error| EndError::Unavailable(error.to_string()))
     })
     .await
     .map_err(|error| EndError::Failed(error.to_string()))?

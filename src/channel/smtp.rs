@@ -1,7 +1,7 @@
 //! Mail submission (RFC 6409) with a server that takes the notice on.
 //!
-//! Read [`dial`] for how a connection is made, [`dialogue`] for how one notice is handed over, [`pool`] for how
-//! connections are reused, [`reply`] for how failures become faults. What makes this channel more than a call of
+//! Read `dial` for how a connection is made, `dialogue` for how one notice is handed over, `pool` for how
+//! connections are reused, `reply` for how failures become faults. What makes this channel more than a call of
 //! `lettre`'s transport:
 //!
 //! * **The final dot divides.** Until the line that ends the message has begun to leave, nothing can have been taken: every

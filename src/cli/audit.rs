@@ -1,6 +1,7 @@
 //! `akund audit`
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::journal::Head;
 use crate::journal::read::Reader;
@@ -21,12 +22,20 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Find a changed, removed, inserted or cut-off event.
+    #[command(after_help = "\
+Examples:
+  akund audit verify
+  akund audit verify --head 1042:9f2c…   a head kept from an outcome document or the system journal")]
     Verify {
         /// A head that was kept outside, SEQ:HASH: finds a record that was cut off or rewritten as a whole.
         #[arg(long, value_name = "SEQ:HASH")]
         head: Option<Head>,
     },
     /// Show events, of one request or the last ones.
+    #[command(after_help = "\
+Examples:
+  akund audit show --most 20
+  akund audit show B-12/Un.03/2026")]
     Show {
         /// PROCEDURE:ID@REVISION; without it, all.
         request: Option<String>,
@@ -51,10 +60,10 @@ fn verify(common: &Common, reader: &Reader, head: Option<Head>) -> Result<Exit, 
     if common.json {
         output::json(&verified)?;
     } else if verified.good {
-        println!("{} events, unbroken; head {}", verified.events, verified.head);
+        say!("{} events, unbroken; head {}", verified.events, verified.head);
     } else {
-        println!("the audit record was tampered with:");
-        verified.deviations.iter().for_each(|deviation| println!("  {deviation}"));
+        say!("the audit record was tampered with:");
+        verified.deviations.iter().for_each(|deviation| say!("  {deviation}"));
     }
     Ok(if verified.good { Exit::Good } else { Exit::Negative })
 }
@@ -67,7 +76,26 @@ fn show(common: &Common, reader: &Reader, request: Option<&str>, most: usize) ->
         return Ok(Exit::Good);
     }
     for event in events {
-        println!("{:>8}  {}  {:<10} {} {}", event.seq, output::time(event.at), event.kind, event.subject, event.detail);
+        let detail = detail(&event.detail);
+        say!("{:>8}  {}  {:<10} {} {detail}", event.seq, output::time(event.at), event.kind, event.subject);
     }
     Ok(Exit::Good)
+}
+
+/// `key=value …`: what has no value is left out, digests are shortened. All of it is in `--json`.
+fn detail(detail: &serde_json::Value) -> String {
+    use serde_json::Value;
+    let said = |(key, value): (&String, &Value)| match value {
+        Value::Null => None,
+        Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Some(format!("{key}={:.12}…", text))
+        }
+        Value::String(text) if text.contains(' ') => Some(format!("{key}={text:?}")),
+        Value::String(text) => Some(format!("{key}={text}")),
+        other => Some(format!("{key}={other}")),
+    };
+    match detail {
+        Value::Object(fields) => fields.iter().filter_map(said).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
 }

@@ -1,10 +1,13 @@
 //! `akund check`
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::config::Config;
 use crate::daemon::wiring;
 use crate::intake::spool::Spool;
+use crate::journal::read::Reader;
+use crate::secret::seal::SealingKey;
 use crate::target::Finding;
 use clap::Args as ClapArgs;
 use serde::Serialize;
@@ -22,6 +25,9 @@ struct Line {
     part: String,
     good: bool,
     said: String,
+    /// How the command ends because of it: a server that is down is no mistake in the configuration.
+    #[serde(skip)]
+    exit: Exit,
 }
 
 /// Looks at everything that the configuration names; changes nothing.
@@ -33,30 +39,36 @@ pub fn run(common: &Common, _args: &Args) -> Result<Exit, Failure> {
         output::json(&lines)?;
     } else {
         for line in &lines {
-            println!("{} {}: {}", if line.good { "✓" } else { "✗" }, line.part, line.said.trim_end());
+            say!("{} {}: {}", if line.good { "✓" } else { "✗" }, line.part, line.said.trim_end());
         }
-        println!("{}", if good { "all is in order" } else { "something must be mended first" });
+        say!("{}", if good { "all is in order" } else { "something must be mended first" });
     }
-    Ok(if good { Exit::Good } else { Exit::Config })
+    let mut wrong = lines.iter().filter(|line| !line.good).map(|line| line.exit);
+    Ok(match wrong.next() {
+        None => Exit::Good,
+        Some(first) => wrong.fold(first, |worst, exit| if exit == Exit::Config { exit } else { worst }),
+    })
 }
 
 async fn look(config: &Config) -> Vec<Line> {
     let mut lines = Vec::new();
     let bad = |part: &str, problems: Vec<String>| -> Vec<Line> {
-        problems.into_iter().map(|said| Line { part: part.to_owned(), good: false, said }).collect()
+        problems.into_iter().map(|said| Line { part: part.to_owned(), good: false, said, exit: Exit::Config }).collect()
     };
-    let good = |part: &str, said: String| Line { part: part.to_owned(), good: true, said };
+    let good = |part: &str, said: String| Line { part: part.to_owned(), good: true, said, exit: Exit::Good };
     let problems = crate::config::problems(config);
     if problems.is_empty() {
         lines.push(good("configuration", "read and understood".into()));
     }
     lines.extend(bad("configuration", problems));
     lines.extend(bad("spool", Spool::problems(&config.spool, &config.source)));
+    lines.push(journal(config));
+    lines.push(key(config));
     match wiring::templates(config) {
         Ok(_) => lines.push(good("templates", "every notice renders in every language".into())),
         Err(problems) => lines.extend(bad("templates", problems)),
     }
-    let targets = wiring::targets(config).unwrap_or_else(|problems| {
+    let targets = wiring::targets_untouched(config).unwrap_or_else(|problems| {
         lines.extend(bad("targets", problems));
         Vec::new()
     });
@@ -81,10 +93,31 @@ async fn look(config: &Config) -> Vec<Line> {
     lines
 }
 
+/// Opened for reading if it is there.
+fn journal(config: &Config) -> Line {
+    let path = &config.journal.path;
+    let (good, said) = match path.exists().then(|| Reader::open_untouched(path)) {
+        None => (true, format!("{} will be made at the first start", path.display())),
+        Some(Ok(_)) => (true, format!("{} can be read", path.display())),
+        Some(Err(error)) => (false, error.to_string()),
+    };
+    Line { part: "journal".into(), good, said, exit: Exit::Unavailable }
+}
+
+fn key(config: &Config) -> Line {
+    let (credentials, file) = wiring::key_places(config);
+    let (good, said) = match SealingKey::look(credentials.as_deref(), &file) {
+        Ok(Some(key)) => (true, format!("{} can be read", key.key_id())),
+        Ok(None) => (true, format!("{} will be made at the first start", file.display())),
+        Err(problem) => (false, problem),
+    };
+    Line { part: "key".into(), good, said, exit: Exit::Config }
+}
+
 fn found(part: &str, findings: Vec<Finding>) -> Vec<Line> {
     let line = |finding: Finding| {
         let good = finding.is_ok();
-        Line { part: part.to_owned(), good, said: finding.unwrap_or_else(|problem| problem) }
+        Line { part: part.to_owned(), good, said: finding.unwrap_or_else(|problem| problem), exit: Exit::Unavailable }
     };
     findings.into_iter().map(line).collect()
 }

@@ -4,6 +4,7 @@
 mod samples;
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::config::{self, Config};
 use crate::daemon::{self, Running};
@@ -22,7 +23,9 @@ use std::time::{Duration, Instant};
 #[command(after_help = "\
 Examples:
   akund demo                        then drop request files into ./akund-demo/spool/incoming
-  akund demo --exit --dir /tmp/try  end when every sample has ended; non-zero if one did not end as it should")]
+  akund demo --exit --dir /tmp/try  end when every sample has ended
+
+With --exit the exit code is 0 only if every sample ended as it should.")]
 pub struct Args {
     /// Where everything is put.
     #[arg(long, default_value = "akund-demo", value_name = "DIR")]
@@ -52,17 +55,24 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         let running = daemon::start(config.clone()).await?;
         let shutdown = running.shutdown.clone();
         let http = running.http;
-        let served = tokio::spawn(Running::until_ended(running));
+        let mut served = tokio::spawn(Running::until_ended(running));
         if !common.json {
-            println!("akund runs in {}; its health is at http://{http}/healthz\n", dir.display());
+            say!("akund runs in {}; its health is at http://{http}/healthz\n", dir.display());
         }
         hand_in(&config, &samples)?;
-        let ended = until_ended(&config, &samples, common.json).await?;
+        let ended = tokio::select! {
+            ended = until_ended(&config, &samples, common.json) => ended?,
+            // Ctrl-C, or a part of the daemon ended.
+            ended = &mut served => {
+                ended.map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))??;
+                return Ok(Exit::Negative);
+            }
+        };
         let wrong = tell(common, &config, &samples, &ended)?;
         if args.exit {
             shutdown.cancel();
         } else if !common.json {
-            println!("\nDrop more request files into {}; Ctrl-C ends.", config.spool.path.join("incoming").display());
+            say!("\nDrop more request files into {}; Ctrl-C ends.", config.spool.path.join("incoming").display());
         }
         served.await.map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))??;
         Ok(if wrong == 0 { Exit::Good } else { Exit::Negative })
@@ -154,7 +164,7 @@ fn tell(common: &Common, config: &Config, samples: &[Sample], ended: &Ended) -> 
                 if line.good { line.found.clone() } else { format!("{} (expected {})", line.found, line.expected) };
             table.add_row([if line.good { "✓" } else { "✗" }, line.sample, line.about, &found]);
         }
-        println!("{table}\n");
+        say!("{table}\n");
         places(config);
     }
     Ok(lines.iter().filter(|line| !line.good).count())
@@ -186,20 +196,20 @@ fn judge(config: &Config, sample: &Sample, listed: &[Listed]) -> Line {
 /// Where to look.
 fn places(config: &Config) {
     let spool = &config.spool.path;
-    println!("requests, one file each    {}", spool.join("incoming").display());
-    println!("what became of them        {}", spool.join("outcome").display());
-    println!("rejected, with reasons     {}", spool.join("rejected").display());
+    say!("requests, one file each    {}", spool.join("incoming").display());
+    say!("what became of them        {}", spool.join("outcome").display());
+    say!("rejected, with reasons     {}", spool.join("rejected").display());
     for target in config.target.values() {
         match target {
-            config::TargetConfig::MailMaps(mail) => println!("mail accounts              {}", mail.database.display()),
+            config::TargetConfig::MailMaps(mail) => say!("mail accounts              {}", mail.database.display()),
             config::TargetConfig::Radius(radius) => {
-                println!("hotspot accounts           {}", radius.database.display())
+                say!("hotspot accounts           {}", radius.database.display())
             }
         }
     }
     for channel in config.channel.values() {
         if let config::ChannelConfig::Outbox(outbox) = channel {
-            println!("messages to applicants     {}", outbox.path.display());
+            say!("messages to applicants     {}", outbox.path.display());
         }
     }
 }

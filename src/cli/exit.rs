@@ -1,5 +1,6 @@
 //! Exit codes (sysexits.h), and a failure that ends a command.
 
+use super::output::say;
 use crate::journal::JournalError;
 use std::process::ExitCode;
 
@@ -65,7 +66,7 @@ impl Failure {
     /// Prints it: text on stderr, or with `--json` a document on stdout.
     pub fn tell(&self, json: bool) {
         if json {
-            println!("{}", serde_json::json!({"error": self.message, "exit": self.exit.code()}));
+            say!("{}", serde_json::json!({"error": self.message, "exit": self.exit.code()}));
         } else {
             eprintln!("akund: {}", self.message.trim_end());
         }

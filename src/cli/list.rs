@@ -1,6 +1,7 @@
 //! `akund list`
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::journal::State;
 use crate::journal::read::Reader;
@@ -35,7 +36,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         return Ok(Exit::Good);
     }
     if listed.is_empty() {
-        println!("no requests");
+        say!("no requests");
         return Ok(Exit::Good);
     }
     let mut table = output::table(&["request", "action", "state", "since", "source", "step", "last fault"]);
@@ -50,6 +51,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
             one.fault.unwrap_or_default(),
         ]);
     }
-    println!("{table}");
+    output::keep_whole(&mut table, &[0, 2, 3]);
+    say!("{table}");
     Ok(Exit::Good)
 }

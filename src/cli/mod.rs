@@ -68,14 +68,27 @@ enum Command {
     /// Show one request: verdict, checklist and every step.
     Show(show::Args),
     /// Try a stuck request again.
+    #[command(
+        after_help = "Examples:\n  akund list --state stuck\n  akund retry B-12/Un.03/2026 --reason \"mail server repaired\""
+    )]
     Retry(order::OnRequest),
     /// Let a request go that is held for review.
+    #[command(
+        after_help = "Examples:\n  akund list --state held\n  akund release B-12/Un.03/2026 --reason \"looked at, is in order\""
+    )]
     Release(order::OnRequest),
     /// Undo exactly what a request made, and end it.
+    #[command(
+        after_help = "Examples:\n  akund withdraw B-12/Un.03/2026 --reason \"asked for by mistake\"\n\nA request that is done is not withdrawn: hand in one with action = \"remove\"."
+    )]
     Withdraw(order::OnRequest),
     /// Let a lane (or all) claim nothing more. Survives a restart.
+    #[command(
+        after_help = "Examples:\n  akund pause email --reason \"mail server moves tonight\"\n  akund pause                     all lanes"
+    )]
     Pause(order::OnLane),
     /// Let a lane (or all) work again.
+    #[command(after_help = "Examples:\n  akund unpause email\n  akund unpause                   all lanes")]
     Unpause(order::OnLane),
     /// Verify or show the audit record.
     Audit(audit::Args),
@@ -111,7 +124,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     // One provider of cryptography for every TLS connection of the process. It fails only if there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let common = Common { config: cli.config, json: cli.json };
-    match dispatch(&common, cli.command) {
+    let done = dispatch(&common, cli.command).and_then(|exit| match output::unwritable() {
+        Some(error) => Err(Failure::new(Exit::InputOutput, format!("standard output cannot be written: {error}"))),
+        None => Ok(exit),
+    });
+    match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.tell(common.json);

@@ -2,6 +2,7 @@
 //! to carry it out. Without a daemon the order is kept, and carried out at its next start.
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::config::Config;
 use crate::journal::orders::{self, NewOrder, OrderResult, OrderVerb};
@@ -17,9 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An order on one request.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Example:
-  akund retry generic:B-12/Un.03/2026@1 --reason \"mail server repaired\"")]
 pub struct OnRequest {
     /// PROCEDURE:ID@REVISION; the bare id will do where it is unambiguous.
     request: String,
@@ -30,10 +28,6 @@ pub struct OnRequest {
 
 /// An order on lanes.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Examples:
-  akund pause email --reason \"mail server moves tonight\"
-  akund unpause")]
 pub struct OnLane {
     /// The lane (the name of a target or channel, or `credentials`); without it, all.
     lane: Option<String>,
@@ -58,14 +52,10 @@ pub fn on_lane(common: &Common, verb: OrderVerb, args: &OnLane) -> Result<Exit, 
 
 fn order(common: &Common, config: &Config, verb: OrderVerb, argument: &str, reason: &str) -> Result<Exit, Failure> {
     let path = &config.journal.path;
+    // Who gives the order, before the process becomes somebody else.
+    let (login_uid, login) = (login_uid(), login_name());
     become_owner(path)?;
-    let new = NewOrder {
-        login_uid: login_uid(),
-        login: login_name(),
-        verb,
-        argument: argument.to_owned(),
-        reason: reason.to_owned(),
-    };
+    let new = NewOrder { login_uid, login, verb, argument: argument.to_owned(), reason: reason.to_owned() };
     let number = orders::place(path, &new)?;
     let woken = wake(&config.control.socket);
     let result = orders::result(path, number)?;
@@ -77,13 +67,13 @@ fn tell(common: &Common, result: &OrderResult, not_woken: Option<std::io::Error>
         output::json(result)?;
     } else {
         match (result.state.as_str(), not_woken) {
-            ("new", Some(_)) => println!(
+            ("new", Some(_)) => say!(
                 "order {} is kept in the journal; no daemon is running, and it is carried out when one starts",
                 result.order
             ),
-            ("new", None) => println!("order {} is taken, but not yet carried out", result.order),
-            ("refused", _) => println!("refused: {}", result.result),
-            _ => println!("{}", result.result),
+            ("new", None) => say!("order {} is taken, but not yet carried out", result.order),
+            ("refused", _) => say!("refused: {}", result.result),
+            _ => say!("{}", result.result),
         }
     }
     Ok(match result.state.as_str() {

@@ -1,6 +1,7 @@
 //! `akund show`
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::journal::read::Reader;
 use crate::model::Outcome;
@@ -32,37 +33,37 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
 
 fn print(outcome: &Outcome) {
     let request = &outcome.request;
-    println!("{}:{}@{}  {}", request.procedure, request.id, request.revision, request.action);
-    println!("  state     {} since {}", outcome.state, output::time(outcome.state_at));
-    println!(
+    say!("{}:{}@{}  {}", request.procedure, request.id, request.revision, request.action);
+    say!("  state     {} since {}", outcome.state, output::time(outcome.state_at));
+    say!(
         "  received  {} from {} ({}, line {})",
         output::time(outcome.received_at),
         request.source,
         request.file,
         request.line
     );
-    println!("  verdict   {}", outcome.verdict);
+    say!("  verdict   {}", outcome.verdict);
     for reason in &outcome.reasons {
-        println!("            {reason}");
+        say!("            {reason}");
     }
     if !outcome.alternatives.is_empty() {
-        println!("  free      {}", outcome.alternatives.join(", "));
+        say!("  free      {}", outcome.alternatives.join(", "));
     }
     if let Some(account) = &outcome.account {
         let name = account.address.as_deref().unwrap_or(&account.username);
-        println!("  account   {name} ({})", account.services.join(", "));
+        say!("  account   {name} ({})", account.services.join(", "));
     }
-    println!("  uid       {}", request.uid);
+    say!("  uid       {}", request.uid);
     if !outcome.checklist.is_empty() {
-        println!();
+        say!();
         let mut table = output::table(&["", "requirement", "found"]);
         for check in &outcome.checklist {
             table.add_row([if check.met { "✓" } else { "✗" }, check.requirement.as_str(), check.found.as_str()]);
         }
-        println!("{table}");
+        say!("{table}");
     }
     if !outcome.steps.is_empty() {
-        println!();
+        say!();
         let mut table = output::table(&["step", "state", "tries", "done", "proof", "fault or answer"]);
         for step in &outcome.steps {
             let what = match &step.notice {
@@ -78,6 +79,7 @@ fn print(outcome: &Outcome) {
                 step.fault.clone().or_else(|| step.reply.clone()).unwrap_or_default(),
             ]);
         }
-        println!("{table}");
+        output::keep_whole(&mut table, &[1, 3, 4]);
+        say!("{table}");
     }
 }

@@ -1,6 +1,7 @@
 //! `akund submit`: checks files as the daemon will, then puts them into the spool whole. Needs no journal.
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::config::Config;
 use crate::daemon::wiring;
@@ -155,7 +156,17 @@ fn hand_in(config: &Config, source: &str, name: &str, file: &Path, bytes: &[u8])
             std::io::ErrorKind::AlreadyExists => Exit::TryAgain,
             _ => Exit::InputOutput,
         };
-        Failure::new(exit, format!("{}: {error}", dir.display()))
+        let advice = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                "; only members of the directory's group may hand requests in there"
+            }
+            std::io::ErrorKind::NotFound if source == LOCAL => "; `akund run` makes it at its first start",
+            std::io::ErrorKind::NotFound => {
+                "; `akund run` makes it at a start with this [[source]] in its configuration"
+            }
+            _ => "",
+        };
+        Failure::new(exit, format!("{} cannot be written to: {error}{advice}", dir.display()))
     };
     let path = dir.join(name);
     if path.exists() {
@@ -172,22 +183,22 @@ fn hand_in(config: &Config, source: &str, name: &str, file: &Path, bytes: &[u8])
 
 fn print(report: &Report) {
     if !report.problems.is_empty() {
-        println!("{}", report.problems.trim_end());
+        say!("{}", report.problems.trim_end());
     }
     for judged in &report.judged {
-        println!("{} (line {}): {}", judged.request, judged.line, judged.judgement.verdict.as_str());
+        say!("{} (line {}): {}", judged.request, judged.line, judged.judgement.verdict.as_str());
         for check in &judged.judgement.checklist {
-            println!("  {} {} {}", if check.met { "✓" } else { "✗" }, check.requirement, check.found);
+            say!("  {} {} {}", if check.met { "✓" } else { "✗" }, check.requirement, check.found);
         }
         for step in judged.judgement.notices.iter().chain(&judged.judgement.plan) {
             let notice = step.detail.notice.map_or("", |kind| kind.as_str());
-            println!("  → {} {} {notice}", step.lane, step.verb.as_str());
+            say!("  → {} {} {notice}", step.lane, step.verb.as_str());
         }
     }
     match &report.handed_in {
-        Some(path) => println!("{}: {} records handed in as {}", report.file, report.records, path.display()),
+        Some(path) => say!("{}: {} records handed in as {}", report.file, report.records, path.display()),
         None => {
-            println!("{}: {} records, {} of them bad; nothing was handed in", report.file, report.records, report.bad)
+            say!("{}: {} records, {} of them bad; nothing was handed in", report.file, report.records, report.bad)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `akund template`
 
 use super::exit::{Exit, Failure};
+use super::output::say;
 use super::{Common, output};
 use crate::daemon::wiring;
 use crate::model::NoticeKind;
@@ -19,6 +20,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Render a notice with sample values, as an applicant would get it.
+    #[command(after_help = "\
+Examples:
+  akund template preview credentials
+  akund template preview refusal --language en")]
     Preview {
         /// credentials, refusal, redirect, form, incomplete, conflict or changed.
         #[arg(value_parser = kind)]
@@ -47,7 +52,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
             "subject": rendered.subject, "text": rendered.text.expose(), "html": rendered.html.as_ref().map(|html| html.expose()),
         }))?;
     } else {
-        println!("Subject: {}\n\n{}", rendered.subject, rendered.text.expose());
+        say!("Subject: {}\n\n{}", rendered.subject, rendered.text.expose());
     }
     Ok(Exit::Good)
 }

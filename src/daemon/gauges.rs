@@ -54,32 +54,32 @@ impl Gauges {
         Ok(())
     }
 
-    /// One line for `systemctl status`.
+    /// One line for `systemctl status`. Asked for after every group of files: it must not count what has ended.
     pub fn status(&self) -> String {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        match reader.counts() {
+        match reader.open_counts() {
             Ok(counts) => {
                 let of = |wanted: State| counts.iter().find(|(word, _)| word == wanted.as_str()).map_or(0, |(_, n)| *n);
                 format!(
-                    "takes requests; {} working, {} waiting, {} held, {} stuck, {} done",
+                    "takes requests; {} working, {} waiting, {} held, {} stuck",
                     of(State::Working),
                     of(State::Waiting),
                     of(State::Held),
-                    of(State::Stuck),
-                    of(State::Done)
+                    of(State::Stuck)
                 )
             }
             Err(error) => format!("takes requests; {error}"),
         }
     }
 
-    /// Steps whose target or channel is no longer configured wait for ever: say so.
-    pub fn warn_of_orphans(&self) {
+    /// Lanes with open steps whose target or channel is no longer configured. They wait for ever: said once, here.
+    pub fn orphans(&self) -> Vec<String> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        for lane in reader.lanes_with_open_steps().unwrap_or_default() {
-            if !self.lanes.contains(&lane) {
-                tracing::error!(%lane, "requests wait for a target or channel that is no longer configured; configure it again, or withdraw them");
-            }
+        let mut lanes = reader.lanes_with_open_steps().unwrap_or_default();
+        lanes.retain(|lane| !self.lanes.contains(lane));
+        for lane in &lanes {
+            tracing::error!(%lane, "requests wait for a target or channel that is no longer configured; configure it again, or withdraw them");
         }
+        lanes
     }
 }

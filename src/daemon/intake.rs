@@ -7,7 +7,9 @@ use crate::intake::spool::{Arrivals, Bad, Candidate, Dropped, Taken};
 use crate::observe::health::Health;
 use crate::observe::systemd;
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,7 @@ impl Intake {
     /// Runs until shutdown; what was taken by then is admitted.
     pub async fn run(self, mut arrivals: Arrivals) {
         let mut large: JoinSet<()> = JoinSet::new();
+        let turns = Arc::new(Semaphore::new(LARGE_AT_ONCE));
         self.open();
         loop {
             let candidates = tokio::select! {
@@ -48,11 +51,9 @@ impl Intake {
             let (small, big): (Vec<_>, Vec<_>) =
                 candidates.into_iter().partition(|candidate| candidate.size() <= LARGE);
             for candidate in big {
-                while large.len() >= LARGE_AT_ONCE {
-                    large.join_next().await;
-                }
-                let admitter = self.admitter.clone();
+                let (admitter, turns) = (self.admitter.clone(), turns.clone());
                 large.spawn(async move {
+                    let _turn = turns.acquire_owned().await;
                     if let Err(postponed) = admit(&admitter, vec![candidate]).await {
                         tracing::error!(%postponed, "a file stays where it is and is tried again");
                         tokio::time::sleep(AGAIN).await;
@@ -63,7 +64,7 @@ impl Intake {
             let mut small = small.into_iter().peekable();
             while small.peek().is_some() && !self.shutdown.is_cancelled() {
                 let group: Vec<Candidate> = small.by_ref().take(GROUP).collect();
-                match admit(&self.admitter, group).await {
+                match self.admit_group(group).await {
                     Ok(()) => self.open(),
                     Err(postponed) => self.close(&postponed.to_string()).await,
                 }
@@ -74,9 +75,30 @@ impl Intake {
         while large.join_next().await.is_some() {}
     }
 
+    /// Admits a group of files; where that fails for something that does not pass by itself, each alone, so that one file
+    /// does not keep the others out.
+    async fn admit_group(&self, group: Vec<Candidate>) -> Result<(), Postponed> {
+        let whole = admit(&self.admitter, group.clone()).await;
+        let Err(Postponed::Journal(error)) = &whole else { return whole };
+        if error.may_pass() || group.len() < 2 {
+            return whole;
+        }
+        let mut failure = Ok(());
+        for candidate in group {
+            let name = candidate.name();
+            if let Err(postponed) = admit(&self.admitter, vec![candidate]).await {
+                tracing::error!(file = name, %postponed, "a file stays where it is and is tried again");
+                failure = Err(postponed);
+            }
+        }
+        failure
+    }
+
+    /// Open, unless the spool itself has a trouble that only a person can mend (a directory that cannot be read, say).
     fn open(&self) {
-        self.health.set_intake(Ok(()));
-        self.admitter.metrics.set_intake_open(true);
+        let troubles = self.admitter.spool.troubles();
+        self.admitter.metrics.set_intake_open(troubles.is_empty());
+        self.health.set_intake(if troubles.is_empty() { Ok(()) } else { Err(troubles.join("; ")) });
     }
 
     /// Says why nothing is taken, and waits a little before the next look.

@@ -5,8 +5,9 @@ use crate::channel::Channel;
 use crate::channel::notice::Templates;
 use crate::channel::outbox::Outbox;
 use crate::channel::smtp::Smtp;
+use crate::config::target::{MailMapsConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
-use crate::model::Secret;
+use crate::model::{Fault, Secret};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::target::Target;
 use crate::target::mailmaps::MailMaps;
@@ -23,13 +24,26 @@ pub struct OpenChannel {
     pub message_domain: String,
 }
 
-/// Opens every target; one sentence for each that cannot be.
+/// Opens every target, making its database if it is missing; one sentence for each that cannot be.
 pub fn targets(config: &Config) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
+    each_target(config, MailMaps::open, Radius::open)
+}
+
+/// Every target as `check` wants it: configured, no file touched; one sentence for each that cannot be.
+pub fn targets_untouched(config: &Config) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
+    each_target(config, MailMaps::configured, Radius::configured)
+}
+
+fn each_target(
+    config: &Config,
+    mail_maps: impl Fn(&str, &MailMapsConfig) -> Result<MailMaps, Fault>,
+    radius: impl Fn(&str, &RadiusConfig) -> Result<Radius, Fault>,
+) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
     sort(config.target.iter().map(|(name, target)| -> Result<Arc<dyn Target>, String> {
-        let said = |fault: crate::model::Fault| format!("target {name}: {}", fault.message);
+        let said = |fault: Fault| format!("target {name}: {}", fault.message);
         Ok(match target {
-            TargetConfig::MailMaps(mail) => Arc::new(MailMaps::open(name, mail).map_err(said)?),
-            TargetConfig::Radius(radius) => Arc::new(Radius::open(name, radius).map_err(said)?),
+            TargetConfig::MailMaps(settings) => Arc::new(mail_maps(name, settings).map_err(said)?),
+            TargetConfig::Radius(settings) => Arc::new(radius(name, settings).map_err(said)?),
         })
     }))
 }

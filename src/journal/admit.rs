@@ -5,7 +5,7 @@ use super::steps::{self, step_id};
 use super::tx::Tx;
 use super::{Journal, JournalError};
 use crate::model::verdict::Judgement;
-use crate::model::{Account, AccountUid, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
+use crate::model::{Account, AccountUid, Action, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub struct Admission {
     pub names: Vec<String>,
     /// Which of them live targets know: name, target, and the uid that marks it as akund's, if any.
     pub live: Vec<(String, String, Option<AccountUid>)>,
-    /// Set where the source may not ask for this: judged without looking further.
+    /// Why the source may not ask for this, where it may not: it is then rejected, and becomes no request.
     pub not_permitted: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ pub enum Admitted {
         /// Where that one stands.
         state: State,
     },
-    /// It cannot be accepted; a sentence why. It becomes no request.
+    /// It cannot be accepted; a sentence why. It becomes no request; [`Journal::rejected`] then records it with the file's other bad rows.
     Rejected(String),
 }
 
@@ -84,15 +84,23 @@ impl Journal {
         })
     }
 
-    /// Records that a file, or rows of it, could not be accepted. The reasons themselves, which may quote personal
-    /// data, stand in the reason file only.
+    /// Records that a file, or rows of it, could not be accepted; whether that was news. The reasons themselves, which may
+    /// quote personal data, stand in the reason file only.
+    ///
+    /// `again` says that the very same rejection was kept before: after a crash in between it is then recorded all the same, but
+    /// never twice.
     ///
     /// # Errors
     /// Where it could not be written.
-    pub async fn rejected(&self, source: String, problems: usize) -> Result<(), JournalError> {
+    pub async fn rejected(&self, submission: Submission, problems: usize, again: bool) -> Result<bool, JournalError> {
         self.call(move |tx| {
-            tx.event(&[], "rejected", &serde_json::json!({"source": source, "problems": problems}))?;
-            Ok(())
+            let id = record_submission(tx, &submission)?;
+            let known = tx.run("UPDATE submission SET rejected = 1 WHERE id = ?1 AND rejected = 0", [id])? == 0;
+            if known && again {
+                return Ok(false);
+            }
+            tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": problems}))?;
+            Ok(true)
         })
         .await
     }
@@ -181,12 +189,13 @@ fn admit_one(
     let record = &admission.record;
     let before = earlier(tx, &record.key)?;
     let replaced = match standing(&record.key, &admission.digest, &before) {
-        Ok(place) => place.map(|place| &before[place]),
         Err(Admitted::Duplicate { state }) => return Ok(Admitted::Duplicate { state }),
-        Err(other) => {
-            tx.event(&[], "rejected", &serde_json::json!({"source": submission.source, "problems": 1}))?;
-            return Ok(other);
+        // Must not take a request's id, nor another request's place.
+        _ if !admission.not_permitted.is_empty() => {
+            return Ok(Admitted::Rejected(admission.not_permitted.join("; ")));
         }
+        Ok(place) => place.map(|place| &before[place]),
+        Err(other) => return Ok(other),
     };
     if let Some(old) = replaced {
         tx.move_request(old.id, Move::Supersede, "higher revision")?;
@@ -197,7 +206,8 @@ fn admit_one(
     let proposed = AccountUid(Uuid::now_v7());
     let now = tx.now;
     let judgement = decide(admission, &facts, proposed, now);
-    let admitted = insert(tx, submission, submission_id, admission, &judgement)?;
+    let base = facts.account.as_ref().filter(|_| record.action != Action::Create);
+    let admitted = insert(tx, submission, submission_id, admission, &judgement, base)?;
     if let Some(old) = replaced {
         tx.run("UPDATE request SET replaced_by = ?2 WHERE id = ?1", (old.id, admitted.0))?;
         tx.event(old.uid.as_bytes(), "replaced", &serde_json::json!({"by": admitted.1}))?;
@@ -225,8 +235,10 @@ fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, 
     let named = record.account.address.as_ref().map(|a| a.as_str());
     let named = named.or(record.account.username.as_ref().map(|u| u.as_str()));
     if let Some(name) = named
-        && let Some((account, state)) = account_by_name(tx, name)?
+        && let Some((account, state, made_for)) = account_by_name(tx, name, &record.key.procedure)?
     {
+        let (procedure, by) = made_for;
+        facts.other_holder = by != holder(&procedure, &record.applicant.identifier);
         facts.account = Some(account);
         facts.account_state = Some(state);
     }
@@ -251,13 +263,18 @@ fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>
     )
 }
 
-fn account_by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<(Account, String)>, JournalError> {
-    let found: Option<(String, String)> = tx.row(
-        "SELECT a.account, a.state FROM name n JOIN account a ON a.uid = n.account WHERE n.name = ?1",
-        [name],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+/// An account, its state, and for whom it was made: the procedure and the digest of [`holder`].
+type Registered = (Account, String, (String, [u8; 32]));
+
+/// The account that has a name, if it was made by this procedure: another one's approvals do not reach it.
+fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Option<Registered>, JournalError> {
+    let found: Option<(String, String, (String, [u8; 32]))> = tx.row(
+        "SELECT a.account, a.state, a.procedure, a.holder FROM name n JOIN account a ON a.uid = n.account
+         WHERE n.name = ?1 AND a.procedure = ?2",
+        [name, procedure],
+        |row| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?))),
     )?;
-    found.map(|(account, state)| Ok((serde_json::from_str(&account)?, state))).transpose()
+    found.map(|(account, state, made_for)| Ok((serde_json::from_str(&account)?, state, made_for))).transpose()
 }
 
 /// Finds a holder's other accounts without keeping the identifier beside them.
@@ -283,6 +300,7 @@ fn insert(
     submission_id: i64,
     admission: &Admission,
     judgement: &Judgement,
+    base: Option<&Account>,
 ) -> Result<(i64, RequestUid, State), JournalError> {
     let record = &admission.record;
     let uid = Uuid::now_v7();
@@ -328,7 +346,7 @@ fn insert(
             id,
             salt,
             serde_json::to_string(record)?,
-            judgement_to_store(judgement)?,
+            judgement_to_store(judgement, base)?,
             grant.map(|g| serde_json::to_string(&g.account)).transpose()?,
         ),
     )?;
@@ -359,10 +377,11 @@ fn insert(
     Ok((id, RequestUid(uid), state))
 }
 
-/// Verdict, checklist and notices; the plan stands in `step`, the texts in `texts`.
-fn judgement_to_store(judgement: &Judgement) -> Result<String, JournalError> {
+/// Verdict and checklist, and the account as it was in the register (see [`super::rebase`]); the plan stands in `step`, the
+/// texts in `texts`.
+fn judgement_to_store(judgement: &Judgement, base: Option<&Account>) -> Result<String, JournalError> {
     Ok(serde_json::to_string(&serde_json::json!({
-        "verdict": judgement.verdict, "checklist": judgement.checklist,
+        "verdict": judgement.verdict, "checklist": judgement.checklist, "base": base,
     }))?)
 }
 

@@ -37,7 +37,10 @@ pub(super) fn reserve(
         let taken: Option<uuid::Uuid> = tx.row("SELECT account FROM name WHERE name = ?1", [name], |row| row.get(0))?;
         match taken {
             None => {
-                tx.run("INSERT INTO name (name, account) VALUES (?1, ?2)", (name, account.uid.0))?;
+                tx.run(
+                    "INSERT INTO name (name, account, request) VALUES (?1, ?2, ?3)",
+                    (name, account.uid.0, request),
+                )?;
             }
             Some(holder) if holder == account.uid.0 => {}
             Some(_) => return Err(JournalError::Internal("a name was granted that another account holds".into())),
@@ -46,10 +49,11 @@ pub(super) fn reserve(
     Ok(())
 }
 
-/// Whether an earlier request works on the same account: this one then waits for its end.
+/// Whether another request works on the same account: this one then waits for its end. At a release the other one may be the
+/// younger.
 pub(super) fn waits_for_account(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
     let earlier: Option<i64> = tx.row(
-        "SELECT o.id FROM request r JOIN request o ON o.account = r.account AND o.id < r.id
+        "SELECT o.id FROM request r JOIN request o ON o.account = r.account AND o.id <> r.id
            AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing') WHERE r.id = ?1 LIMIT 1",
         [request],
         |row| row.get(0),
@@ -124,37 +128,61 @@ pub(super) fn finish(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
     let action: Action = steps::from_word(&action)?;
     tx.run("DELETE FROM secret WHERE request = ?1", [request])?;
     if State::from_word(&state) == Some(State::Withdrawing) {
-        if action == Action::Create {
-            void(tx, request)?;
-        }
+        void(tx, request)?;
         tx.move_request(request, Move::Undone, "nothing is left to undo")?;
     } else {
-        enter(tx, request, action)?;
+        enter(tx, request, action, account)?;
         tx.move_request(request, Move::Finish, "every step is done")?;
     }
     next_for_account(tx, account)
 }
 
-/// The account that a create would have made is not made, or no more: its names are free again.
+/// What a request would have made is not made, or no more: the names of its new account are free again, and so are those that
+/// it took for an account there was, unless it has reached a target or another open request wants them for the same account.
 pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     tx.run("DELETE FROM name WHERE account IN (SELECT uid FROM account WHERE request = ?1)", [request])?;
     tx.run("UPDATE account SET state = 'void' WHERE request = ?1", [request])?;
+    if stays_as_it_is(tx, request)? {
+        return Ok(());
+    }
+    let taken: Vec<String> = tx.rows(
+        "SELECT n.name FROM request r JOIN name n ON n.account = r.account WHERE r.id = ?1 AND n.request = ?1",
+        [request],
+        |row| row.get(0),
+    )?;
+    for name in taken {
+        tx.run(
+            "UPDATE name SET request = (
+               SELECT o.id FROM request o JOIN personal p ON p.request = o.id,
+                 json_each(p.judgement, '$.verdict.grant.names') AS granted
+               WHERE o.account = name.account AND o.id <> ?2 AND granted.value = name.name
+                 AND o.state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn') LIMIT 1)
+             WHERE name = ?1 AND EXISTS (
+               SELECT 1 FROM request o JOIN personal p ON p.request = o.id,
+                 json_each(p.judgement, '$.verdict.grant.names') AS granted
+               WHERE o.account = name.account AND o.id <> ?2 AND granted.value = name.name
+                 AND o.state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn'))",
+            (&name, request),
+        )?;
+        tx.run("DELETE FROM name WHERE name = ?1 AND request = ?2", (&name, request))?;
+    }
     Ok(())
 }
 
 /// Enters what a finished request has made of its account.
-fn enter(tx: &mut Tx<'_>, request: i64, action: Action) -> Result<(), JournalError> {
+fn enter(tx: &mut Tx<'_>, request: i64, action: Action, account: Option<uuid::Uuid>) -> Result<(), JournalError> {
     let state = match action {
         Action::Create | Action::Resume => "active",
         Action::Suspend => "suspended",
         Action::Remove => "removed",
         Action::Reset | Action::Change => "",
     };
+    let made = super::rebase::account(tx, request)?;
+    let ends_at = made.as_ref().and_then(|made| made.ends_at).map(|at| at.as_microsecond());
     tx.run(
-        "UPDATE account SET state = CASE WHEN ?2 = '' THEN state ELSE ?2 END,
-           account = coalesce((SELECT account FROM personal WHERE request = ?1), account)
-         WHERE uid = (SELECT account FROM request WHERE id = ?1)",
-        (request, state),
+        "UPDATE account SET state = CASE WHEN ?2 = '' THEN state ELSE ?2 END, account = coalesce(?3, account),
+           ends_at = CASE WHEN ?3 IS NULL THEN ends_at ELSE ?4 END WHERE uid = ?1",
+        (account, state, made.as_ref().map(serde_json::to_string).transpose()?, ends_at),
     )?;
     Ok(())
 }
@@ -174,18 +202,14 @@ fn next_for_account(tx: &mut Tx<'_>, account: Option<uuid::Uuid>) -> Result<(), 
 }
 
 /// Begins a withdrawal: what is not in flight is cancelled; what may have been made gets its undo steps, last made first.
+///
+/// What a change, reset, suspension … has done at a target cannot be undone: how it was before is not known. It is therefore
+/// not withdrawn while it still moves. Once it is stuck it may be: it would keep every later request for the account waiting.
 pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    let action: String = tx
-        .row("SELECT action FROM request WHERE id = ?1", [request], |row| row.get(0))?
+    let (action, state): (String, String) = tx
+        .row("SELECT action, state FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
         .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
-    let touched: i64 = tx
-        .row(
-            "SELECT count(*) FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND verb = 'apply' AND attempts > 0",
-            [request],
-            |row| row.get(0),
-        )?
-        .unwrap_or(0);
-    if touched > 0 && action != Action::Create.as_str() {
+    if stays_as_it_is(tx, request)? && state != State::Stuck.as_str() {
         return Err(JournalError::Refused(format!(
             "a {action} that has reached a target cannot be taken back; hand in a new request that says how the account shall be"
         )));
@@ -193,6 +217,17 @@ pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError
     tx.move_request(request, Move::Withdraw, "order")?;
     steps::cancel(tx, request)?;
     settle_withdrawal(tx, request)
+}
+
+/// Whether a request other than a create has reached a target: withdrawing it leaves that as it is.
+pub(super) fn stays_as_it_is(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
+    let reached: Option<i64> = tx.row(
+        "SELECT s.id FROM step s JOIN request r ON r.id = s.id >> 8 WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255
+           AND s.verb = 'apply' AND s.attempts > 0 AND r.action <> 'create' LIMIT 1",
+        [request],
+        |row| row.get(0),
+    )?;
+    Ok(reached.is_some())
 }
 
 fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
@@ -205,24 +240,41 @@ fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
         .unwrap_or(0))
 }
 
+/// Whether a step is none of the undo steps of a request that is being withdrawn.
+pub(super) fn is_taken_back(tx: &mut Tx<'_>, step: i64) -> Result<bool, JournalError> {
+    let found: Option<i64> = tx.row(
+        "SELECT s.id FROM step s JOIN request r ON r.id = s.id >> 8
+         WHERE s.id = ?1 AND s.part <> 'undo' AND r.state = 'withdrawing'",
+        [step],
+        |row| row.get(0),
+    )?;
+    Ok(found.is_some())
+}
+
+/// Whether a withdrawal has come as far as its undo steps.
+pub(super) fn undo_is_planned(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
+    let planned: Option<i64> = tx.row(
+        "SELECT id FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'undo' LIMIT 1",
+        [request],
+        |row| row.get(0),
+    )?;
+    Ok(planned.is_some())
+}
+
 /// Of a request that is being withdrawn: once nothing is in flight, plans the undo steps.
 pub(super) fn settle_withdrawal(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     let state: Option<String> = tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?;
     if state.as_deref() != Some(State::Withdrawing.as_str()) {
         return Ok(());
     }
-    let planned: Option<i64> = tx.row(
-        "SELECT id FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'undo' LIMIT 1",
-        [request],
-        |row| row.get(0),
-    )?;
-    if planned.is_some() || running(tx, request)? > 0 {
+    if undo_is_planned(tx, request)? || running(tx, request)? > 0 {
         return Ok(());
     }
     steps::cancel(tx, request)?;
     let touched: Vec<(String, String)> = tx.rows(
-        "SELECT lane, detail FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND verb = 'apply' AND attempts > 0
-         ORDER BY id DESC",
+        "SELECT s.lane, s.detail FROM step s JOIN request r ON r.id = s.id >> 8
+         WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.verb = 'apply' AND s.attempts > 0 AND r.action = 'create'
+         ORDER BY s.id DESC",
         [request],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;

@@ -20,6 +20,7 @@ pub mod life;
 pub mod orders;
 pub mod outcome;
 pub mod read;
+mod rebase;
 pub mod schema;
 pub mod state;
 pub mod steps;
@@ -30,7 +31,7 @@ pub use admit::{Admission, Admitted, Submission};
 pub use chain::Head;
 pub use state::State;
 pub use steps::{Claim, Settled, Settlement, Turn};
-pub use writer::{Journal, OpenOptions};
+pub use writer::{Journal, Moment, OpenOptions};
 
 use std::path::PathBuf;
 

@@ -149,12 +149,20 @@ fn carry_out(tx: &mut Tx<'_>, lanes: &[String]) -> Result<Vec<CarriedOut>, Journ
     )?;
     let mut all = Vec::with_capacity(new.len());
     for (id, login_uid, login, verb, argument, reason) in new {
-        let verb: OrderVerb = steps::from_word(&verb)?;
+        let Ok(verb) = steps::from_word::<OrderVerb>(&verb) else {
+            let now = tx.micros();
+            tx.run(
+                "UPDATE orders SET state = 'refused', result = ?2, done_at = ?3 WHERE id = ?1",
+                (id, format!("this akund knows no order `{verb}`"), now),
+            )?;
+            continue;
+        };
         let outcome = tx.savepoint(|tx| one(tx, verb, &argument, &reason, lanes));
         let (subject, done, result) = match outcome {
             Ok((subject, result)) => (subject, true, result),
-            Err(JournalError::Refused(sentence) | JournalError::NotFound(sentence)) => (Vec::new(), false, sentence),
-            Err(other) => return Err(other),
+            Err(error) if tx.fatal.is_some() => return Err(error),
+            // One order that cannot be carried out must not keep the others waiting.
+            Err(error) => (Vec::new(), false, error.to_string()),
         };
         let now = tx.micros();
         tx.run(
@@ -190,12 +198,19 @@ fn one(
     match verb {
         OrderVerb::Retry => retry(tx, request)?,
         OrderVerb::Release => release(tx, request, &state, hold.as_deref())?,
+        // What is being undone already is not begun anew: its stuck undo step is tried again.
+        OrderVerb::Withdraw if close::undo_is_planned(tx, request)? => retry(tx, request)?,
         OrderVerb::Withdraw => close::withdraw(tx, request)?,
         OrderVerb::Pause | OrderVerb::Unpause => {}
     }
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
-    Ok((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now")))
+    let rest = if verb == OrderVerb::Withdraw && close::stays_as_it_is(tx, request)? {
+        "; what it has done at a target stays: hand in a new request that says how the account shall be"
+    } else {
+        ""
+    };
+    Ok((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}")))
 }
 
 fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {

@@ -8,7 +8,13 @@ use crate::model::{
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+/// What stands for itself in the path of a `file:` URI.
+const NOT_IN_URI: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
 /// A read-only view; each method sees one consistent state.
 pub struct Reader {
@@ -69,11 +75,33 @@ impl Reader {
     /// [`JournalError::Unusable`] where there is none, or one that this akund cannot read.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
-        if !path.exists() {
-            return Err(unusable("there is none yet; akund makes it at its first start".into()));
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(unusable("there is none yet; akund makes it at its first start".into())),
+            Err(error) => return Err(unusable(format!("it cannot be looked at: {error}"))),
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)
+        Self::connect(path, path.as_os_str())
+    }
+
+    /// As [`Self::open`], and where nobody has the journal open, no file is made beside it either (SQLite's `-wal` and `-shm`).
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_untouched(path: &Path) -> Result<Self, JournalError> {
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        if !path.exists() || Path::new(&wal).exists() {
+            return Self::open(path);
+        }
+        // https://sqlite.org/uri.html: no locks, no other files; right where nobody writes.
+        let encoded = percent_encoding::percent_encode(path.as_os_str().as_bytes(), NOT_IN_URI);
+        Self::connect(path, format!("file:{encoded}?immutable=1").as_ref())
+    }
+
+    fn connect(path: &Path, name: &OsStr) -> Result<Self, JournalError> {
+        let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(name, flags)
             .map_err(|error| unusable(format!("it cannot be opened: {error}")))?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "cache_size", -2048)?;
@@ -135,6 +163,19 @@ impl Reader {
     /// Where they cannot be read.
     pub fn counts(&self) -> Result<Vec<(String, u64)>, JournalError> {
         let mut statement = self.connection.prepare_cached("SELECT state, count(*) FROM request GROUP BY state")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, count(row, 1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many requests are in each state that is not an end; costs nothing for those that have ended.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn open_counts(&self) -> Result<Vec<(String, u64)>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT state, count(*) FROM request
+             WHERE state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn') GROUP BY state",
+        )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, count(row, 1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

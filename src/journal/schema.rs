@@ -27,7 +27,7 @@ CREATE TRIGGER event_is_never_removed BEFORE DELETE ON event BEGIN SELECT RAISE(
 -- One file or message that was handed in.
 CREATE TABLE submission (
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, name TEXT NOT NULL, sha256 BLOB NOT NULL, evidence TEXT NOT NULL,
-  received_at INTEGER NOT NULL, UNIQUE (source, sha256, name)) STRICT;
+  received_at INTEGER NOT NULL, rejected INTEGER NOT NULL DEFAULT 0, UNIQUE (source, sha256, name)) STRICT;
 
 -- The procedures' own texts, once for all requests that share them.
 CREATE TABLE texts (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, texts TEXT NOT NULL) STRICT;
@@ -71,8 +71,8 @@ CREATE TABLE account (
   holder BLOB NOT NULL, account TEXT NOT NULL, created_at INTEGER NOT NULL, ends_at INTEGER) STRICT, WITHOUT ROWID;
 CREATE INDEX account_holder ON account(holder);
 
--- Addresses, aliases and user names, each held by one account.
-CREATE TABLE name (name TEXT PRIMARY KEY, account BLOB NOT NULL) STRICT, WITHOUT ROWID;
+-- Addresses, aliases and user names, each held by one account, and the request that took it.
+CREATE TABLE name (name TEXT PRIMARY KEY, account BLOB NOT NULL, request INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX name_account ON name(account);
 
 -- Where an account stands.

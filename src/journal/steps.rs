@@ -103,6 +103,8 @@ pub struct Turn {
     pub next_due: Option<Timestamp>,
     /// The lane is paused: nothing is claimed until it is not.
     pub paused: bool,
+    /// Steps that would have been claimed, but are stuck since the journal's data of them cannot be read: look again at once.
+    pub unreadable: usize,
     /// How many requests ended by what was recorded.
     pub requests_ended: usize,
 }
@@ -141,7 +143,11 @@ impl Journal {
             )?;
             for (id, flow) in &running {
                 tx.run("UPDATE step SET uncertain = 1 WHERE id = ?1", [id])?;
-                if stick {
+                if close::is_taken_back(tx, *id)? {
+                    // Nobody is sent the password of an account that is being undone.
+                    tx.run("UPDATE step SET state = 'cancelled' WHERE id = ?1", [id])?;
+                    close::settle_withdrawal(tx, id >> 8)?;
+                } else if stick {
                     let fault =
                         Fault::unknown("akund ended while this was being sent; whether it was taken is not known");
                     stick_step(tx, *id, &fault)?;
@@ -223,7 +229,12 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
         return Ok(());
     }
     let now = tx.micros();
-    tx.run("UPDATE step SET state = 'ready' WHERE lane = ?1 AND state = 'retry' AND due <= ?2", (lane, now))?;
+    // A step that waited for its retry is served as if it came now, whatever the clock stood at before a restart.
+    let turn_now = tx.turn(lane, 0);
+    tx.run(
+        "UPDATE step SET state = 'ready', turn = min(turn, ?3) WHERE lane = ?1 AND state = 'retry' AND due <= ?2",
+        (lane, now, turn_now),
+    )?;
     let ready: Vec<(i64, i64)> = tx.rows(
         "SELECT id, turn FROM step WHERE lane = ?1 AND state = 'ready' ORDER BY turn, id LIMIT ?2",
         (lane, i64::try_from(most).unwrap_or(i64::MAX)),
@@ -231,7 +242,17 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
     )?;
     for (id, at_turn) in ready {
         tx.served(lane, at_turn);
-        turn.claims.push(claim_one(tx, id)?);
+        // One step that cannot be read must not stop the others, nor the daemon.
+        match tx.savepoint(|tx| claim_one(tx, id)) {
+            Ok(claim) => turn.claims.push(claim),
+            Err(error) if tx.fatal.is_some() => return Err(error),
+            Err(error) => {
+                tracing::error!(step = id, lane, %error, "a step cannot be carried out");
+                stick_step(tx, id, &Fault::permanent(format!("its data in the journal cannot be read: {error}")))?;
+                close::settle_withdrawal(tx, id >> 8)?;
+                turn.unreadable += 1;
+            }
+        }
     }
     if turn.claims.is_empty() {
         let due: Option<i64> = tx
@@ -259,11 +280,10 @@ fn claim_one(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
         )?
         .ok_or_else(missing)?;
     let verb: Verb = from_word(&step.0)?;
-    let (uid, procedure, ext_id, revision, action, account, sealed) = tx
+    let (uid, procedure, ext_id, revision, action, sealed) = tx
         .row(
-            "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, p.account, s.sealed
-             FROM request r LEFT JOIN personal p ON p.request = r.id LEFT JOIN secret s ON s.request = r.id
-             WHERE r.id = ?1",
+            "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, s.sealed
+             FROM request r LEFT JOIN secret s ON s.request = r.id WHERE r.id = ?1",
             [request],
             |row| {
                 Ok((
@@ -272,8 +292,7 @@ fn claim_one(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
                     row.get(2)?,
                     row.get(3)?,
                     row.get::<_, String>(4)?,
-                    row.get::<_, Option<String>>(5)?,
-                    row.get(6)?,
+                    row.get(5)?,
                 ))
             },
         )?
@@ -288,7 +307,7 @@ fn claim_one(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
         uid,
         key: RequestKey { procedure, id: ext_id, revision },
         action: from_word(&action)?,
-        account: account.as_deref().map(serde_json::from_str).transpose()?,
+        account: super::rebase::account(tx, request)?,
         sealed,
         notice: (verb == Verb::Deliver).then(|| notice_facts(tx, request)).transpose()?.map(Box::new),
     })

@@ -1,5 +1,7 @@
 //! Tests of the journal through its own operations, on a real file.
 
+mod hostile;
+
 use super::orders::{self, NewOrder, OrderVerb};
 use super::read::Reader;
 use super::*;
@@ -478,8 +480,9 @@ async fn operations_that_wait_are_committed_together() {
     let dir = tempfile::tempdir().unwrap();
     let commits = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counter = commits.clone();
-    let (journal, _writer) = Journal::open(&OpenOptions { path: dir.path().join("journal.db") }, move |_| {
-        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let (journal, _writer) = Journal::open(&OpenOptions { path: dir.path().join("journal.db") }, move |moment| {
+        let committed = matches!(moment, Moment::Committed(_));
+        counter.fetch_add(usize::from(committed), std::sync::atomic::Ordering::Relaxed);
     })
     .unwrap();
     let (enter, entered) = std::sync::mpsc::channel();

@@ -1,6 +1,6 @@
 //! The one writer: a thread that commits what has gathered in one transaction.
 //!
-//! An operation is a closure over [`Tx`]. The writer begins a transaction, runs every operation that waits (each in a
+//! An operation is a closure over `Tx`. The writer begins a transaction, runs every operation that waits (each in a
 //! savepoint, so that one that fails takes nothing of another with it), commits with one sync, and only then
 //! answers all of them. If the commit fails, all of them failed.
 //!
@@ -67,7 +67,18 @@ impl Wakers {
     }
 }
 
-/// What a commit cost; for metrics.
+/// What the writer tells while it works; for metrics and the watchdog.
+#[derive(Debug, Clone, Copy)]
+pub enum Moment {
+    /// It begins a transaction.
+    Begins,
+    /// It has committed one.
+    Committed(Committed),
+    /// It could not commit one.
+    Failed,
+}
+
+/// What a commit cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Committed {
     /// Operations in it.
@@ -77,13 +88,13 @@ pub struct Committed {
 }
 
 impl Journal {
-    /// Opens or makes the journal, migrates it, and starts the writer's thread. `observe` hears of each commit.
+    /// Opens or makes the journal, migrates it, and starts the writer's thread. `observe` hears of each transaction.
     ///
     /// # Errors
     /// [`JournalError::Unusable`] for a journal of a newer akund, one that another akund has open, or no journal at all.
     pub fn open(
         options: &OpenOptions,
-        observe: impl Fn(Committed) + Send + 'static,
+        observe: impl Fn(Moment) + Send + 'static,
     ) -> Result<(Self, std::thread::JoinHandle<()>), JournalError> {
         let path: Arc<Path> = options.path.as_path().into();
         let lock = lock(&path)?;
@@ -218,7 +229,7 @@ struct Writer {
     wakers: Wakers,
     writable: watch::Sender<Result<(), String>>,
     head: watch::Sender<Head>,
-    observe: Box<dyn Fn(Committed) + Send>,
+    observe: Box<dyn Fn(Moment) + Send>,
 }
 
 impl Writer {
@@ -237,7 +248,8 @@ impl Writer {
                 }
             };
             let mut batch: Vec<Job> = first.into_iter().collect();
-            if batch.is_empty() {
+            // That a turn which changed nothing was committed does not show that something can be written.
+            if self.writable.borrow().is_err() {
                 batch.push(Box::new(|tx| {
                     let _ = tx.map(|tx| tx.savepoint(|tx| tx.touch()));
                     Box::new(|_| ())
@@ -251,6 +263,7 @@ impl Writer {
 
     fn commit(&mut self, batch: Vec<Job>) {
         let begun = Instant::now();
+        (self.observe)(Moment::Begins);
         let operations = batch.len();
         let before = self.memory.head;
         let mut answers = Vec::with_capacity(operations);
@@ -258,7 +271,7 @@ impl Writer {
         let result = self.transaction(batch, &mut answers, &mut wakes);
         let outcome = match &result {
             Ok(()) => {
-                (self.observe)(Committed { operations, took: begun.elapsed() });
+                (self.observe)(Moment::Committed(Committed { operations, took: begun.elapsed() }));
                 self.head.send_if_modified(|head| std::mem::replace(head, self.memory.head) != self.memory.head);
                 if self.writable.send_if_modified(|state| std::mem::replace(state, Ok(())).is_err()) {
                     tracing::info!(journal = %self.path.display(), "the journal can be written again");
@@ -267,6 +280,7 @@ impl Writer {
                 None
             }
             Err(error) => {
+                (self.observe)(Moment::Failed);
                 if !self.connection.is_autocommit() {
                     let _ = self.connection.execute_batch("ROLLBACK");
                 }

@@ -125,6 +125,9 @@ impl Slot {
             let most = if self.context.shutdown.is_cancelled() { 0 } else { self.worker.batch() };
             let Some(turn) = self.turn(&mut settled, most).await? else { return Ok(()) };
             if turn.claims.is_empty() {
+                if turn.unreadable > 0 {
+                    continue;
+                }
                 if self.context.shutdown.is_cancelled() {
                     return Ok(());
                 }
@@ -139,7 +142,13 @@ impl Slot {
             crate::crash::point(&format!("{}-claimed", self.worker.lane()));
             settled = self.carry_out(&turn.claims).await;
             crate::crash::point(&format!("{}-done", self.worker.lane()));
-            self.rest().await;
+            if let Some(wait) = self.needs_rest() {
+                // What was done is recorded first: a crash during the rest must not make it uncertain.
+                if self.turn(&mut settled, 0).await?.is_none() {
+                    return Ok(());
+                }
+                self.rest(wait).await;
+            }
         }
     }
 
@@ -230,11 +239,13 @@ impl Slot {
     }
 
     /// Spares a server that is down: after some turns with nothing but transient faults, the lane waits before the next.
-    async fn rest(&self) {
-        let turns = self.transient_turns.load(Ordering::Relaxed);
-        let Some(beyond) = turns.checked_sub(PATIENT_TURNS) else { return };
+    fn needs_rest(&self) -> Option<Duration> {
+        let beyond = self.transient_turns.load(Ordering::Relaxed).checked_sub(PATIENT_TURNS)?;
         let wait = retry::wait(&self.context.policy, beyond + 1, rand::random());
-        let wait = Duration::try_from(wait).unwrap_or(LONGEST_LANE_WAIT).min(LONGEST_LANE_WAIT);
+        Some(Duration::try_from(wait).unwrap_or(LONGEST_LANE_WAIT).min(LONGEST_LANE_WAIT))
+    }
+
+    async fn rest(&self, wait: Duration) {
         self.beat.idle();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

@@ -33,6 +33,8 @@ pub struct Facts {
     pub account: Option<Account>,
     /// Its state in the register ("active", "suspended", "removed"), if any.
     pub account_state: Option<String>,
+    /// With an account: whether the record's identifier is not the one that the account was made for.
+    pub other_holder: bool,
     /// Other active accounts of the same holder (identifier) and procedure: their addresses.
     pub holder_has: Vec<String>,
 }

@@ -74,7 +74,7 @@ pub fn decide_unknown_procedure(record: &Record) -> Judgement {
     )])
 }
 
-/// The judgement of a record that its source may not hand in: refused with these reasons, and nobody is told but the
+/// The judgement of a record that no procedure here can judge: refused with these reasons, and nobody is told but the
 /// source, since the record's contacts are not to be trusted.
 pub fn refuse_by_source(reasons: Vec<String>) -> Judgement {
     Judgement {

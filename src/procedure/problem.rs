@@ -48,6 +48,7 @@ pub(super) enum Problem {
     NoSuchAccount,
     AccountState { action: Action, state: String },
     AccountOfOtherCategory,
+    AccountOfOtherHolder,
     AccountEnded,
     TooManyAliases { most: usize },
     FieldMissing { field: Field },
@@ -101,6 +102,7 @@ impl Problem {
             | Self::NoSuchAccount
             | Self::AccountState { .. }
             | Self::AccountOfOtherCategory
+            | Self::AccountOfOtherHolder
             | Self::AccountEnded
             | Self::TooManyAliases { .. } => Class::Refuse,
             Self::FormMissing { .. } => Class::Form,

@@ -69,6 +69,7 @@ impl Problem {
                 format!("Permohonan {} tidak dapat dilakukan karena akun {}.", action_id(*action), state_id(state))
             }
             Self::AccountOfOtherCategory => "Akun yang dimaksud bukan milik kategori pemohon ini.".into(),
+            Self::AccountOfOtherHolder => "Akun yang dimaksud dibuat untuk pemegang dengan nomor identitas lain.".into(),
             Self::AccountEnded => "Masa berlaku akun sudah berakhir; mohon ajukan perubahan tanggal berakhir.".into(),
             Self::TooManyAliases { most } => format!("Alamat alias terlalu banyak; paling banyak {most}."),
             Self::FieldMissing { field } => format!("{} belum diisi.", field_id(*field)),
@@ -166,6 +167,7 @@ impl Problem {
                 format!("The account is {}, so that this request cannot be carried out.", quoted(state))
             }
             Self::AccountOfOtherCategory => "The account does not belong to this category of applicants.".into(),
+            Self::AccountOfOtherHolder => "The account was made for a holder with another identifier.".into(),
             Self::AccountEnded => "The account has reached its end; please ask for a later last valid day.".into(),
             Self::TooManyAliases { most } => format!("There are too many aliases; {most} at most."),
             Self::FieldMissing { field } => format!("{} is missing.", field_en(*field)),

@@ -34,6 +34,7 @@ fn about_the_account() -> Vec<Problem> {
         Problem::AccountState { action: Action::Resume, state: own("active") },
         Problem::AccountState { action: Action::Change, state: own("removed") },
         Problem::AccountOfOtherCategory,
+        Problem::AccountOfOtherHolder,
         Problem::AccountEnded,
         Problem::TooManyAliases { most: 10 },
         Problem::NothingToChange,

@@ -46,10 +46,21 @@ impl SealingKey {
     /// A sentence saying what is wrong: unreadable, not 64 hex digits, a key file that others could read or own. A
     /// key is never made where one was expected but could not be read.
     pub fn load_or_make(credential_dir: Option<&Path>, key_file: &Path) -> Result<Self, String> {
+        match Self::look(credential_dir, key_file)? {
+            Some(key) => Ok(key),
+            None => make_key(key_file),
+        }
+    }
+
+    /// The key, if there is one already; makes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::load_or_make`].
+    pub fn look(credential_dir: Option<&Path>, key_file: &Path) -> Result<Option<Self>, String> {
         if let Some(path) = credential_dir.map(|dir| dir.join(CREDENTIAL)) {
             match File::open(&path) {
                 // systemd guards this directory itself; an ACL makes the mode look like group-readable.
-                Ok(file) => return read_key(file, &path),
+                Ok(file) => return read_key(file, &path).map(Some),
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
                 Err(e) => return Err(format!("the sealing key {} cannot be read: {e}", path.display())),
             }
@@ -57,9 +68,9 @@ impl SealingKey {
         match File::open(key_file) {
             Ok(file) => {
                 check_private(&file, key_file)?;
-                read_key(file, key_file)
+                read_key(file, key_file).map(Some)
             }
-            Err(e) if e.kind() == ErrorKind::NotFound => make_key(key_file),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(format!("the sealing key {} cannot be read: {e}", key_file.display())),
         }
     }

@@ -175,10 +175,11 @@ mod tests {
         for tricky in
             ["../x@example.org", "a/b@example.org", ".@example.org", ".x@example.org", "x@../y", "{uid}@e.org"]
         {
-            assert!(home(tricky).is_err(), "{tricky}");
+            // Some of them are no address in the first place; the template does not rely on that.
+            assert!(tricky.parse().map_or(true, |address| template.home(&address, "0190").is_err()), "{tricky}");
         }
         let template = HomeTemplate::parse("/srv/{uid}/{address}").unwrap();
-        assert_eq!(template.home(&"a@b.c".parse().unwrap(), "0190").unwrap(), "/srv/0190/a@b.c");
+        assert_eq!(template.home(&"a@b.org".parse().unwrap(), "0190").unwrap(), "/srv/0190/a@b.org");
     }
 
     #[test]

@@ -33,6 +33,7 @@ async fn a_file_renamed_into_place_is_taken_kept_and_let_go() {
     assert!(!path.exists());
     assert_eq!(spool.acknowledge(&[&dropped.seen]).unwrap(), [Parted::Gone]);
     assert_eq!(bench.files(".leaving").len() + bench.files("incoming").len(), 0);
+    wait_until("it is unlinked", || bench.root().join(".gone").read_dir().unwrap().next().is_none());
 }
 
 #[test]
@@ -173,12 +174,14 @@ fn what_a_crash_left_is_cleaned_up_or_put_back() {
     for stage in ["accepted", "rejected", "outcome/uin", "outcome/local"] {
         fs::write(root.join(stage).join(".stage/17"), "half").unwrap();
     }
+    fs::write(root.join(".gone/17"), "acknowledged").unwrap();
     fs::write(root.join(".leaving/uin/a.toml"), "older").unwrap();
     fs::write(root.join(".leaving/uin/b.toml"), "b").unwrap();
     bench.drop_file("uin/a.toml", "newer");
     let spool = bench.open();
     assert_eq!(bench.files("accepted").len() + bench.files("rejected").len() + bench.files("outcome").len(), 0);
     assert_eq!(bench.files(".leaving").len(), 0);
+    wait_until("the acknowledged file is unlinked", || !root.join(".gone/17").exists());
     let found = bench.files("incoming/uin");
     assert_eq!(found.keys().collect::<Vec<_>>(), ["a-2.toml", "a.toml", "b.toml"]);
     assert_eq!((found["a.toml"].as_slice(), found["a-2.toml"].as_slice()), (&b"newer"[..], &b"older"[..]));

@@ -19,6 +19,9 @@ pub(super) const STAGE: &str = ".stage";
 /// Where a dropped file is, out of its submitter's reach, between the last look at it and its end.
 pub(super) const LEAVING: &str = ".leaving";
 
+/// Where it waits to be unlinked after that.
+pub(super) const GONE: &str = ".gone";
+
 /// A source with its rules resolved.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -118,6 +121,7 @@ pub(super) fn prepare(root: &Path, sources: &[SourceConfig]) -> io::Result<(Floc
             empty_stage(&dir, 0o700)?;
         }
     }
+    make_dir(&root.join(GONE), 0o700)?;
     let mut resolved: Vec<Source> = sources.iter().map(|s| resolve(s, &incoming)).collect::<io::Result<_>>()?;
     if !resolved.iter().any(|s| s.config.name == LOCAL) {
         resolved.insert(0, resolve(&implied_local(), &incoming)?);

@@ -4,6 +4,7 @@ use super::desk::Report;
 use super::layout::LEAVING;
 use super::look::{Identity, Look, open_dir};
 use super::name::{numbered, safe_name};
+use super::remover::Remover;
 use super::{Seen, Spool};
 use crate::durable::explain;
 use nix::errno::Errno;
@@ -19,7 +20,7 @@ use std::path::Path;
 /// What became of a dropped file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parted {
-    /// Unlinked.
+    /// Out of the source's directory, and unlinked in a while.
     Removed,
     /// It was no longer there.
     Gone,
@@ -30,10 +31,11 @@ pub enum Parted {
 }
 
 impl Spool {
-    /// Unlinks what was read, now that the journal has it: each file and its signature, if they still are the same and unchanged.
+    /// Removes what was read, now that the journal has it: each file and its signature, if they still are the same and unchanged.
     /// What changed meanwhile stays, and is offered again. Each directory is synced once.
     ///
-    /// Before its last look each file is renamed into a directory of akund's own, so that nobody can put another in its place.
+    /// Before its last look each file is renamed into a directory of akund's own, so that nobody can put another in its
+    /// place. It is unlinked by a thread of the spool's, after this has returned.
     ///
     /// # Errors
     /// The disk's. What was not reached stays, and is taken again, as a duplicate.
@@ -61,12 +63,13 @@ impl Spool {
 
     fn part(&self, ways: &Ways, seen: &Seen) -> io::Result<Parted> {
         let path = self.sources[seen.source].dir.join(&seen.name);
-        let parted = ways.part(&seen.name, &seen.identity).map_err(explain("remove", &path))?;
+        let parted = ways.part(&seen.name, &seen.identity, &self.remover).map_err(explain("remove", &path))?;
         match parted {
             Parted::Changed => self.desk.look_again(seen.source, &seen.name),
             _ => {
                 if let Some(sidecar) = &seen.sidecar {
-                    ways.part(&sidecar.name, &sidecar.identity).map_err(explain("remove the signature of", &path))?;
+                    ways.part(&sidecar.name, &sidecar.identity, &self.remover)
+                        .map_err(explain("remove the signature of", &path))?;
                 }
             }
         }
@@ -112,7 +115,7 @@ impl Ways {
         Ok(Self { from: open_dir(&spool.sources[source].dir)?, to: open_dir(&spool.leaving(source))? })
     }
 
-    fn part(&self, name: &OsStr, identity: &Identity) -> io::Result<Parted> {
+    fn part(&self, name: &OsStr, identity: &Identity, remover: &Remover) -> io::Result<Parted> {
         match Look::at(&self.from, name)? {
             None => return Ok(Parted::Gone),
             Some(look) if look.identity != *identity => return Ok(Parted::Changed),
@@ -130,7 +133,7 @@ impl Ways {
         }
         // The rename itself has changed the time of change.
         if Look::at(&self.to, name)?.is_some_and(|look| look.identity.same_content(identity)) {
-            unlinkat(&self.to, name, UnlinkatFlags::NoRemoveDir)?;
+            remover.take_over(&self.to, name)?;
             return Ok(Parted::Removed);
         }
         self.put_back(name)?;

@@ -22,6 +22,7 @@ mod name;
 mod outcome;
 mod queue;
 mod reject;
+mod remover;
 mod signers;
 mod take;
 
@@ -38,6 +39,7 @@ use desk::{Desk, Lease};
 use layout::Source;
 use look::Look;
 use nix::fcntl::Flock;
+use remover::Remover;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -57,6 +59,7 @@ pub struct Spool {
     desk: Arc<Desk>,
     stage_number: AtomicU64,
     rejecting: Mutex<()>,
+    remover: Remover,
     _lock: Flock<File>,
 }
 
@@ -105,6 +108,7 @@ impl Spool {
             desk: Arc::default(),
             stage_number: AtomicU64::new(0),
             rejecting: Mutex::new(()),
+            remover: Remover::start(&config.path.join(layout::GONE))?,
             _lock: lock,
         };
         spool.restore_leaving()?;

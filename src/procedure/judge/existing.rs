@@ -45,6 +45,11 @@ impl Case<'_> {
         let same = account.category == self.record.applicant.category;
         let other = if same { Vec::new() } else { vec![Problem::AccountOfOtherCategory] };
         sheet.check(CheckKind::Account, "account is of this category", "", other);
+        if action.mints() {
+            // The new password goes where the record says: that must be the holder of the account.
+            let other = if self.facts.other_holder { vec![Problem::AccountOfOtherHolder] } else { Vec::new() };
+            sheet.check(CheckKind::Holder, "account is the applicant's", "", other);
+        }
         if matches!(action, Action::Reset | Action::Resume) && account.ends_at.is_some_and(|end| end <= self.now) {
             sheet.unmet(CheckKind::Expiry, "end date", vec![Problem::AccountEnded]);
         }

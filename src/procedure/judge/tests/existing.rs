@@ -54,6 +54,19 @@ fn an_account_of_another_category_is_out_of_reach() {
 }
 
 #[test]
+fn a_new_password_goes_only_to_the_holder_for_whom_the_account_was_made() {
+    let (record, mut facts) = existing(Action::Reset);
+    facts.other_holder = true;
+    assert_eq!(
+        said_of(&record, &facts),
+        "refuse | Akun yang dimaksud dibuat untuk pemegang dengan nomor identitas lain."
+    );
+    let (record, mut facts) = existing(Action::Suspend);
+    facts.other_holder = true;
+    assert_eq!(said_of(&record, &facts), "permit", "who asks for a suspension need not be the holder");
+}
+
+#[test]
 fn a_new_password_never_goes_to_the_account_itself() {
     for own in ["budi@example.ac.id", "b.santoso@example.ac.id"] {
         let (mut record, facts) = existing(Action::Reset);

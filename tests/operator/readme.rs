@@ -3,23 +3,22 @@
 //! The second word after a fence's language says what a block is: `toml record`, `json record` and `csv record` are
 //! requests, `toml config` is a piece of `akund.toml`, `sh` are commands; a `text` block (a picture, an excerpt) is
 //! for reading only and may be translated.
-#![allow(clippy::unwrap_used)] // clippy.toml's exception does not reach the helper functions of an integration test
 
 use akund::config::Config;
 use akund::intake::record;
 use std::fs;
 use std::path::Path;
 
-const READMES: [&str; 2] = ["README.md", "README.id.md"];
+pub const READMES: [&str; 2] = ["README.md", "README.id.md"];
 
 /// One fenced block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Block {
+pub struct Block {
     /// The file's language: toml, json, csv, sh, text.
-    language: String,
+    pub language: String,
     /// What it is: record, config, or nothing.
-    kind: String,
-    body: String,
+    pub kind: String,
+    pub body: String,
 }
 
 #[test]
@@ -84,18 +83,19 @@ fn every_file_linked_or_named_is_there() {
         let named = text
             .split(|c: char| c.is_whitespace() || c == '`')
             .filter(|word| ["config/", "systemd/", "tests/", "LICENSE"].iter().any(|start| word.starts_with(start)));
-        for path in linked.chain(named).filter(|path| !path.contains("://")) {
+        let paths = linked.chain(named).map(|path| path.trim_end_matches([')', ':', ',', '.']));
+        for path in paths.filter(|path| !path.contains("://")) {
             assert!(root.join(path).exists(), "{name} names {path}, which is not there");
         }
     }
 }
 
-fn read(name: &str) -> String {
+pub fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 /// Each fenced block with the line on which it begins.
-fn blocks(markdown: &str) -> Vec<(usize, Block)> {
+pub fn blocks(markdown: &str) -> Vec<(usize, Block)> {
     let mut found = Vec::new();
     let mut open: Option<(usize, Block)> = None;
     for (index, line) in markdown.lines().enumerate() {

@@ -1,0 +1,82 @@
+//! `kill -9` at any moment, and the same command again.
+
+use crate::fixture::{ACCOUNTS, Demo, REQUESTS, pairs, unique};
+use crate::peers::wait_for;
+use akund::journal::read::Reader;
+use akund::model::{Scheme, Secret};
+use akund::secret::hash::verify;
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+
+/// Starts the demo, kills it as soon as the condition holds.
+fn kill_when(demo: &Demo, what: &str, holds: impl FnMut() -> bool) {
+    let mut child = demo.start();
+    wait_for(what, holds);
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(9), "it ended by itself before it was killed when {what}: {status}");
+}
+
+#[test]
+fn killed_again_and_again_it_completes_with_every_account_once_and_every_password_right() {
+    let demo = Demo::new();
+    let incoming = demo.dir.join("spool/incoming");
+    let lies = |name: &str| incoming.join(name).exists();
+    kill_when(&demo, "it has written its configuration", || demo.dir.join("akund.toml").exists());
+    kill_when(&demo, "its journal is there", || demo.journal().exists());
+    kill_when(&demo, "the first sample lies in the spool", || lies("1-good.toml") || !demo.requests().is_empty());
+    kill_when(&demo, "a request is in the journal", || !demo.requests().is_empty());
+    kill_when(&demo, "the bulk file is in the journal", || demo.requests().len() >= REQUESTS);
+    kill_when(&demo, "a message is in the outbox", || !demo.messages().is_empty());
+    for share in [1, 2, 3] {
+        let done = ACCOUNTS * share / 4;
+        kill_when(&demo, "a quarter more is done", || demo.done() >= done);
+    }
+    let ended = demo.run();
+    assert_eq!(ended.code, Some(0), "{:?} {}", ended.samples, ended.stderr);
+    everything_is_there_once(&demo);
+    // Nor does another run after the end do anything twice.
+    let before = demo.messages().len();
+    assert_eq!(demo.run().code, Some(0));
+    assert_eq!(demo.messages().len(), before);
+    everything_is_there_once(&demo);
+}
+
+fn everything_is_there_once(demo: &Demo) {
+    assert_eq!(demo.requests().len(), REQUESTS);
+    assert_eq!(demo.done(), ACCOUNTS);
+    let verified = Reader::open(&demo.journal()).unwrap().verify(None).unwrap();
+    assert!(verified.good, "{:?}", verified.deviations);
+
+    let mail = unique(pairs(&demo.mail_database(), "SELECT address, password FROM mailboxes"));
+    let hotspot = "SELECT username, value FROM radcheck WHERE attribute = 'Crypt-Password'";
+    let hotspot = unique(pairs(&demo.radius_database(), hotspot));
+    assert_eq!((mail.len(), hotspot.len()), (ACCOUNTS, ACCOUNTS));
+
+    let credentials = demo.credentials();
+    assert_eq!(credentials.len(), ACCOUNTS, "each account was handed over, and once");
+    assert_eq!(demo.messages().len(), REQUESTS, "every applicant was told, and once");
+    for one in &credentials {
+        assert!(opens(&mail, &one.address, &one.password), "{}", one.address);
+        assert!(opens(&hotspot, &one.username, &one.password), "{}", one.username);
+    }
+    assert_eq!(files(&demo.dir.join("spool/outcome")), REQUESTS);
+}
+
+/// Whether the password that was sent opens what is stored.
+fn opens(stored: &BTreeMap<String, String>, name: &str, password: &str) -> bool {
+    let hash = stored.get(name).unwrap_or_else(|| panic!("{name} has no account"));
+    verify(&Secret::new(password), hash, Scheme::Sha512Crypt)
+}
+
+/// How many outcome documents lie below a directory.
+fn files(dir: &Path) -> usize {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| match path.is_dir() {
+            true => files(&path),
+            false => usize::from(path.extension().is_some_and(|e| e == "json")),
+        })
+        .sum()
+}

@@ -1,0 +1,22 @@
+//! What becomes of requests when things go wrong: the real program as a child process, killed, starved and lied to.
+// Helpers of tests, too, may stop the test.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod daemon;
+#[path = "faults/once.rs"]
+mod once;
+
+#[path = "faults/crash.rs"]
+mod crash;
+#[path = "faults/disk.rs"]
+mod disk;
+#[path = "faults/life.rs"]
+mod life;
+#[path = "faults/malformed.rs"]
+mod malformed;
+#[path = "faults/secrets.rs"]
+mod secrets;
+#[path = "faults/smtp.rs"]
+mod smtp;
+#[path = "faults/tamper.rs"]
+mod tamper;

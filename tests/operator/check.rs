@@ -1,0 +1,111 @@
+//! `akund check` says what is wrong, and changes nothing.
+
+use crate::service::Site;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+type Tree = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+fn same(after: &Tree, before: &Tree, when: &str) {
+    let paths: BTreeSet<_> = after.keys().chain(before.keys()).collect();
+    let changed: Vec<_> = paths.into_iter().filter(|path| after.get(*path) != before.get(*path)).collect();
+    assert!(changed.is_empty(), "{when}: {changed:?}");
+}
+
+/// Every path below a directory with its content.
+fn tree(dir: &Path) -> Tree {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => {
+                    waiting.push(path.clone());
+                    found.insert(path, None);
+                }
+                // Readers of a database mark in this file how far they have read.
+                false if path.to_string_lossy().ends_with("-shm") => drop(found.insert(path, None)),
+                false => drop(found.insert(path.clone(), fs::read(&path).ok())),
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn before_the_first_start_all_is_in_order_and_nothing_is_made() {
+    let site = Site::new();
+    let before = tree(&site.here);
+    let said = site.exits(0, &["check"]);
+    assert!(said.contains("all is in order") && said.contains("will be made"), "{said}");
+    site.json(&["check"]);
+    same(&tree(&site.here), &before, "before any start");
+}
+
+#[test]
+fn on_an_installation_that_has_worked_it_changes_nothing_whether_akund_runs_or_not() {
+    let site = Site::new();
+    let daemon = site.start();
+    let before = tree(&site.here);
+    site.exits(0, &["check"]);
+    same(&tree(&site.here), &before, "while akund runs");
+    assert_eq!(daemon.stop(), Some(0));
+    let before = tree(&site.here);
+    site.exits(0, &["check"]);
+    same(&tree(&site.here), &before, "while akund is stopped");
+}
+
+#[test]
+fn every_part_that_is_wrong_is_named_in_one_go_and_nothing_is_made() {
+    let site = Site::new();
+    let config = fs::read_to_string(site.config()).unwrap();
+    let more = "[[source]]\nname = \"helpdesk\"\nowners = [\"no-such-user\"]\nsignature = \"required\"\nallowed_signers = \"none\"\n";
+    fs::write(site.config(), config + more).unwrap();
+    let procedure = site.at("procedures/generic.toml");
+    let text = fs::read_to_string(&procedure).unwrap();
+    fs::write(&procedure, text.replace("route = \"refuse\"", "route = \"refuze\"")).unwrap();
+    fs::create_dir_all(site.at("templates")).unwrap();
+    fs::write(site.at("templates/refusal.id.txt"), "Subject: x\n\n{{ no_such_value }}\n").unwrap();
+    fs::create_dir_all(site.at("targets/mail")).unwrap();
+    fs::write(site.at("targets/mail/mail.db"), "not a database").unwrap();
+    fs::create_dir_all(site.at("state")).unwrap();
+    fs::write(site.at("state/journal.key"), "not a key").unwrap();
+    fs::create_dir_all(site.at("outbox")).unwrap();
+    fs::set_permissions(site.at("outbox"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let before = tree(&site.here);
+    let said = site.exits(78, &["check"]);
+    for wrong in ["no-such-user", "allowed signers", "refuze", "no_such_value", "mail.db", "journal.key", "outbox"] {
+        assert!(said.lines().any(|line| line.contains(wrong)), "{wrong} is not told of: {said}");
+    }
+    assert!(said.contains("✗ ") && said.contains("something must be mended first"), "{said}");
+    let document = site.json(&["check"]);
+    let bad = document.as_array().unwrap().iter().filter(|line| line["good"] == false).count();
+    assert!(bad >= 7, "{document:#}");
+    same(&tree(&site.here), &before, "before any start");
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_shown_where_it_is() {
+    let site = Site::new();
+    let config = fs::read_to_string(site.config()).unwrap().replace("listen =", "lisen =");
+    fs::write(site.config(), config).unwrap();
+    let said = site.exits(78, &["check"]);
+    assert!(said.contains("lisen") && said.contains("listen") && said.contains("akund.toml"), "{said}");
+    assert_eq!(site.json(&["check"])["exit"], 78);
+}
+
+#[test]
+fn a_server_that_is_down_is_unavailable_and_no_mistake_in_the_configuration() {
+    let site = Site::new();
+    let config = fs::read_to_string(site.config()).unwrap();
+    // A port that was free a moment ago, on a loopback address of its own.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (rest, _) = config.split_once("[channel.email]").unwrap();
+    let smtp = format!(
+        "[channel.email]\nkind = \"smtp\"\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nfrom = \"a@example.org\"\n"
+    );
+    fs::write(site.config(), format!("{rest}{smtp}")).unwrap();
+    let said = site.exits(69, &["check"]);
+    assert!(said.contains(&port.to_string()) && said.contains("✗ channel email"), "{said}");
+}

@@ -1,0 +1,14 @@
+//! akund as its operators meet it: the READMEs as they stand, every command of theirs, exit codes, JSON, `check`.
+//!
+//! The modules are `cfg(test)` so that clippy counts their helpers as test code.
+
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod readme;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod walk;
