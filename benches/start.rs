@@ -1,6 +1,7 @@
 //! Start with a journal of many finished requests: the time from the process's start to READY=1.
 //!
 //! `cargo bench --bench start [-- --full | --requests N]`
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod support;
 
