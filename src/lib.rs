@@ -3,18 +3,20 @@
 //! Read the modules in the order in which a request flows through them:
 //!
 //! 1. [`config`] is loaded and checked; [`daemon`] wires everything below from it.
-//! 2. [`intake`] takes one file (or message) from a source, keeps its bytes as evidence and parses each
-//!    record into [`model`]'s types, which cannot hold bad values.
-//! 3. [`procedure`] judges the record against the institution's written procedure and plans the steps.
+//! 2. [`intake`] takes a file from a source, keeps its bytes as evidence and parses each record into [`model`]'s types,
+//!    which cannot hold bad values.
+//! 3. [`admission`] takes the records to the journal and gives back what cannot be accepted.
+//! 4. [`procedure`] judges a record against the institution's written procedure and plans the steps.
 //!    Pure: a function of the record, the procedure, the facts and the time.
-//! 4. [`journal`] makes verdict, plan and reservation durable in one commit; only then is the file
-//!    acknowledged.
-//! 5. [`lane`] carries the steps out, one lane for each target and channel:
+//! 5. [`journal`] makes verdict, plan and reservation durable in one commit; only then is the file acknowledged.
+//! 6. [`lane`] carries the steps out, one lane for each target and channel:
 //!    `claim(batch) → apply(batch) → record(batch)`. Retry, back-off and recovery live here and nowhere else.
-//! 6. [`secret`] makes passwords, hashes them and seals them at rest; [`target`] writes accounts and
+//! 7. [`secret`] makes passwords, hashes them and seals them at rest; [`target`] writes accounts and
 //!    proves them; [`channel`] hands notices over.
-//! 7. [`observe`] shows what happens: logs, metrics, health.
-//! 8. [`cli`] is what the operator types.
+//! 8. [`observe`] shows what happens: logs, metrics, health.
+//! 9. [`cli`] is what the operator types.
+//!
+//! [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
 #![deny(unsafe_code)]
 
 pub mod admission;

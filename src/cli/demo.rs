@@ -37,6 +37,8 @@ pub struct Args {
 
 /// How often it is looked whether the samples have ended.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often it is looked whether a sample has been taken.
+const TAKEN: Duration = Duration::from_millis(5);
 /// If nothing moves for this long, something is wrong.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -59,9 +61,12 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         if !common.json {
             say!("akund runs in {}; its health is at http://{http}/healthz\n", dir.display());
         }
-        hand_in(&config, &samples)?;
+        let shown = async {
+            hand_in(&config, &samples).await?;
+            until_ended(&config, &samples, common.json).await
+        };
         let ended = tokio::select! {
-            ended = until_ended(&config, &samples, common.json) => ended?,
+            ended = shown => ended?,
             // Ctrl-C, or a part of the daemon ended.
             ended = &mut served => {
                 ended.map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))??;
@@ -87,11 +92,17 @@ fn write_once(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Drops each sample whole.
-fn hand_in(config: &Config, samples: &[Sample]) -> Result<(), Failure> {
+/// Drops each sample whole, and the next only when akund has taken it: of files that lie there together the spool takes
+/// the small ones first, and the second sample wants the address that the first shall get.
+async fn hand_in(config: &Config, samples: &[Sample]) -> Result<(), Failure> {
     for sample in samples {
         let bytes = std::fs::read(&sample.path)?;
-        durable::replace(&config.spool.path.join("incoming").join(sample.name), &bytes, 0o640)?;
+        let dropped = config.spool.path.join("incoming").join(sample.name);
+        durable::replace(&dropped, &bytes, 0o640)?;
+        let since = Instant::now();
+        while dropped.try_exists()? && since.elapsed() < PATIENCE {
+            tokio::time::sleep(TAKEN).await;
+        }
     }
     Ok(())
 }

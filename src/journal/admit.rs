@@ -1,9 +1,8 @@
 //! Admission: verdict, plan and reservation of one batch of records become durable in one commit.
 
 use super::state::{self, Move, State};
-use super::steps::{self, step_id};
 use super::tx::Tx;
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, course, register};
 use crate::model::verdict::Judgement;
 use crate::model::{Account, AccountUid, Action, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
 use jiff::Timestamp;
@@ -199,8 +198,8 @@ fn admit_one(
     };
     if let Some(old) = replaced {
         tx.move_request(old.id, Move::Supersede, "higher revision")?;
-        steps::cancel(tx, old.id)?;
-        super::close::void(tx, old.id)?;
+        course::cancel(tx, old.id)?;
+        register::void(tx, old.id)?;
     }
     let facts = facts(tx, &submission.source, admission)?;
     let proposed = AccountUid(Uuid::now_v7());
@@ -361,7 +360,7 @@ fn insert(
         }),
     )?;
     if let Some(grant) = grant {
-        super::close::reserve(
+        register::reserve(
             tx,
             id,
             record.action,
@@ -402,17 +401,17 @@ fn plan(tx: &mut Tx<'_>, request: i64, flow: i64, state: State, judgement: &Judg
     let notices = judgement.notices.iter().map(|step| ("notice", step));
     let plan = judgement.plan.iter().map(|step| ("plan", step));
     for (place, (part, step)) in notices.chain(plan).enumerate() {
-        let id = step_id(request, place)?;
+        let id = course::step_id(request, place)?;
         tx.run(
             "INSERT INTO step (id, part, lane, verb, detail, state) VALUES (?1, ?2, ?3, ?4, ?5, 'blocked')",
             (id, part, &step.lane, step.verb.as_str(), serde_json::to_string(&step.detail)?),
         )?;
         if part == "notice" {
-            steps::make_ready(tx, id, &step.lane, flow)?;
+            course::make_ready(tx, id, &step.lane, flow)?;
         }
     }
-    if state == State::Working && !super::close::waits_for_account(tx, request)? {
-        steps::advance(tx, request)?;
+    if state == State::Working && !course::waits_for_account(tx, request)? {
+        course::advance(tx, request)?;
     }
     Ok(())
 }

@@ -15,12 +15,13 @@
 pub mod admit;
 pub mod audit;
 pub mod chain;
-mod close;
+mod course;
 pub mod life;
 pub mod orders;
 pub mod outcome;
 pub mod read;
 mod rebase;
+mod register;
 pub mod schema;
 pub mod state;
 pub mod steps;

@@ -2,9 +2,8 @@
 //! socket or at its next start, carries it out and writes what came of it.
 
 use super::state::{Move, State};
-use super::steps;
-use super::tx::Tx;
-use super::{Journal, JournalError, close, read, schema};
+use super::tx::{Tx, from_word};
+use super::{Journal, JournalError, course, read, register, schema};
 use crate::model::HoldReason;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -149,7 +148,7 @@ fn carry_out(tx: &mut Tx<'_>, lanes: &[String]) -> Result<Vec<CarriedOut>, Journ
     )?;
     let mut all = Vec::with_capacity(new.len());
     for (id, login_uid, login, verb, argument, reason) in new {
-        let Ok(verb) = steps::from_word::<OrderVerb>(&verb) else {
+        let Ok(verb) = from_word::<OrderVerb>(&verb) else {
             let now = tx.micros();
             tx.run(
                 "UPDATE orders SET state = 'refused', result = ?2, done_at = ?3 WHERE id = ?1",
@@ -199,13 +198,13 @@ fn one(
         OrderVerb::Retry => retry(tx, request)?,
         OrderVerb::Release => release(tx, request, &state, hold.as_deref())?,
         // What is being undone already is not begun anew: its stuck undo step is tried again.
-        OrderVerb::Withdraw if close::undo_is_planned(tx, request)? => retry(tx, request)?,
-        OrderVerb::Withdraw => close::withdraw(tx, request)?,
+        OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => retry(tx, request)?,
+        OrderVerb::Withdraw => course::withdraw(tx, request)?,
         OrderVerb::Pause | OrderVerb::Unpause => {}
     }
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
-    let rest = if verb == OrderVerb::Withdraw && close::stays_as_it_is(tx, request)? {
+    let rest = if verb == OrderVerb::Withdraw && register::stays_as_it_is(tx, request)? {
         "; what it has done at a target stays: hand in a new request that says how the account shall be"
     } else {
         ""
@@ -225,7 +224,7 @@ fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     }
     for (id, lane, part, flow) in stuck {
         tx.run("UPDATE step SET first_at = NULL WHERE id = ?1", [id])?;
-        steps::make_ready(tx, id, &lane, flow)?;
+        course::make_ready(tx, id, &lane, flow)?;
         match part.as_str() {
             "plan" => {
                 tx.move_request(request, Move::Retry, "order")?;
@@ -241,7 +240,7 @@ fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
 
 fn release(tx: &mut Tx<'_>, request: i64, state: &str, hold: Option<&str>) -> Result<(), JournalError> {
     if state == State::Held.as_str() {
-        let reason: Option<HoldReason> = hold.map(steps::from_word).transpose()?;
+        let reason: Option<HoldReason> = hold.map(from_word).transpose()?;
         if !reason.is_some_and(HoldReason::releasable) {
             return Err(JournalError::Refused(
                 "it is held because something is missing; only a higher revision of the request supplies it".into(),
@@ -249,8 +248,8 @@ fn release(tx: &mut Tx<'_>, request: i64, state: &str, hold: Option<&str>) -> Re
         }
     }
     tx.move_request(request, Move::Release, "order")?;
-    if !close::waits_for_account(tx, request)? {
-        steps::advance(tx, request)?;
+    if !course::waits_for_account(tx, request)? {
+        course::advance(tx, request)?;
     }
     Ok(())
 }

@@ -93,37 +93,89 @@ CREATE TABLE lane (name TEXT PRIMARY KEY, paused INTEGER NOT NULL, at INTEGER NO
   STRICT, WITHOUT ROWID;
 ";
 
-/// Brings the tables to [`VERSION`]; a journal that held something is copied to `FILE.before-vN` first.
+/// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
 ///
 /// # Errors
 /// [`JournalError::Unusable`] for a journal of a newer akund or a file that is no journal.
 pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
+    migrate_by(connection, path, &MIGRATIONS)
+}
+
+/// Applies those of `migrations`, one per version, that the journal has not had, in one transaction.
+fn migrate_by(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), JournalError> {
     let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let newest = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 && application != APPLICATION_ID {
         return Err(unusable("this is a database of some other program; name another file in [journal] path".into()));
     }
-    if version > VERSION {
+    if version > newest {
         return Err(unusable(format!(
-            "it was written by a newer akund (schema {version}, this one knows {VERSION}); install that version again"
+            "it was written by a newer akund (schema {version}, this one knows {newest}); install that version again"
         )));
     }
-    if version == VERSION {
+    if version == newest {
         return Ok(());
     }
     if version > 0 {
-        let copy = path.with_extension(format!("before-v{VERSION}.db"));
+        let copy = path.with_extension(format!("before-v{newest}.db"));
         connection.backup("main", &copy, None).map_err(|error| {
             unusable(format!("no copy could be made at {} before migrating: {error}", copy.display()))
         })?;
     }
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+    for migration in migrations.iter().skip(usize::try_from(version).unwrap_or(usize::MAX)) {
         transaction.execute_batch(migration)?;
     }
-    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.pragma_update(None, "user_version", newest)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEXT: &str = "ALTER TABLE orders ADD COLUMN note TEXT; INSERT INTO meta (key, value) VALUES ('v2', x'01');";
+
+    fn keys(path: &Path) -> Vec<String> {
+        let connection = Connection::open(path).unwrap();
+        let mut statement = connection.prepare("SELECT key FROM meta ORDER BY key").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn a_journal_is_copied_before_it_is_migrated_and_an_older_akund_then_refuses_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let mut connection = Connection::open(&path).unwrap();
+        migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a new journal needs no copy");
+        connection.execute("INSERT INTO meta (key, value) VALUES ('v1', x'01')", []).unwrap();
+        migrate_by(&mut connection, &path, &[MIGRATIONS[0], NEXT]).unwrap();
+        assert_eq!(keys(&path), ["v1", "v2"]);
+        assert_eq!(keys(&dir.path().join("journal.before-v2.db")), ["v1"]);
+        migrate_by(&mut connection, &path, &[MIGRATIONS[0], NEXT]).unwrap();
+        let refused = migrate(&mut connection, &path).unwrap_err().to_string();
+        assert!(refused.contains("newer akund"), "{refused}");
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_journal_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let mut connection = Connection::open(&path).unwrap();
+        migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
+        let broken = "INSERT INTO meta (key, value) VALUES ('half', x'01'); SELECT no_such_function();";
+        assert!(migrate_by(&mut connection, &path, &[MIGRATIONS[0], broken]).is_err());
+        assert!(keys(&path).is_empty());
+        migrate(&mut connection, &path).unwrap();
+    }
+
+    #[test]
+    fn the_version_counts_the_migrations() {
+        assert_eq!(usize::try_from(VERSION), Ok(MIGRATIONS.len()));
+    }
 }

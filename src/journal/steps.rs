@@ -3,10 +3,9 @@
 //! The claim is the intent: a step is `running` in the journal before anything happens outside. Its number of attempts
 //! is the fencing token: an outcome is recorded only for the attempt that is running.
 
-use super::close;
-use super::state::{Move, State};
-use super::tx::Tx;
-use super::{Journal, JournalError};
+use super::state::State;
+use super::tx::{Tx, from_word};
+use super::{Journal, JournalError, course, register};
 use crate::model::verdict::Check;
 use crate::model::{Account, Action, Fault, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb};
 use jiff::Timestamp;
@@ -143,84 +142,22 @@ impl Journal {
             )?;
             for (id, flow) in &running {
                 tx.run("UPDATE step SET uncertain = 1 WHERE id = ?1", [id])?;
-                if close::is_taken_back(tx, *id)? {
+                if course::is_taken_back(tx, *id)? {
                     // Nobody is sent the password of an account that is being undone.
                     tx.run("UPDATE step SET state = 'cancelled' WHERE id = ?1", [id])?;
-                    close::settle_withdrawal(tx, id >> 8)?;
+                    course::settle_withdrawal(tx, id >> 8)?;
                 } else if stick {
                     let fault =
                         Fault::unknown("akund ended while this was being sent; whether it was taken is not known");
-                    stick_step(tx, *id, &fault)?;
+                    course::stick_step(tx, *id, &fault)?;
                 } else {
-                    make_ready(tx, *id, &lane, *flow)?;
+                    course::make_ready(tx, *id, &lane, *flow)?;
                 }
             }
             Ok(running.len())
         })
         .await
     }
-}
-
-/// A step's id from its request and its place.
-pub(super) fn step_id(request: i64, place: usize) -> Result<i64, JournalError> {
-    match u8::try_from(place) {
-        Ok(place) => Ok(request << 8 | i64::from(place)),
-        Err(_) => Err(JournalError::Refused("a plan of more than 256 steps cannot be carried out".into())),
-    }
-}
-
-/// Makes a step claimable and wakes its lane.
-pub(super) fn make_ready(tx: &mut Tx<'_>, id: i64, lane: &str, flow: i64) -> Result<(), JournalError> {
-    let turn = tx.turn(lane, flow);
-    tx.run("UPDATE step SET state = 'ready', turn = ?2, due = 0 WHERE id = ?1", (id, turn))?;
-    tx.wake(lane);
-    Ok(())
-}
-
-/// Makes the next blocked step of a working or withdrawn request ready, or ends the request if none is left.
-/// Whether it ended.
-pub(super) fn advance(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
-    let (state, flow): (String, i64) = tx
-        .row("SELECT state, flow FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
-    advance_from(tx, request, State::from_word(&state), flow)
-}
-
-/// [`advance`] for a caller that has just read where the request stands.
-fn advance_from(tx: &mut Tx<'_>, request: i64, state: Option<State>, flow: i64) -> Result<bool, JournalError> {
-    let part = match state {
-        Some(State::Working) => "plan",
-        Some(State::Withdrawing) => "undo",
-        _ => return Ok(false),
-    };
-    let next: Option<(i64, String, String)> = tx.row(
-        "SELECT id, state, lane FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = ?2
-           AND state NOT IN ('done', 'cancelled') ORDER BY id LIMIT 1",
-        (request, part),
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    match next {
-        Some((id, state, lane)) if state == "blocked" => {
-            make_ready(tx, id, &lane, flow)?;
-            Ok(false)
-        }
-        // It moves on when that one is settled.
-        Some(_) => Ok(false),
-        None => {
-            close::finish(tx, request)?;
-            Ok(true)
-        }
-    }
-}
-
-/// Cancels every step of a request that is not done and not in flight.
-pub(super) fn cancel(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    tx.run(
-        "UPDATE step SET state = 'cancelled' WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255
-           AND state IN ('blocked', 'ready', 'retry', 'stuck')",
-        [request],
-    )?;
-    Ok(())
 }
 
 fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<(), JournalError> {
@@ -248,8 +185,12 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
             Err(error) if tx.fatal.is_some() => return Err(error),
             Err(error) => {
                 tracing::error!(step = id, lane, %error, "a step cannot be carried out");
-                stick_step(tx, id, &Fault::permanent(format!("its data in the journal cannot be read: {error}")))?;
-                close::settle_withdrawal(tx, id >> 8)?;
+                course::stick_step(
+                    tx,
+                    id,
+                    &Fault::permanent(format!("its data in the journal cannot be read: {error}")),
+                )?;
+                course::settle_withdrawal(tx, id >> 8)?;
                 turn.unreadable += 1;
             }
         }
@@ -336,13 +277,6 @@ fn notice_facts(tx: &mut Tx<'_>, request: i64) -> Result<NoticeFacts, JournalErr
     })
 }
 
-/// Reads one of the model's words back.
-pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, JournalError> {
-    use serde::de::IntoDeserializer;
-    let deserializer: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
-    T::deserialize(deserializer).map_err(|error| JournalError::Internal(error.to_string()))
-}
-
 /// A step that comes back from its lane, and where its request stands.
 struct Running {
     state: String,
@@ -387,12 +321,12 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
                 "done",
                 &serde_json::json!({"verb": verb.as_str(), "lane": lane, "attempt": attempts, "proof": proof}),
             )?;
-            close::done(tx, request, lane, verb, *proof, external_id.as_deref(), sealed.as_deref())?;
+            register::done(tx, request, lane, verb, *proof, external_id.as_deref(), sealed.as_deref())?;
             if request_state == Some(State::Withdrawing) {
-                close::settle_withdrawal(tx, request)?;
-                return advance(tx, request);
+                course::settle_withdrawal(tx, request)?;
+                return course::advance(tx, request);
             }
-            advance_from(tx, request, request_state, flow)
+            course::advance_from(tx, request, request_state, flow)
         }
         Settlement::Retry { due, fault } => {
             tx.run(
@@ -405,40 +339,13 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
                     fault.class == crate::model::FaultClass::Unknown,
                 ),
             )?;
-            close::settle_withdrawal(tx, request)?;
+            course::settle_withdrawal(tx, request)?;
             Ok(false)
         }
         Settlement::Stuck { fault } => {
-            stick_step(tx, id, fault)?;
-            close::settle_withdrawal(tx, request)?;
+            course::stick_step(tx, id, fault)?;
+            course::settle_withdrawal(tx, request)?;
             Ok(false)
         }
     }
-}
-
-/// The lane gives up on a step; a working request is stuck with it.
-fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), JournalError> {
-    tx.run(
-        "UPDATE step SET state = 'stuck', fault = ?2, fault_class = ?3 WHERE id = ?1",
-        (id, &fault.message, fault.class.as_str()),
-    )?;
-    let request = id >> 8;
-    let (uid, state, lane, verb, part): (uuid::Uuid, String, String, String, String) = tx
-        .row(
-            "SELECT r.uid, r.state, s.lane, s.verb, s.part FROM step s JOIN request r ON r.id = s.id >> 8 WHERE s.id = ?1",
-            [id],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
-        )?
-        .ok_or_else(|| JournalError::Internal(format!("step {id} is gone")))?;
-    tx.event(uid.as_bytes(), "stuck", &serde_json::json!({"verb": verb, "lane": lane, "fault": fault.class.as_str()}))?;
-    let carries = matches!(
-        (State::from_word(&state), part.as_str()),
-        (Some(State::Working), "plan") | (Some(State::Withdrawing), "undo")
-    );
-    if carries {
-        tx.move_request(request, Move::GiveUp, "a lane gave up")?;
-    } else {
-        close::report(tx, request)?;
-    }
-    Ok(())
 }

@@ -3,9 +3,8 @@
 use super::JournalError;
 use super::chain::{self, Head, Link};
 use super::state::{Move, State, transition};
-use super::writer::is_fatal;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Params};
 use std::collections::{BTreeSet, HashMap};
 
 /// What the writer keeps in memory between transactions.
@@ -232,6 +231,31 @@ impl<'a> Tx<'a> {
         }
         Ok(next)
     }
+}
+
+/// Reads one of the model's words back.
+pub fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, JournalError> {
+    use serde::de::IntoDeserializer;
+    let deserializer: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
+    T::deserialize(deserializer).map_err(|error| JournalError::Internal(error.to_string()))
+}
+
+/// Whether an error means that nothing at all can be written now.
+fn is_fatal(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+        )
+    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 use super::chain::Head;
 use super::tx::{Memory, Tx};
 use super::{JournalError, schema};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -323,22 +323,4 @@ impl Writer {
         crate::crash::point("journal-before-commit");
         self.connection.execute_batch("COMMIT")
     }
-}
-
-/// Whether an error means that nothing at all can be written now.
-pub(super) fn is_fatal(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::ReadOnly
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::OutOfMemory
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-        )
-    )
 }

@@ -1,8 +1,7 @@
-//! What a finished step, and the end of a request, mean for the register, the names and the secrets.
+//! The register: what granting, carrying out and ending a request mean for accounts, names and secrets.
 
 use super::JournalError;
-use super::state::{Move, State};
-use super::steps::{self, step_id};
+use super::state::State;
 use super::tx::Tx;
 use crate::model::{Action, Grant, Proof, Verb};
 
@@ -47,18 +46,6 @@ pub(super) fn reserve(
         }
     }
     Ok(())
-}
-
-/// Whether another request works on the same account: this one then waits for its end. At a release the other one may be the
-/// younger.
-pub(super) fn waits_for_account(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
-    let earlier: Option<i64> = tx.row(
-        "SELECT o.id FROM request r JOIN request o ON o.account = r.account AND o.id <> r.id
-           AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing') WHERE r.id = ?1 LIMIT 1",
-        [request],
-        |row| row.get(0),
-    )?;
-    Ok(earlier.is_some())
 }
 
 /// What a finished step means beyond itself.
@@ -118,25 +105,6 @@ pub(super) fn report(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
     Ok(())
 }
 
-/// The last step is done: the register gets its final word, the secret is wiped, and the next request for the account starts.
-pub(super) fn finish(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    let (state, action, account): (String, String, Option<uuid::Uuid>) = tx
-        .row("SELECT state, action, account FROM request WHERE id = ?1", [request], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
-        .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
-    let action: Action = steps::from_word(&action)?;
-    tx.run("DELETE FROM secret WHERE request = ?1", [request])?;
-    if State::from_word(&state) == Some(State::Withdrawing) {
-        void(tx, request)?;
-        tx.move_request(request, Move::Undone, "nothing is left to undo")?;
-    } else {
-        enter(tx, request, action, account)?;
-        tx.move_request(request, Move::Finish, "every step is done")?;
-    }
-    next_for_account(tx, account)
-}
-
 /// What a request would have made is not made, or no more: the names of its new account are free again, and so are those that
 /// it took for an account there was, unless it has reached a target or another open request wants them for the same account.
 pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
@@ -170,7 +138,12 @@ pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
 }
 
 /// Enters what a finished request has made of its account.
-fn enter(tx: &mut Tx<'_>, request: i64, action: Action, account: Option<uuid::Uuid>) -> Result<(), JournalError> {
+pub(super) fn enter(
+    tx: &mut Tx<'_>,
+    request: i64,
+    action: Action,
+    account: Option<uuid::Uuid>,
+) -> Result<(), JournalError> {
     let state = match action {
         Action::Create | Action::Resume => "active",
         Action::Suspend => "suspended",
@@ -187,38 +160,6 @@ fn enter(tx: &mut Tx<'_>, request: i64, action: Action, account: Option<uuid::Uu
     Ok(())
 }
 
-fn next_for_account(tx: &mut Tx<'_>, account: Option<uuid::Uuid>) -> Result<(), JournalError> {
-    let next: Option<i64> = tx
-        .row(
-            "SELECT min(id) FROM request WHERE account = ?1 AND state IN ('working', 'waiting', 'stuck', 'withdrawing')",
-            [account],
-            |row| row.get(0),
-        )?
-        .flatten();
-    match next {
-        Some(next) => steps::advance(tx, next).map(drop),
-        None => Ok(()),
-    }
-}
-
-/// Begins a withdrawal: what is not in flight is cancelled; what may have been made gets its undo steps, last made first.
-///
-/// What a change, reset, suspension … has done at a target cannot be undone: how it was before is not known. It is therefore
-/// not withdrawn while it still moves. Once it is stuck it may be: it would keep every later request for the account waiting.
-pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    let (action, state): (String, String) = tx
-        .row("SELECT action, state FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
-    if stays_as_it_is(tx, request)? && state != State::Stuck.as_str() {
-        return Err(JournalError::Refused(format!(
-            "a {action} that has reached a target cannot be taken back; hand in a new request that says how the account shall be"
-        )));
-    }
-    tx.move_request(request, Move::Withdraw, "order")?;
-    steps::cancel(tx, request)?;
-    settle_withdrawal(tx, request)
-}
-
 /// Whether a request other than a create has reached a target: withdrawing it leaves that as it is.
 pub(super) fn stays_as_it_is(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
     let reached: Option<i64> = tx.row(
@@ -228,65 +169,4 @@ pub(super) fn stays_as_it_is(tx: &mut Tx<'_>, request: i64) -> Result<bool, Jour
         |row| row.get(0),
     )?;
     Ok(reached.is_some())
-}
-
-fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
-    Ok(tx
-        .row(
-            "SELECT count(*) FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND state = 'running'",
-            [request],
-            |row| row.get(0),
-        )?
-        .unwrap_or(0))
-}
-
-/// Whether a step is none of the undo steps of a request that is being withdrawn.
-pub(super) fn is_taken_back(tx: &mut Tx<'_>, step: i64) -> Result<bool, JournalError> {
-    let found: Option<i64> = tx.row(
-        "SELECT s.id FROM step s JOIN request r ON r.id = s.id >> 8
-         WHERE s.id = ?1 AND s.part <> 'undo' AND r.state = 'withdrawing'",
-        [step],
-        |row| row.get(0),
-    )?;
-    Ok(found.is_some())
-}
-
-/// Whether a withdrawal has come as far as its undo steps.
-pub(super) fn undo_is_planned(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
-    let planned: Option<i64> = tx.row(
-        "SELECT id FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'undo' LIMIT 1",
-        [request],
-        |row| row.get(0),
-    )?;
-    Ok(planned.is_some())
-}
-
-/// Of a request that is being withdrawn: once nothing is in flight, plans the undo steps.
-pub(super) fn settle_withdrawal(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    let state: Option<String> = tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?;
-    if state.as_deref() != Some(State::Withdrawing.as_str()) {
-        return Ok(());
-    }
-    if undo_is_planned(tx, request)? || running(tx, request)? > 0 {
-        return Ok(());
-    }
-    steps::cancel(tx, request)?;
-    let touched: Vec<(String, String)> = tx.rows(
-        "SELECT s.lane, s.detail FROM step s JOIN request r ON r.id = s.id >> 8
-         WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.verb = 'apply' AND s.attempts > 0 AND r.action = 'create'
-         ORDER BY s.id DESC",
-        [request],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let last: i64 = tx
-        .row("SELECT max(id) & 255 FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255", [request], |row| row.get(0))?
-        .unwrap_or(0);
-    for (place, (lane, detail)) in touched.into_iter().enumerate() {
-        let id = step_id(request, usize::try_from(last).unwrap_or(0) + 1 + place)?;
-        tx.run(
-            "INSERT INTO step (id, part, lane, verb, detail, state) VALUES (?1, 'undo', ?2, 'undo', ?3, 'blocked')",
-            (id, lane, detail),
-        )?;
-    }
-    steps::advance(tx, request).map(drop)
 }

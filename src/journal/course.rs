@@ -1,0 +1,226 @@
+//! The course of a request: which of its steps is next, when it is stuck, how it ends and how it is taken back.
+//!
+//! Each function carries out one arrow of [`super::state`] with all that belongs to it, inside the caller's transaction.
+
+use super::state::{Move, State};
+use super::tx::{Tx, from_word};
+use super::{JournalError, register};
+use crate::model::{Action, Fault};
+
+/// A step's id from its request and its place.
+pub(super) fn step_id(request: i64, place: usize) -> Result<i64, JournalError> {
+    match u8::try_from(place) {
+        Ok(place) => Ok(request << 8 | i64::from(place)),
+        Err(_) => Err(JournalError::Refused("a plan of more than 256 steps cannot be carried out".into())),
+    }
+}
+
+/// Makes a step claimable and wakes its lane.
+pub(super) fn make_ready(tx: &mut Tx<'_>, id: i64, lane: &str, flow: i64) -> Result<(), JournalError> {
+    let turn = tx.turn(lane, flow);
+    tx.run("UPDATE step SET state = 'ready', turn = ?2, due = 0 WHERE id = ?1", (id, turn))?;
+    tx.wake(lane);
+    Ok(())
+}
+
+/// Makes the next blocked step of a working or withdrawn request ready, or ends the request if none is left.
+/// Whether it ended.
+pub(super) fn advance(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
+    let (state, flow): (String, i64) = tx
+        .row("SELECT state, flow FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
+    advance_from(tx, request, State::from_word(&state), flow)
+}
+
+/// [`advance`] for a caller that has just read where the request stands.
+pub(super) fn advance_from(
+    tx: &mut Tx<'_>,
+    request: i64,
+    state: Option<State>,
+    flow: i64,
+) -> Result<bool, JournalError> {
+    let part = match state {
+        Some(State::Working) => "plan",
+        Some(State::Withdrawing) => "undo",
+        _ => return Ok(false),
+    };
+    let next: Option<(i64, String, String)> = tx.row(
+        "SELECT id, state, lane FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = ?2
+           AND state NOT IN ('done', 'cancelled') ORDER BY id LIMIT 1",
+        (request, part),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    match next {
+        Some((id, state, lane)) if state == "blocked" => {
+            make_ready(tx, id, &lane, flow)?;
+            Ok(false)
+        }
+        // It moves on when that one is settled.
+        Some(_) => Ok(false),
+        None => {
+            finish(tx, request)?;
+            Ok(true)
+        }
+    }
+}
+
+/// Cancels every step of a request that is not done and not in flight.
+pub(super) fn cancel(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
+    tx.run(
+        "UPDATE step SET state = 'cancelled' WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255
+           AND state IN ('blocked', 'ready', 'retry', 'stuck')",
+        [request],
+    )?;
+    Ok(())
+}
+
+/// The lane gives up on a step; a working request is stuck with it.
+pub(super) fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), JournalError> {
+    tx.run(
+        "UPDATE step SET state = 'stuck', fault = ?2, fault_class = ?3 WHERE id = ?1",
+        (id, &fault.message, fault.class.as_str()),
+    )?;
+    let request = id >> 8;
+    let (uid, state, lane, verb, part): (uuid::Uuid, String, String, String, String) = tx
+        .row(
+            "SELECT r.uid, r.state, s.lane, s.verb, s.part FROM step s JOIN request r ON r.id = s.id >> 8 WHERE s.id = ?1",
+            [id],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+        )?
+        .ok_or_else(|| JournalError::Internal(format!("step {id} is gone")))?;
+    tx.event(uid.as_bytes(), "stuck", &serde_json::json!({"verb": verb, "lane": lane, "fault": fault.class.as_str()}))?;
+    let carries = matches!(
+        (State::from_word(&state), part.as_str()),
+        (Some(State::Working), "plan") | (Some(State::Withdrawing), "undo")
+    );
+    if carries {
+        tx.move_request(request, Move::GiveUp, "a lane gave up")?;
+    } else {
+        register::report(tx, request)?;
+    }
+    Ok(())
+}
+
+/// Whether another request works on the same account: this one then waits for its end. At a release the other one may be the
+/// younger.
+pub(super) fn waits_for_account(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
+    let earlier: Option<i64> = tx.row(
+        "SELECT o.id FROM request r JOIN request o ON o.account = r.account AND o.id <> r.id
+           AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing') WHERE r.id = ?1 LIMIT 1",
+        [request],
+        |row| row.get(0),
+    )?;
+    Ok(earlier.is_some())
+}
+
+/// The last step is done: the register gets its final word, the secret is wiped, and the next request for the account starts.
+pub(super) fn finish(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
+    let (state, action, account): (String, String, Option<uuid::Uuid>) = tx
+        .row("SELECT state, action, account FROM request WHERE id = ?1", [request], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
+    let action: Action = from_word(&action)?;
+    tx.run("DELETE FROM secret WHERE request = ?1", [request])?;
+    if State::from_word(&state) == Some(State::Withdrawing) {
+        register::void(tx, request)?;
+        tx.move_request(request, Move::Undone, "nothing is left to undo")?;
+    } else {
+        register::enter(tx, request, action, account)?;
+        tx.move_request(request, Move::Finish, "every step is done")?;
+    }
+    next_for_account(tx, account)
+}
+
+fn next_for_account(tx: &mut Tx<'_>, account: Option<uuid::Uuid>) -> Result<(), JournalError> {
+    let next: Option<i64> = tx
+        .row(
+            "SELECT min(id) FROM request WHERE account = ?1 AND state IN ('working', 'waiting', 'stuck', 'withdrawing')",
+            [account],
+            |row| row.get(0),
+        )?
+        .flatten();
+    match next {
+        Some(next) => advance(tx, next).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Begins a withdrawal: what is not in flight is cancelled; what may have been made gets its undo steps, last made first.
+///
+/// What a change, reset, suspension … has done at a target cannot be undone: how it was before is not known. It is therefore
+/// not withdrawn while it still moves. Once it is stuck it may be: it would keep every later request for the account waiting.
+pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
+    let (action, state): (String, String) = tx
+        .row("SELECT action, state FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
+    if register::stays_as_it_is(tx, request)? && state != State::Stuck.as_str() {
+        return Err(JournalError::Refused(format!(
+            "a {action} that has reached a target cannot be taken back; hand in a new request that says how the account shall be"
+        )));
+    }
+    tx.move_request(request, Move::Withdraw, "order")?;
+    cancel(tx, request)?;
+    settle_withdrawal(tx, request)
+}
+
+fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
+    Ok(tx
+        .row(
+            "SELECT count(*) FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND state = 'running'",
+            [request],
+            |row| row.get(0),
+        )?
+        .unwrap_or(0))
+}
+
+/// Whether a step is none of the undo steps of a request that is being withdrawn.
+pub(super) fn is_taken_back(tx: &mut Tx<'_>, step: i64) -> Result<bool, JournalError> {
+    let found: Option<i64> = tx.row(
+        "SELECT s.id FROM step s JOIN request r ON r.id = s.id >> 8
+         WHERE s.id = ?1 AND s.part <> 'undo' AND r.state = 'withdrawing'",
+        [step],
+        |row| row.get(0),
+    )?;
+    Ok(found.is_some())
+}
+
+/// Whether a withdrawal has come as far as its undo steps.
+pub(super) fn undo_is_planned(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
+    let planned: Option<i64> = tx.row(
+        "SELECT id FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'undo' LIMIT 1",
+        [request],
+        |row| row.get(0),
+    )?;
+    Ok(planned.is_some())
+}
+
+/// Of a request that is being withdrawn: once nothing is in flight, plans the undo steps.
+pub(super) fn settle_withdrawal(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
+    let state: Option<String> = tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?;
+    if state.as_deref() != Some(State::Withdrawing.as_str()) {
+        return Ok(());
+    }
+    if undo_is_planned(tx, request)? || running(tx, request)? > 0 {
+        return Ok(());
+    }
+    cancel(tx, request)?;
+    let touched: Vec<(String, String)> = tx.rows(
+        "SELECT s.lane, s.detail FROM step s JOIN request r ON r.id = s.id >> 8
+         WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.verb = 'apply' AND s.attempts > 0 AND r.action = 'create'
+         ORDER BY s.id DESC",
+        [request],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let last: i64 = tx
+        .row("SELECT max(id) & 255 FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255", [request], |row| row.get(0))?
+        .unwrap_or(0);
+    for (place, (lane, detail)) in touched.into_iter().enumerate() {
+        let id = step_id(request, usize::try_from(last).unwrap_or(0) + 1 + place)?;
+        tx.run(
+            "INSERT INTO step (id, part, lane, verb, detail, state) VALUES (?1, 'undo', ?2, 'undo', ?3, 'blocked')",
+            (id, lane, detail),
+        )?;
+    }
+    advance(tx, request).map(drop)
+}
