@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 const GROUP: usize = 64;
 /// A file larger than this is admitted by itself.
 const LARGE: u64 = 256 * 1024;
-/// Large files under way at once.
-const LARGE_AT_ONCE: usize = 2;
+/// Large files under way at once. One: the journal has one writer, so a second would not be faster, and each holds all its
+/// records in memory, 3 KB for a row.
+const LARGE_AT_ONCE: usize = 1;
 /// How long after a failure the spool is looked at again.
 const AGAIN: Duration = Duration::from_secs(2);
 

@@ -258,12 +258,14 @@ fn sheet(source: Arc<Source>, rules: &dyn Fn(&str) -> Option<Rules>) -> Result<P
     if raw.is_empty() {
         return Err(of_file(&source.name, "a header without rows".into(), "at least one record below the header"));
     }
-    let row = |raw: &RawRow| {
-        let place = Place { source: &source, row: Some(sheet.place(raw)) };
-        let record = sheet_row(&source, &sheet, raw, rules).map_err(|f| place.problems(Layout::Row, f));
-        Row { line: source.line(raw.span.start), record, span: raw.span.clone() }
+    // Each row's cells go as soon as it is read: a large file is not held twice.
+    let row = |raw: RawRow| {
+        let place = Place { source: &source, row: Some(sheet.place(&raw)) };
+        let record = sheet_row(&source, &sheet, &raw, rules).map_err(|f| place.problems(Layout::Row, f));
+        Row { line: source.line(raw.span.start), record, span: raw.span }
     };
-    let rows = raw.iter().map(row).collect();
+    let mut rows = Vec::with_capacity(raw.len());
+    rows.extend(raw.into_iter().map(row));
     Ok(Parsed { format: Format::Csv, rows, source, sheet: Some(sheet) })
 }
 
