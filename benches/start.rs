@@ -70,16 +70,21 @@ const REQUEST: &str = "INSERT INTO request (id, uid, procedure, ext_id, revision
     SELECT id + $by, randomblob(16), procedure, ext_id || '-' || $by, revision, digest, action, state, verdict, hold, submission, row, flow,
       CAST(substr(account, 1, 12) || printf('%04x', $by / $real) AS BLOB), procedure_sha256, texts, received_at, state_at, ended_at, 0
     FROM request WHERE id <= $real";
-const PERSONAL: &str =
-    "INSERT INTO personal SELECT request + $by, salt, record, judgement, account FROM personal WHERE request <= $real";
-const STEP: &str = "INSERT INTO step SELECT id + ($by << 8), part, lane, verb, detail, state, turn, due, attempts, uncertain, first_at,
+const PERSONAL: &str = "INSERT INTO personal (request, salt, record, judgement, account)
+    SELECT request + $by, salt, record, judgement, account FROM personal WHERE request <= $real";
+const STEP: &str = "INSERT INTO step (id, part, lane, verb, detail, state, turn, due, attempts, uncertain, first_at, claimed_at, done_at,
+      fault_class, fault, proof, note)
+    SELECT id + ($by << 8), part, lane, verb, detail, state, turn, due, attempts, uncertain, first_at,
       claimed_at, done_at, fault_class, fault, proof, note FROM step WHERE id >> 8 <= $real";
-const ACCOUNT: &str = "INSERT OR IGNORE INTO account
+const ACCOUNT: &str = "INSERT OR IGNORE INTO account (uid, request, procedure, state, holder, account, created_at, ends_at)
     SELECT CAST(substr(uid, 1, 12) || printf('%04x', $by / $real) AS BLOB), request + $by, procedure, state, holder, account, created_at, ends_at
     FROM account WHERE request <= $real";
-const NAME: &str = "INSERT OR IGNORE INTO name SELECT name || '-' || $by, CAST(substr(account, 1, 12) || printf('%04x', $by / $real) AS BLOB)
-    FROM name WHERE name NOT LIKE '%-%'";
-const PLACED: &str = "INSERT OR IGNORE INTO placed SELECT CAST(substr(account, 1, 12) || printf('%04x', $by / $real) AS BLOB), target, external_id, proof, at
+const NAME: &str = "INSERT OR IGNORE INTO name (name, account, request)
+    SELECT name || '/' || $by, CAST(substr(account, 1, 12) || printf('%04x', $by / $real) AS BLOB), request + $by
+    FROM name WHERE request <= $real";
+const PLACED: &str = "INSERT OR IGNORE INTO placed (account, target, external_id, proof, at)
+    SELECT CAST(substr(account, 1, 12) || printf('%04x', $by / $real) AS BLOB), target, external_id, proof, at
     FROM placed WHERE account IN (SELECT uid FROM account WHERE request <= $real)";
-const EVENT: &str = "INSERT INTO event SELECT (SELECT max(seq) FROM event) + row_number() OVER (), at, randomblob(16), kind, detail, hash
+const EVENT: &str = "INSERT INTO event (seq, at, subject, kind, detail, hash)
+    SELECT (SELECT max(seq) FROM event) + row_number() OVER (), at, randomblob(16), kind, detail, hash
     FROM event WHERE seq <= $real * 9";
