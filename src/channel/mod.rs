@@ -6,7 +6,7 @@ pub mod outbox;
 pub mod smtp;
 
 use crate::model::{Address, Fault, Phone};
-use crate::target::{Answer, Finding};
+use crate::model::{Answer, Finding};
 
 /// A rendered notice, for one recipient, once. Its text is zeroed when dropped; `Debug` shows no text.
 pub struct Envelope {

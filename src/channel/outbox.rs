@@ -8,7 +8,7 @@ use super::{Channel, Envelope, HandedOver, Uncertain};
 use crate::config::channel::OutboxConfig;
 use crate::durable;
 use crate::model::Fault;
-use crate::target::{Answer, Finding};
+use crate::model::{Answer, Finding};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;

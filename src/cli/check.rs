@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::daemon::wiring;
 use crate::intake::spool::Spool;
 use crate::journal::read::Reader;
+use crate::model::Finding;
 use crate::secret::seal::SealingKey;
-use crate::target::Finding;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 

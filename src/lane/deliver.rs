@@ -5,9 +5,9 @@ use crate::channel::notice::plain::plain;
 use crate::channel::notice::{NoticeContext, Templates};
 use crate::channel::{Channel, Destination, Envelope, Uncertain};
 use crate::journal::{Claim, steps::NoticeFacts};
+use crate::model::Answer;
 use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Verdict};
 use crate::secret::seal::SealingKey;
-use crate::target::Answer;
 use jiff::{ToSpan, tz::TimeZone};
 use std::sync::{Arc, PoisonError, RwLock};
 

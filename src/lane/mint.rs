@@ -2,10 +2,10 @@
 
 use super::{Success, Worker};
 use crate::journal::Claim;
+use crate::model::Answer;
 use crate::model::Verb;
 use crate::model::{Fault, RequestUid};
 use crate::secret::{hash, seal::SealingKey};
-use crate::target::Answer;
 use std::sync::Arc;
 
 /// The minting worker.

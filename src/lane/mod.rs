@@ -15,10 +15,10 @@ pub mod retry;
 pub mod target;
 
 use crate::journal::{Claim, Journal, JournalError, Settled, Settlement, Turn};
+use crate::model::Answer;
 use crate::model::{Fault, FaultClass, Proof};
 use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
 use crate::observe::pulse::{Beat, Pulse};
-use crate::target::Answer;
 use jiff::Timestamp;
 use retry::{Failure, Policy};
 use std::sync::Arc;

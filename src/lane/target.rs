@@ -2,9 +2,10 @@
 
 use super::{Success, Worker};
 use crate::journal::Claim;
+use crate::model::Answer;
 use crate::model::{Fault, Verb};
 use crate::secret::seal::SealingKey;
-use crate::target::{Answer, Target, Work};
+use crate::target::{Target, Work};
 use std::sync::Arc;
 
 /// Runs a target.

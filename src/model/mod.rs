@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod address;
+pub mod answer;
 pub mod fault;
 pub mod letters;
 pub mod outcome;
@@ -14,6 +15,7 @@ pub mod verdict;
 
 pub use account::{Account, AccountUid, Credential, Quota, Scheme};
 pub use address::{Address, Domain, Username};
+pub use answer::{Answer, Finding};
 pub use fault::{Fault, FaultClass};
 pub use letters::Invalid;
 pub use outcome::{Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep};

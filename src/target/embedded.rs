@@ -1,8 +1,9 @@
 //! A target that is an SQLite database of akund's own: what the mail maps and RADIUS have in common.
 
 use super::sqlite::{Schema, Stop, Store};
-use super::{Answer, Applied, Finding, Found, Target, Work};
+use super::{Applied, Found, Target, Work};
 use crate::model::{Account, Action, Fault, Proof, Scheme, Secret};
+use crate::model::{Answer, Finding};
 use crate::secret::hash;
 use jiff::Timestamp;
 use rusqlite::Connection;

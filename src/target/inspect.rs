@@ -1,7 +1,7 @@
 //! `check` of an embedded database: looks, and changes nothing, so that it may run beside the daemon or without it.
 
-use super::Finding;
 use super::sqlite::{Store, beside, schema_version};
+use crate::model::Finding;
 use nix::unistd::{AccessFlags, Gid, Group, access};
 use rusqlite::Connection;
 use std::fs::{self, Metadata};

@@ -6,12 +6,7 @@ pub mod mailmaps;
 pub mod radius;
 pub mod sqlite;
 
-use crate::model::{Account, Action, Credential, Fault, Proof, Scheme, StepId};
-use std::future::Future;
-use std::pin::Pin;
-
-/// A boxed future, so that targets and channels can be held as trait objects.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+use crate::model::{Account, Action, Answer, Credential, Fault, Finding, Proof, Scheme, StepId};
 
 /// One account's worth of work in a batch.
 #[derive(Debug, Clone)]
@@ -34,9 +29,6 @@ pub struct Applied {
     /// The target's immutable id of the account (entryUUID, Google id, row id), where it has one.
     pub external_id: Option<String>,
 }
-
-/// One finding of `check`: `Ok` says what is in order, `Err` what is wrong and what to do.
-pub type Finding = Result<String, String>;
 
 /// A server (or database) that holds accounts.
 ///

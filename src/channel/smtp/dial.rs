@@ -4,8 +4,8 @@ use super::default_port;
 use super::dialogue::Connection;
 use super::reply::{Progress, Server, Stage, line, tidy};
 use crate::config::channel::{SmtpConfig, SmtpTls};
+use crate::model::Finding;
 use crate::model::{Fault, Secret};
-use crate::target::Finding;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{
