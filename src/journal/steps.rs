@@ -35,6 +35,8 @@ pub struct Claim {
     pub action: Action,
     /// The account as it shall be; none for the notices of a request that got no grant.
     pub account: Option<Account>,
+    /// What the lane's target called the account when it was last written there.
+    pub external_id: Option<String>,
     /// Sealed credential, once minted.
     pub sealed: Option<Vec<u8>>,
     /// For `Deliver` only: what the notice says.
@@ -180,7 +182,7 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
     for (id, at_turn) in ready {
         tx.served(lane, at_turn);
         // One step that cannot be read must not stop the others, nor the daemon.
-        match tx.savepoint(|tx| claim_one(tx, id)) {
+        match tx.savepoint(|tx| claim_one(tx, lane, id)) {
             Ok(claim) => turn.claims.push(claim),
             Err(error) if tx.fatal.is_some() => return Err(error),
             Err(error) => {
@@ -205,7 +207,7 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
 }
 
 /// Commits to one step, and reads what it takes to carry it out.
-fn claim_one(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
+fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError> {
     let request = id >> 8;
     let now = tx.micros();
     let missing = || JournalError::Internal(format!("step {id} or its request is gone"));
@@ -221,11 +223,12 @@ fn claim_one(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
         )?
         .ok_or_else(missing)?;
     let verb: Verb = from_word(&step.0)?;
-    let (uid, procedure, ext_id, revision, action, sealed) = tx
+    let (uid, procedure, ext_id, revision, action, sealed, external_id) = tx
         .row(
-            "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, s.sealed
-             FROM request r LEFT JOIN secret s ON s.request = r.id WHERE r.id = ?1",
-            [request],
+            "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, s.sealed, p.external_id
+             FROM request r LEFT JOIN secret s ON s.request = r.id
+             LEFT JOIN placed p ON p.account = r.account AND p.target = ?2 WHERE r.id = ?1",
+            (request, lane),
             |row| {
                 Ok((
                     RequestUid(row.get(0)?),
@@ -234,6 +237,7 @@ fn claim_one(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
                     row.get(3)?,
                     row.get::<_, String>(4)?,
                     row.get(5)?,
+                    row.get(6)?,
                 ))
             },
         )?
@@ -249,6 +253,7 @@ fn claim_one(tx: &mut Tx<'_>, id: i64) -> Result<Claim, JournalError> {
         key: RequestKey { procedure, id: ext_id, revision },
         action: from_word(&action)?,
         account: super::rebase::account(tx, request)?,
+        external_id,
         sealed,
         notice: (verb == Verb::Deliver).then(|| notice_facts(tx, request)).transpose()?.map(Box::new),
     })

@@ -161,7 +161,12 @@ fn done(claim: &Claim) -> Settled {
     Settled {
         step: claim.step,
         attempt: claim.attempt,
-        settlement: Settlement::Done { proof, external_id: None, note: None, sealed },
+        settlement: Settlement::Done {
+            proof,
+            external_id: (claim.verb == Verb::Apply).then(|| format!("{}-id", claim.action.as_str())),
+            note: None,
+            sealed,
+        },
     }
 }
 
@@ -195,6 +200,17 @@ async fn a_permitted_request_goes_through_its_plan_in_order_and_its_secret_is_wi
     let secrets: i64 = f.reader().connection.query_row("SELECT count(*) FROM secret", [], |row| row.get(0)).unwrap();
     assert_eq!(secrets, 0);
     assert!(f.reader().verify(Some(f.journal.head())).unwrap().good);
+}
+
+#[tokio::test]
+async fn what_a_target_called_an_account_comes_back_with_each_later_step_there() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve(&f.journal, "credentials").await;
+    let apply = f.journal.turn("mail", Arc::default(), 10).await.unwrap();
+    assert_eq!(apply.claims[0].external_id, None);
+    let prove = f.journal.turn("mail", Arc::new(vec![done(&apply.claims[0])]), 10).await.unwrap();
+    assert_eq!((prove.claims[0].verb, prove.claims[0].external_id.as_deref()), (Verb::Prove, Some("create-id")));
 }
 
 #[tokio::test]

@@ -74,7 +74,14 @@ impl TargetWorker {
             }
             None => None,
         };
-        Ok(Work { step: claim.step, action: claim.action, account, credential, uncertain: claim.uncertain })
+        Ok(Work {
+            step: claim.step,
+            action: claim.action,
+            account,
+            external_id: claim.external_id.clone(),
+            credential,
+            uncertain: claim.uncertain,
+        })
     }
 
     async fn ask(&self, verb: Verb, works: &[Work]) -> Vec<Result<Success, Fault>> {

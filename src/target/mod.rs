@@ -17,6 +17,8 @@ pub struct Work {
     pub action: Action,
     /// The account as it shall be.
     pub account: Account,
+    /// What [`Applied::external_id`] was when the account was last written here; none before the first time.
+    pub external_id: Option<String>,
     /// With create and reset: the password and the hashes.
     pub credential: Option<Credential>,
     /// An earlier attempt's answer was lost: it may have happened already.
