@@ -31,6 +31,8 @@ pub type Procedures = BTreeMap<String, Arc<Procedure>>;
 const CHUNK: usize = 128;
 /// Records looked up and handed to the journal at once.
 const WINDOW: usize = 512;
+/// Text that is read into records at once, bytes: a record takes some times the memory of its text.
+const WINDOW_BYTES: usize = 1 << 20;
 
 /// Why a file is left where it is and tried again later. Nothing of it is lost.
 #[derive(Debug, thiserror::Error)]
@@ -85,10 +87,18 @@ struct Reading {
     parsed: Result<Parsed, Problems>,
 }
 
-/// Some rows of one file: what one transaction admits.
+/// Some rows of one file: what one operation of the journal admits.
 struct Chunk {
     reading: usize,
     rows: Range<usize>,
+}
+
+/// What the good rows of a chunk ask for.
+struct Batch {
+    reading: usize,
+    /// Place in the file and procedure.
+    rows: Vec<(usize, String)>,
+    admissions: Vec<Admission>,
 }
 
 impl Admitter {
@@ -100,14 +110,13 @@ impl Admitter {
     pub async fn admit(&self, files: Vec<Dropped>) -> Result<(), Postponed> {
         let procedures = self.procedures.read().unwrap_or_else(PoisonError::into_inner).clone();
         let spool = self.spool.clone();
-        let rules = procedures.clone();
-        let mut readings = blocking(move || read(&spool, files, &rules)).await??;
+        let mut readings = blocking(move || read(&spool, files)).await??;
         crate::crash::point("evidence-kept");
         for window in windows(&readings) {
             if self.ending.is_cancelled() {
                 return Err(Postponed::Ending);
             }
-            self.admit_window(&mut readings, &window, &procedures).await?;
+            readings = self.admit_window(readings, window, &procedures).await?;
         }
         crate::crash::point("admitted");
         let mut finished = Vec::with_capacity(readings.len());
@@ -120,35 +129,38 @@ impl Admitter {
         Ok(())
     }
 
-    /// Looks names up once for the whole window, then hands its chunks to the journal all at once, in order: it commits
-    /// them together.
+    /// Reads the records of a window, looks their names up once for all of them, then hands the chunks to the journal all at once,
+    /// in order: it commits them together.
     async fn admit_window(
         &self,
-        readings: &mut [Reading],
-        window: &[Chunk],
+        mut readings: Vec<Reading>,
+        window: Vec<Chunk>,
         procedures: &Arc<Procedures>,
-    ) -> Result<(), Postponed> {
-        let mut batches: Vec<(Vec<usize>, Vec<Admission>)> =
-            window.iter().map(|chunk| self.admissions(&readings[chunk.reading], chunk, procedures)).collect();
-        self.look_up(batches.iter_mut().flat_map(|(_, admissions)| admissions)).await?;
+    ) -> Result<Vec<Reading>, Postponed> {
+        let (admitter, rules) = (self.clone(), procedures.clone());
+        let (mut readings, mut batches) = blocking(move || {
+            let batch = |chunk: &Chunk| admitter.batch(chunk, &mut readings[chunk.reading], &rules);
+            let batches: Vec<Batch> = window.iter().map(batch).collect();
+            (readings, batches)
+        })
+        .await?;
+        self.look_up(batches.iter_mut().flat_map(|batch| &mut batch.admissions)).await?;
         let decide = self.decide(procedures.clone());
-        let mut places = Vec::with_capacity(window.len());
-        let mut admitted = Vec::with_capacity(window.len());
-        for (chunk, (rows, admissions)) in window.iter().zip(batches) {
-            let reading = &readings[chunk.reading];
-            admitted.push(self.journal.admit(submission(reading), admissions, decide.clone()));
-            places.push((chunk.reading, rows));
+        let mut admitted = Vec::with_capacity(batches.len());
+        for batch in &mut batches {
+            let admissions = std::mem::take(&mut batch.admissions);
+            admitted.push(self.journal.admit(submission(&readings[batch.reading]), admissions, decide.clone()));
         }
-        for ((reading, rows), answers) in places.into_iter().zip(join_all(admitted).await) {
-            let Reading { file, parsed: Ok(parsed), .. } = &mut readings[reading] else { continue };
-            for (row, answer) in rows.into_iter().zip(answers?) {
-                self.count(&file.source, &answer, parsed.rows[row].record.as_deref().ok(), procedures);
+        for (batch, answers) in batches.into_iter().zip(join_all(admitted).await) {
+            let Reading { file, parsed: Ok(parsed), .. } = &mut readings[batch.reading] else { continue };
+            for ((row, procedure), answer) in batch.rows.into_iter().zip(answers?) {
+                self.count(&file.source, &answer, &procedure, procedures);
                 if let Admitted::Rejected(reason) = answer {
                     parsed.refuse(row, &reason);
                 }
             }
         }
-        Ok(())
+        Ok(readings)
     }
 
     /// Gives back to the submitter what could not be accepted of a file.
@@ -158,8 +170,8 @@ impl Admitter {
         let (result, bad_rows, report, problems) = match parsed {
             Err(problems) => (FileResult::Rejected, None, problems.to_string(), problems.count()),
             Ok(parsed) => {
-                let bad = parsed.rows.iter().filter(|row| row.record.is_err()).count();
-                let result = if bad < parsed.rows.len() { FileResult::Accepted } else { FileResult::Rejected };
+                let bad = parsed.problems().len();
+                let result = if bad < parsed.count() { FileResult::Accepted } else { FileResult::Rejected };
                 (result, parsed.bad_rows_file(), parsed.report(), bad)
             }
         };
@@ -169,25 +181,31 @@ impl Admitter {
     }
 
     /// The good rows of a chunk, with which names to look up for them.
-    fn admissions(&self, reading: &Reading, chunk: &Chunk, procedures: &Procedures) -> (Vec<usize>, Vec<Admission>) {
-        let Ok(parsed) = &reading.parsed else { return (Vec::new(), Vec::new()) };
-        let good = chunk.rows.clone().filter_map(|place| Some((place, parsed.rows[place].record.as_deref().ok()?)));
-        good.map(|(place, record)| {
+    fn batch(&self, chunk: &Chunk, reading: &mut Reading, procedures: &Procedures) -> Batch {
+        let mut batch = Batch { reading: chunk.reading, rows: Vec::new(), admissions: Vec::new() };
+        let Ok(parsed) = &mut reading.parsed else { return batch };
+        let rules = |name: &str| {
+            procedures.get(name).map(|procedure| Rules {
+                country: procedure.country().to_owned(),
+                time_zone: procedure.time_zone().clone(),
+            })
+        };
+        for (place, record) in parsed.read(chunk.rows.clone(), &rules) {
             let names = procedures
                 .get(&record.key.procedure)
-                .map(|procedure| procedure::names_to_look_up(record, procedure))
+                .map(|procedure| procedure::names_to_look_up(&record, procedure))
                 .unwrap_or_default();
-            let admission = Admission {
-                digest: record::content_digest(record),
-                row: u32::try_from(parsed.rows[place].line).unwrap_or(u32::MAX),
+            batch.rows.push((place, record.key.procedure.clone()));
+            batch.admissions.push(Admission {
+                digest: record::content_digest(&record),
+                row: u32::try_from(parsed.line(place)).unwrap_or(u32::MAX),
                 names,
                 live: Vec::new(),
-                not_permitted: self.not_permitted(&reading.file, record),
-                record: record.clone(),
-            };
-            (place, admission)
-        })
-        .unzip()
+                not_permitted: self.not_permitted(&reading.file, &record),
+                record: *record,
+            });
+        }
+        batch
     }
 
     /// Asks every target which of the names it knows: once per target for all of them.
@@ -306,10 +324,9 @@ impl Admitter {
         Ok(())
     }
 
-    fn count(&self, source: &str, answer: &Admitted, record: Option<&Record>, procedures: &Procedures) {
+    fn count(&self, source: &str, answer: &Admitted, procedure: &str, procedures: &Procedures) {
         match answer {
             Admitted::New { uid, state, verdict } => {
-                let procedure = record.map_or("", |record| record.key.procedure.as_str());
                 let known = procedures.contains_key(procedure);
                 self.metrics.request_judged(if known { procedure } else { "unknown" }, verdict);
                 tracing::info!(source, request = %uid, state = state.as_str(), verdict, "a request was received");
@@ -323,25 +340,39 @@ impl Admitter {
     }
 }
 
-/// Cuts the files into chunks, and groups those into windows of about [`WINDOW`] records. Pure.
+/// Cuts the files into chunks, and groups those into windows of about [`WINDOW`] records and [`WINDOW_BYTES`]. Pure.
 fn windows(readings: &[Reading]) -> Vec<Vec<Chunk>> {
     let mut windows: Vec<Vec<Chunk>> = Vec::new();
-    let mut records = WINDOW;
+    let (mut records, mut bytes) = (WINDOW, 0);
     for (reading, one) in readings.iter().enumerate() {
-        let rows = one.parsed.as_ref().map_or(0, |parsed| parsed.rows.len());
-        for start in (0..rows).step_by(CHUNK) {
-            let chunk = Chunk { reading, rows: start..(start + CHUNK).min(rows) };
-            if records >= WINDOW {
+        let Ok(parsed) = &one.parsed else { continue };
+        for rows in chunks(parsed.count(), |place| parsed.size(place)) {
+            if records >= WINDOW || bytes >= WINDOW_BYTES {
                 windows.push(Vec::new());
-                records = 0;
+                (records, bytes) = (0, 0);
             }
-            records += chunk.rows.len();
+            records += rows.len();
+            bytes += rows.clone().map(|place| parsed.size(place)).sum::<usize>();
             if let Some(window) = windows.last_mut() {
-                window.push(chunk);
+                window.push(Chunk { reading, rows });
             }
         }
     }
     windows
+}
+
+/// Cuts rows into runs of at most [`CHUNK`] that end with the first row beyond [`WINDOW_BYTES`]. Pure.
+fn chunks(rows: usize, size: impl Fn(usize) -> usize) -> Vec<Range<usize>> {
+    let (mut chunks, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for place in 0..rows {
+        bytes += size(place);
+        let end = place + 1;
+        if end - start == CHUNK || bytes >= WINDOW_BYTES || end == rows {
+            chunks.push(start..end);
+            (start, bytes) = (end, 0);
+        }
+    }
+    chunks
 }
 
 fn submission(reading: &Reading) -> Submission {
@@ -350,7 +381,7 @@ fn submission(reading: &Reading) -> Submission {
         name: reading.file.name.clone(),
         sha256: reading.file.sha256,
         evidence: reading.evidence.clone(),
-        bulk: reading.parsed.as_ref().is_ok_and(|parsed| parsed.rows.len() > 1),
+        bulk: reading.parsed.as_ref().is_ok_and(|parsed| parsed.count() > 1),
     }
 }
 
@@ -360,17 +391,15 @@ fn acknowledge(spool: &Spool, files: &[Dropped]) -> io::Result<()> {
     spool.acknowledge(&seen).map(drop)
 }
 
-/// Keeps the evidence of all files, then parses each.
-fn read(spool: &Spool, files: Vec<Dropped>, procedures: &Procedures) -> io::Result<Vec<Reading>> {
+/// Keeps the evidence of all files, then finds the records in each.
+fn read(spool: &Spool, files: Vec<Dropped>) -> io::Result<Vec<Reading>> {
     let evidence = spool.keep_evidence(&files.iter().collect::<Vec<_>>())?;
-    let rules = |name: &str| {
-        procedures.get(name).map(|procedure| Rules {
-            country: procedure.country().to_owned(),
-            time_zone: procedure.time_zone().clone(),
-        })
-    };
-    let readings = files.into_iter().zip(evidence).map(|(file, evidence)| {
-        let parsed = record::parse(&file.name, &file.bytes, &rules);
+    let readings = files.into_iter().zip(evidence).map(|(mut file, evidence)| {
+        let parsed = record::parse(&file.name, &file.bytes);
+        if parsed.as_ref().is_ok_and(|parsed| parsed.format.is_bulk()) {
+            // Only its bad rows ever go back.
+            file.bytes = Vec::new();
+        }
         Reading { evidence: evidence.to_string_lossy().into_owned(), parsed, file }
     });
     Ok(readings.collect())
@@ -430,6 +459,19 @@ mod tests {
             change: None,
             documents: Vec::new(),
             approvals: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn chunks_cover_every_row_once_and_are_bounded_in_rows_and_bytes() {
+        for sizes in [vec![100; 1000], vec![WINDOW_BYTES; 3], vec![WINDOW_BYTES / 3; 7], vec![1], vec![]] {
+            let chunks = chunks(sizes.len(), |place| sizes[place]);
+            let rows: Vec<usize> = chunks.iter().cloned().flatten().collect();
+            assert_eq!(rows, (0..sizes.len()).collect::<Vec<_>>());
+            for chunk in chunks {
+                let all_but_last = chunk.start..chunk.end - 1;
+                assert!(chunk.len() <= CHUNK && all_but_last.map(|p| sizes[p]).sum::<usize>() < WINDOW_BYTES);
+            }
         }
     }
 

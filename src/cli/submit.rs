@@ -8,13 +8,16 @@ use crate::daemon::wiring;
 use crate::durable;
 use crate::intake::record::{self, Parsed, Rules};
 use crate::intake::spool::{LOCAL, is_record_name};
-use crate::model::{AccountUid, Facts, Judgement};
+use crate::model::{AccountUid, Facts, Judgement, Record};
 use crate::procedure::{self, Procedure, Site};
 use clap::Args as ClapArgs;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Rows read at once.
+const ROWS: usize = 128;
 
 /// Options of `akund submit`.
 #[derive(Debug, ClapArgs)]
@@ -110,18 +113,21 @@ fn one(config: &Config, args: &Args, file: &Path, procedures: &Procedures, site:
         judged: Vec::new(),
         handed_in: None,
     };
-    match record::parse(name, &bytes, &rules) {
+    match record::parse(name, &bytes) {
         Err(problems) => {
             report.bad = 1;
             report.problems = problems.to_string();
         }
-        Ok(parsed) => {
-            report.records = parsed.rows.len();
-            report.bad = parsed.rows.iter().filter(|row| row.record.is_err()).count();
-            report.problems = parsed.report();
-            if args.dry_run {
-                report.judged = judge(&parsed, args, procedures, site);
+        Ok(mut parsed) => {
+            report.records = parsed.count();
+            for start in (0..parsed.count()).step_by(ROWS) {
+                let records = parsed.read(start..(start + ROWS).min(parsed.count()), &rules);
+                if args.dry_run {
+                    report.judged.extend(judge(&parsed, records, args, procedures, site));
+                }
             }
+            report.bad = parsed.problems().len();
+            report.problems = parsed.report();
         }
     }
     if report.bad == 0 && !args.dry_run {
@@ -130,19 +136,23 @@ fn one(config: &Config, args: &Args, file: &Path, procedures: &Procedures, site:
     Ok(report)
 }
 
-fn judge(parsed: &Parsed, args: &Args, procedures: &Procedures, site: &Site) -> Vec<Judged> {
+fn judge<'a>(
+    parsed: &'a Parsed,
+    records: Vec<(usize, Box<Record>)>,
+    args: &'a Args,
+    procedures: &'a Procedures,
+    site: &'a Site,
+) -> impl Iterator<Item = Judged> + 'a {
     let now = jiff::Timestamp::now();
-    let good = parsed.rows.iter().filter_map(|row| row.record.as_ref().ok().map(|record| (row.line, record)));
-    good.map(|(line, record)| {
+    records.into_iter().map(move |(place, record)| {
         let facts = Facts { source: args.source.clone(), ..Facts::default() };
         let uid = AccountUid(uuid::Uuid::now_v7());
         let judgement = match procedures.get(&record.key.procedure) {
-            Some(procedure) => procedure::decide(record, procedure, site, &facts, uid, now),
-            None => procedure::decide_unknown_procedure(record),
+            Some(procedure) => procedure::decide(&record, procedure, site, &facts, uid, now),
+            None => procedure::decide_unknown_procedure(&record),
         };
-        Judged { request: record.key.to_string(), line, judgement }
+        Judged { request: record.key.to_string(), line: parsed.line(place), judgement }
     })
-    .collect()
 }
 
 /// The signature first, then the record, each whole: the daemon never sees half a file.

@@ -7,6 +7,7 @@ use super::{REASON, fields, suggest};
 use crate::model::letters::quoted;
 use ::csv::{ReaderBuilder, StringRecord, Terminator, WriterBuilder};
 use std::collections::HashSet;
+use std::io::Read;
 use std::ops::Range;
 
 /// Most columns of a file.
@@ -23,6 +24,8 @@ pub(super) struct Sheet {
     /// The column [`REASON`], if the file has one.
     reason: Option<usize>,
     shape: Shape,
+    /// Where the row begins that a quotation mark was opened in and never closed.
+    unclosed: Option<usize>,
 }
 
 /// One row, not yet a record.
@@ -31,8 +34,6 @@ pub(super) struct RawRow {
     /// The row's text, without its line end.
     pub span: Range<usize>,
     cells: StringRecord,
-    /// A quotation mark was opened and never closed: this cell ate the rest of the file.
-    pub unclosed: bool,
 }
 
 /// A file whose header was understood.
@@ -41,7 +42,8 @@ pub(super) struct File {
     pub sheet: Sheet,
     /// The header's text.
     pub header: Range<usize>,
-    pub rows: Vec<RawRow>,
+    /// The texts of the rows, without their line ends. Those that are blank throughout are left out.
+    pub rows: Vec<Range<usize>>,
 }
 
 /// A header that was not understood, or none at all: then without faults.
@@ -59,34 +61,40 @@ enum Shape {
     List(Vec<Shape>),
 }
 
-/// Reads header and rows. Rows that are blank throughout are left out.
+/// Reads the header and finds the rows.
 pub(super) fn read(source: &Source) -> Result<File, BadHeader> {
     let text = source.text.as_str();
     let delimiter = delimiter(text);
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
-    let mut rows = Vec::new();
+    let (mut head, mut rows) = (None, Vec::new());
     let mut record = StringRecord::new();
     // The text is UTF-8 and the reader is flexible, so that no row can fail.
     while let Ok(true) = reader.read_record(&mut record) {
         let start = record.position().map_or(0, |p| usize::try_from(p.byte()).unwrap_or(usize::MAX));
         let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX).min(text.len());
         let span = trimmed(text, start.min(end)..end);
-        if record.iter().any(|cell| !cell.trim().is_empty()) {
-            rows.push(RawRow { span, cells: std::mem::take(&mut record), unclosed: false });
+        if is_blank(&record) {
+            continue;
+        }
+        match head {
+            None => head = Some((span, record.clone())),
+            Some(_) => rows.push(span),
         }
     }
-    if let Some(last) = rows.last_mut() {
-        last.unclosed = cells_of(source.slice(&last.span), delimiter).1;
+    let Some((header, names)) = head else { return Err(BadHeader { span: 0..0, faults: Vec::new() }) };
+    match sheet(&names, delimiter) {
+        Ok(mut sheet) => {
+            let open = rows.last().filter(|last| cells_of(source.slice(last), delimiter).1);
+            sheet.unclosed = open.map(|last| last.start);
+            Ok(File { sheet, header, rows })
+        }
+        Err(faults) => Err(BadHeader { span: header, faults }),
     }
-    if rows.is_empty() {
-        return Err(BadHeader { span: 0..0, faults: Vec::new() });
-    }
-    let head = rows.remove(0);
-    match sheet(&head.cells, delimiter) {
-        Ok(sheet) => Ok(File { sheet, header: head.span, rows }),
-        Err(faults) => Err(BadHeader { span: head.span, faults }),
-    }
+}
+
+fn is_blank(record: &StringRecord) -> bool {
+    record.iter().all(|cell| cell.trim().is_empty())
 }
 
 /// A row's bounds without the line ends around it.
@@ -148,7 +156,7 @@ fn sheet(head: &StringRecord, delimiter: u8) -> Result<Sheet, Vec<Finding>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(Sheet { delimiter, names, reason, shape: numbered(Shape::Table(shape)) })
+    Ok(Sheet { delimiter, names, reason, shape: numbered(Shape::Table(shape)), unclosed: None })
 }
 
 fn header_fault(cell: usize, name: &str, expected: &str) -> Finding {
@@ -300,6 +308,20 @@ impl Sheet {
         self.names.get(cell).map_or("", String::as_str)
     }
 
+    /// The cells of rows that follow one another.
+    pub fn rows<'s>(&self, source: &'s Source, spans: &'s [Range<usize>]) -> impl Iterator<Item = RawRow> + use<'s> {
+        let whole = match spans {
+            [first, .., last] => first.start..last.end,
+            [only] => only.clone(),
+            [] => 0..0,
+        };
+        // The line break keeps the reader from taking a byte order mark off the first row.
+        let text = b"\n".chain(source.slice(&whole).as_bytes());
+        let reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.delimiter).from_reader(text);
+        let records = reader.into_records().map_while(Result::ok).filter(|record| !is_blank(record));
+        spans.iter().zip(records).map(|(span, cells)| RawRow { span: span.clone(), cells })
+    }
+
     /// For pointing into a row.
     pub fn place(&self, row: &RawRow) -> RowPlace {
         RowPlace { span: row.span.clone(), delimiter: self.delimiter }
@@ -308,7 +330,7 @@ impl Sheet {
     /// What is wrong with the row as a row: cell, found, expected.
     pub fn row_fault(&self, row: &RawRow) -> Option<(usize, String, String)> {
         let (has, wants) = (row.cells.len(), self.names.len());
-        if row.unclosed {
+        if self.unclosed == Some(row.span.start) {
             let expected = "a closing quotation mark; what follows it in the file was not read as rows";
             return Some((has.saturating_sub(1), "a quotation mark that is never closed".into(), expected.into()));
         }

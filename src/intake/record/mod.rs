@@ -10,6 +10,7 @@ mod csv;
 mod fields;
 mod json;
 mod node;
+mod parsed;
 mod problem;
 mod read;
 mod source;
@@ -18,16 +19,17 @@ mod toml;
 mod values;
 mod wire;
 
+pub use parsed::Parsed;
 pub use problem::{Problem, Problems};
 pub use wire::RequestRecord;
 
 use crate::model::Record;
-use csv::{RawRow, RowPlace, Sheet};
+use csv::RowPlace;
 use fields::{Finding, Findings};
 use jiff::tz::TimeZone;
 use node::At;
+use parsed::Content;
 use problem::Layout;
-use read::Version;
 use serde::Serialize;
 use source::Source;
 use std::ops::Range;
@@ -81,89 +83,19 @@ impl Format {
             _ => None,
         }
     }
-}
 
-/// One record's place in the file, and what became of it.
-#[derive(Debug)]
-pub struct Row {
-    /// The line where it begins, from 1.
-    pub line: usize,
-    /// The record, or what is wrong with it.
-    pub record: Result<Box<Record>, Problems>,
-    /// Its text in the file.
-    span: Range<usize>,
-}
-
-/// A file of which at least the outer form could be read. Has at least one row.
-#[derive(Debug)]
-pub struct Parsed {
-    /// The file's form.
-    pub format: Format,
-    /// In the order of the file.
-    pub rows: Vec<Row>,
-    source: Arc<Source>,
-    /// CSV only.
-    sheet: Option<Sheet>,
-}
-
-impl Parsed {
-    /// A file of just the bad rows, to be corrected and handed in again: UTF-8, in the original format. CSV keeps
-    /// header and separator and gains a last column `akund.reason`, an object in JSON Lines a last key of that
-    /// name; they are ignored when such a file is read. A line that is no object stays as it is. `None` where no
-    /// row is bad, and for TOML and JSON, where the file is the row.
-    pub fn bad_rows_file(&self) -> Option<Vec<u8>> {
-        let bad =
-            || self.rows.iter().filter_map(|row| Some((self.source.slice(&row.span), row.record.as_ref().err()?)));
-        bad().next()?;
-        match self.format {
-            Format::Toml | Format::Json => None,
-            Format::JsonLines => Some(
-                bad()
-                    .flat_map(|(text, problems)| json::with_reason(text, REASON, &problems.one_line()).into_bytes())
-                    .collect(),
-            ),
-            Format::Csv => {
-                let rows: Vec<(&str, String)> = bad().map(|(text, problems)| (text, problems.one_line())).collect();
-                self.sheet.as_ref()?.bad_rows(&rows)
-            }
-        }
+    /// Whether a file of it holds many records.
+    pub fn is_bulk(self) -> bool {
+        matches!(self, Self::JsonLines | Self::Csv)
     }
 }
 
-impl Parsed {
-    /// Marks a row that can be read, but that cannot be accepted for another reason, a sentence.
-    pub fn refuse(&mut self, place: usize, reason: &str) {
-        let Some(row) = self.rows.get_mut(place) else { return };
-        let problem = Problem {
-            line: row.line,
-            column: 1,
-            field: "id".into(),
-            found: "a record that cannot be accepted".into(),
-            expected: format!("another one: {reason}"),
-            span: row.span.clone(),
-        };
-        row.record = Err(Problems::new(self.source.clone(), Layout::Row, vec![problem], 0));
-    }
-
-    /// The clerk's report on every bad row: the first ones with the places shown, the rest in a line each. Empty where none is bad.
-    pub fn report(&self) -> String {
-        const SHOWN_WHOLE: usize = 20;
-        let bad = self.rows.iter().filter_map(|row| Some((row.line, row.record.as_ref().err()?)));
-        let texts = bad.enumerate().map(|(count, (line, problems))| match count {
-            0..SHOWN_WHOLE => problems.to_string(),
-            _ => format!("line {line}: {}\n", problems.one_line()),
-        });
-        texts.collect()
-    }
-}
-
-/// Reads a file of records. `rules` gives what the named procedure says about reading, `None` for one that is not
-/// known.
+/// Finds the records of a file; [`Parsed::read`] reads them.
 ///
 /// # Errors
 /// Nothing in the file can be read as a record: unknown extension, not text, empty, broken TOML or JSON, a CSV header that
 /// cannot be understood.
-pub fn parse(name: &str, bytes: &[u8], rules: &dyn Fn(&str) -> Option<Rules>) -> Result<Parsed, Problems> {
+pub fn parse(name: &str, bytes: &[u8]) -> Result<Parsed, Problems> {
     let Some(format) = Format::of_name(name) else {
         let found = Path::new(name).extension().map_or("none".into(), |e| format!("\".{}\"", e.to_string_lossy()));
         let expected = "a file name that ends in .toml, .json, .jsonl or .csv";
@@ -178,9 +110,9 @@ pub fn parse(name: &str, bytes: &[u8], rules: &dyn Fn(&str) -> Option<Rules>) ->
         return Err(of_file(name, "an empty file".into(), "at least one record"));
     }
     match format {
-        Format::Toml | Format::Json => document(format, source, rules),
-        Format::JsonLines => lines(source, rules),
-        Format::Csv => sheet(source, rules),
+        Format::Toml | Format::Json => document(format, source),
+        Format::JsonLines => Ok(lines(source)),
+        Format::Csv => sheet(source),
     }
 }
 
@@ -201,7 +133,7 @@ fn of_file(name: &str, found: String, expected: &str) -> Problems {
     Place::of(&source).problems(Layout::Document, Findings::of(finding))
 }
 
-fn document(format: Format, source: Arc<Source>, rules: &dyn Fn(&str) -> Option<Rules>) -> Result<Parsed, Problems> {
+fn document(format: Format, source: Arc<Source>) -> Result<Parsed, Problems> {
     let place = Place::of(&source);
     let all = 0..source.text.len();
     if let Some(damage) = undecoded(&source, &all) {
@@ -221,67 +153,31 @@ fn document(format: Format, source: Arc<Source>, rules: &dyn Fn(&str) -> Option<
         let finding = Finding { at, field: String::new(), found: "a list".into(), expected };
         return Err(place.problems(Layout::Document, Findings::of(finding)));
     }
-    let record = read::record(&root, Version::Required, rules).map_err(|f| place.problems(Layout::Document, f));
-    Ok(Parsed { format, rows: vec![Row { line: 1, record, span: all }], source, sheet: None })
+    Ok(Parsed::new(format, Content::Document(root), vec![all], source))
 }
 
-fn lines(source: Arc<Source>, rules: &dyn Fn(&str) -> Option<Rules>) -> Result<Parsed, Problems> {
-    let place = Place::of(&source);
-    let mut rows = Vec::new();
-    let mut start = 0;
-    for (number, line) in source.text.split('\n').enumerate() {
+fn lines(source: Arc<Source>) -> Parsed {
+    let (mut rows, mut start) = (Vec::new(), 0);
+    for line in source.text.split('\n') {
         let trimmed = line.trim_end();
-        let span = start..start + trimmed.len();
-        start += line.len() + 1;
-        if trimmed.trim_start().is_empty() {
-            continue;
+        if !trimmed.trim_start().is_empty() {
+            rows.push(start..start + trimmed.len());
         }
-        let record = match unreadable(&source, &span) {
-            Some(findings) => Err(findings),
-            None => match json::parse(trimmed, span.start) {
-                Ok(root) => read::record(&root.without(REASON), Version::Required, rules),
-                Err(fault) => Err(std::iter::once(fault).collect()),
-            },
-        };
-        let record = record.map_err(|findings| place.problems(Layout::Row, findings));
-        rows.push(Row { line: number + 1, record, span });
+        start += line.len() + 1;
     }
-    Ok(Parsed { format: Format::JsonLines, rows, source, sheet: None })
+    Parsed::new(Format::JsonLines, Content::Lines, rows, source)
 }
 
-fn sheet(source: Arc<Source>, rules: &dyn Fn(&str) -> Option<Rules>) -> Result<Parsed, Problems> {
-    let read = csv::read(&source).map_err(|bad| header_problems(&source, bad.span, bad.faults))?;
-    let csv::File { sheet, header, rows: raw } = read;
+fn sheet(source: Arc<Source>) -> Result<Parsed, Problems> {
+    let file = csv::read(&source).map_err(|bad| header_problems(&source, bad.span, bad.faults))?;
+    let csv::File { sheet, header, rows } = file;
     if undecoded(&source, &header).is_some() {
         return Err(header_problems(&source, header, Vec::new()));
     }
-    if raw.is_empty() {
+    if rows.is_empty() {
         return Err(of_file(&source.name, "a header without rows".into(), "at least one record below the header"));
     }
-    // Each row's cells go as soon as it is read: a large file is not held twice.
-    let row = |raw: RawRow| {
-        let place = Place { source: &source, row: Some(sheet.place(&raw)) };
-        let record = sheet_row(&source, &sheet, &raw, rules).map_err(|f| place.problems(Layout::Row, f));
-        Row { line: source.line(raw.span.start), record, span: raw.span }
-    };
-    let mut rows = Vec::with_capacity(raw.len());
-    rows.extend(raw.into_iter().map(row));
-    Ok(Parsed { format: Format::Csv, rows, source, sheet: Some(sheet) })
-}
-
-fn sheet_row(
-    source: &Source,
-    sheet: &Sheet,
-    raw: &RawRow,
-    rules: &dyn Fn(&str) -> Option<Rules>,
-) -> Result<Box<Record>, Findings> {
-    if let Some(findings) = unreadable(source, &raw.span) {
-        return Err(findings);
-    }
-    if let Some((cell, found, expected)) = sheet.row_fault(raw) {
-        return Err(Findings::of(Finding { at: At::Cell(cell), field: String::new(), found, expected }));
-    }
-    read::record(&sheet.node(raw), Version::Optional, rules)
+    Ok(Parsed::new(Format::Csv, Content::Sheet(sheet), rows, source))
 }
 
 /// The header's faults, each at its cell; damage to its text before all others.

@@ -74,6 +74,43 @@ decision = "approved"
 at = 2026-11-20T09:30:00
 "#;
 
+/// A file with all its records read.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub rows: Vec<Row>,
+    parsed: Parsed,
+}
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub line: usize,
+    pub record: Result<Box<Record>, Problems>,
+}
+
+impl Whole {
+    pub fn bad_rows_file(&self) -> Option<Vec<u8>> {
+        self.parsed.bad_rows_file()
+    }
+}
+
+/// Parses a file and reads all of it, in pieces as admission does.
+pub(super) fn parse(name: &str, bytes: &[u8], rules: &dyn Fn(&str) -> Option<Rules>) -> Result<Whole, Problems> {
+    let mut parsed = super::parse(name, bytes)?;
+    let mut records = std::collections::BTreeMap::new();
+    for start in (0..parsed.count()).step_by(3) {
+        records.extend(parsed.read(start..(start + 3).min(parsed.count()), rules));
+    }
+    records.extend(parsed.read(0..0, rules));
+    let problems: std::collections::BTreeMap<usize, Problems> =
+        parsed.problems().map(|(place, problems)| (place, problems.clone())).collect();
+    let row = |place: usize| Row {
+        line: parsed.line(place),
+        record: records.remove(&place).ok_or_else(|| problems[&place].clone()),
+    };
+    let rows = (0..parsed.count()).map(row).collect();
+    Ok(Whole { rows, parsed })
+}
+
 /// Parses a file of one record that must be good.
 #[track_caller]
 pub(super) fn good(name: &str, bytes: impl AsRef<[u8]>) -> Record {
