@@ -21,6 +21,17 @@ async fn what_lies_there_at_the_start_is_found() {
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "b"]);
 }
 
+/// A daemon that has said READY must not keep the first request waiting.
+#[tokio::test]
+async fn what_is_renamed_into_place_before_the_first_look_need_not_settle() {
+    let mut bench = Bench::new();
+    bench.config.settle_ms = 3_600_000;
+    let spool = bench.open();
+    let mut arrivals = Arrivals::new(spool.clone());
+    bench.drop_file("uin/a", "x");
+    assert_eq!(good(take(&spool, &next_one(&mut arrivals).await)).name, "a");
+}
+
 #[tokio::test]
 async fn a_slow_writer_is_waited_for_however_long_it_pauses() {
     let bench = Bench::new();

@@ -48,7 +48,12 @@ impl Arrivals {
         };
         let queue = Queue::new(rules, LIMITS, spool.sources.iter().map(|s| s.signers.is_some()));
         let dirs = spool.sources.iter().map(|_| None).collect();
-        Self { spool, queue, watch: None, dirs, due: HashSet::new(), next_rescan: Instant::now() }
+        let mut arrivals = Self { spool, queue, watch: None, dirs, due: HashSet::new(), next_rescan: Instant::now() };
+        for source in 0..arrivals.dirs.len() {
+            // What is dropped from here on is told of. A directory that cannot be opened is told of by the first listing.
+            let _ = arrivals.watch_source(source);
+        }
+        arrivals
     }
 
     /// Waits until files are complete and gives some of them, at most 256 and 32 MiB: the sources in turn, small files first; one
