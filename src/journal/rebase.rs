@@ -27,26 +27,49 @@ fn rebase(base: &Value, wanted: Value, current: Value) -> Value {
     Value::Object(current)
 }
 
-/// The account as a request shall leave it, by the register as it stands now; none where it has no grant or its data are gone.
+/// What [`Accounts::read`] reads, of a query over request `r` with [`JOIN`].
+pub(super) const COLUMNS: &str = "p.account, CASE WHEN r.action <> 'create' THEN p.judgement -> '$.base' END,
+    CASE WHEN r.action <> 'create' THEN a.account END";
+/// The tables that [`COLUMNS`] come from.
+pub(super) const JOIN: &str =
+    "LEFT JOIN personal p ON p.request = r.id LEFT JOIN account a ON a.uid = r.account AND r.action <> 'create'";
+
+/// The account of a request, as JSON: as it was wanted, and for one there was, how it was judged and how it is now.
+pub(super) struct Accounts {
+    wanted: Option<String>,
+    base: Option<String>,
+    current: Option<String>,
+}
+
+impl Accounts {
+    /// From the columns that begin at `first`.
+    pub fn read(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self { wanted: row.get(first)?, base: row.get(first + 1)?, current: row.get(first + 2)? })
+    }
+
+    /// As the request shall leave it, by the register as it stands now; none where it has no grant or its data are gone.
+    pub fn wanted(&self) -> Result<Option<Account>, JournalError> {
+        let Some(wanted) = &self.wanted else { return Ok(None) };
+        let (Some(base), Some(current)) = (&self.base, &self.current) else {
+            return Ok(Some(serde_json::from_str(wanted)?));
+        };
+        let base: Value = serde_json::from_str(base)?;
+        if base.is_null() {
+            return Ok(Some(serde_json::from_str(wanted)?));
+        }
+        let rebased = rebase(&base, serde_json::from_str(wanted)?, serde_json::from_str(current)?);
+        match serde_json::from_value(rebased) {
+            Ok(account) => Ok(Some(account)),
+            // The register's data of the account were emptied.
+            Err(_) => Ok(Some(serde_json::from_str(wanted)?)),
+        }
+    }
+}
+
+/// [`Accounts::wanted`] of one request.
 pub(super) fn account(tx: &mut Tx<'_>, request: i64) -> Result<Option<Account>, JournalError> {
-    let found: Option<(Option<String>, Option<String>, Option<String>)> = tx.row(
-        "SELECT p.account, p.judgement -> '$.base', CASE WHEN r.action <> 'create' THEN a.account END
-         FROM request r JOIN personal p ON p.request = r.id LEFT JOIN account a ON a.uid = r.account WHERE r.id = ?1",
-        [request],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    let Some((Some(wanted), base, current)) = found else { return Ok(None) };
-    let (Some(base), Some(current)) = (base, current) else { return Ok(Some(serde_json::from_str(&wanted)?)) };
-    let base: Value = serde_json::from_str(&base)?;
-    if base.is_null() {
-        return Ok(Some(serde_json::from_str(&wanted)?));
-    }
-    let rebased = rebase(&base, serde_json::from_str(&wanted)?, serde_json::from_str(&current)?);
-    match serde_json::from_value(rebased) {
-        Ok(account) => Ok(Some(account)),
-        // The register's data of the account were emptied.
-        Err(_) => Ok(Some(serde_json::from_str(&wanted)?)),
-    }
+    let sql = format!("SELECT {COLUMNS} FROM request r {JOIN} WHERE r.id = ?1");
+    tx.row(&sql, [request], |row| Accounts::read(row, 0))?.map_or(Ok(None), |accounts| accounts.wanted())
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ pub(super) fn done(
                 (request, lane),
             )?;
         }
-        Verb::Deliver => report(tx, request)?,
+        Verb::Deliver => {}
     }
     Ok(())
 }
@@ -150,6 +150,11 @@ pub(super) fn enter(
         Action::Remove => "removed",
         Action::Reset | Action::Change => "",
     };
+    if action == Action::Create {
+        // It was entered as it is wanted when its names were reserved.
+        tx.run("UPDATE account SET state = ?2 WHERE uid = ?1", (account, state))?;
+        return Ok(());
+    }
     let made = super::rebase::account(tx, request)?;
     let ends_at = made.as_ref().and_then(|made| made.ends_at).map(|at| at.as_microsecond());
     tx.run(

@@ -5,12 +5,12 @@
 
 use super::state::State;
 use super::tx::{Tx, from_word};
-use super::{Journal, JournalError, course, register};
+use super::{Journal, JournalError, course, rebase, register};
 use crate::model::verdict::Check;
 use crate::model::{Account, Action, Fault, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A step that a lane has claimed, with what it needs to carry it out.
 #[derive(Debug, Clone)]
@@ -182,7 +182,7 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
     for (id, at_turn) in ready {
         tx.served(lane, at_turn);
         // One step that cannot be read must not stop the others, nor the daemon.
-        match tx.savepoint(|tx| claim_one(tx, lane, id)) {
+        match claim_one(tx, lane, id) {
             Ok(claim) => turn.claims.push(claim),
             Err(error) if tx.fatal.is_some() => return Err(error),
             Err(error) => {
@@ -206,57 +206,76 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
     Ok(())
 }
 
-/// Commits to one step, and reads what it takes to carry it out.
-fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError> {
-    let request = id >> 8;
-    let now = tx.micros();
-    let missing = || JournalError::Internal(format!("step {id} or its request is gone"));
-    let step = tx
-        .row(
-            "UPDATE step SET state = 'running', attempts = attempts + 1, claimed_at = ?2,
-               first_at = coalesce(first_at, ?2) WHERE id = ?1 RETURNING verb, detail, attempts, uncertain, first_at",
-            (id, now),
-            |row| {
-                let (verb, detail): (String, String) = (row.get(0)?, row.get(1)?);
-                Ok((verb, detail, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)?))
-            },
-        )?
-        .ok_or_else(missing)?;
-    let verb: Verb = from_word(&step.0)?;
-    let (uid, procedure, ext_id, revision, action, sealed, external_id) = tx
-        .row(
-            "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, s.sealed, p.external_id
-             FROM request r LEFT JOIN secret s ON s.request = r.id
-             LEFT JOIN placed p ON p.account = r.account AND p.target = ?2 WHERE r.id = ?1",
-            (request, lane),
-            |row| {
-                Ok((
-                    RequestUid(row.get(0)?),
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get::<_, String>(4)?,
-                    row.get(5)?,
-                    row.get(6)?,
-                ))
-            },
-        )?
-        .ok_or_else(missing)?;
-    Ok(Claim {
-        step: StepId(id),
-        attempt: step.2,
-        uncertain: step.3,
-        first_at: Timestamp::from_microsecond(step.4).unwrap_or(tx.now),
-        verb,
-        detail: serde_json::from_str(&step.1)?,
-        uid,
-        key: RequestKey { procedure, id: ext_id, revision },
-        action: from_word(&action)?,
-        account: super::rebase::account(tx, request)?,
-        external_id,
-        sealed,
-        notice: (verb == Verb::Deliver).then(|| notice_facts(tx, request)).transpose()?.map(Box::new),
+/// A ready step and its request, as the journal has them.
+struct Ready {
+    verb: String,
+    detail: String,
+    attempts: u32,
+    uncertain: bool,
+    first_at: Option<i64>,
+    uid: uuid::Uuid,
+    key: RequestKey,
+    action: String,
+    sealed: Option<Vec<u8>>,
+    external_id: Option<String>,
+    accounts: rebase::Accounts,
+}
+
+static READY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT s.verb, s.detail, s.attempts, s.uncertain, s.first_at, r.uid, r.procedure, r.ext_id, r.revision, r.action,
+           c.sealed, t.external_id, {}
+         FROM step s JOIN request r ON r.id = s.id >> 8 LEFT JOIN secret c ON c.request = r.id
+         LEFT JOIN placed t ON t.account = r.account AND t.target = ?2 {} WHERE s.id = ?1",
+        rebase::COLUMNS,
+        rebase::JOIN
+    )
+});
+
+fn ready(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Option<Ready>, JournalError> {
+    tx.row(&READY, (id, lane), |row| {
+        Ok(Ready {
+            verb: row.get(0)?,
+            detail: row.get(1)?,
+            attempts: row.get(2)?,
+            uncertain: row.get(3)?,
+            first_at: row.get(4)?,
+            uid: row.get(5)?,
+            key: RequestKey { procedure: row.get(6)?, id: row.get(7)?, revision: row.get(8)? },
+            action: row.get(9)?,
+            sealed: row.get(10)?,
+            external_id: row.get(11)?,
+            accounts: rebase::Accounts::read(row, 12)?,
+        })
     })
+}
+
+/// Reads what it takes to carry a step out, then commits to it: one that cannot be read is left untouched.
+fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError> {
+    let missing = || JournalError::Internal(format!("step {id} or its request is gone"));
+    let ready = ready(tx, lane, id)?.ok_or_else(missing)?;
+    let now = tx.micros();
+    let verb: Verb = from_word(&ready.verb)?;
+    let claim = Claim {
+        step: StepId(id),
+        attempt: ready.attempts + 1,
+        uncertain: ready.uncertain,
+        first_at: Timestamp::from_microsecond(ready.first_at.unwrap_or(now)).unwrap_or(tx.now),
+        verb,
+        detail: serde_json::from_str(&ready.detail)?,
+        uid: RequestUid(ready.uid),
+        key: ready.key,
+        action: from_word(&ready.action)?,
+        account: ready.accounts.wanted()?,
+        external_id: ready.external_id,
+        sealed: ready.sealed,
+        notice: (verb == Verb::Deliver).then(|| notice_facts(tx, id >> 8)).transpose()?.map(Box::new),
+    };
+    tx.run(
+        "UPDATE step SET state = 'running', attempts = ?3, claimed_at = ?2, first_at = coalesce(first_at, ?2) WHERE id = ?1",
+        (id, now, claim.attempt),
+    )?;
+    Ok(claim)
 }
 
 fn notice_facts(tx: &mut Tx<'_>, request: i64) -> Result<NoticeFacts, JournalError> {
@@ -327,6 +346,9 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
                 &serde_json::json!({"verb": verb.as_str(), "lane": lane, "attempt": attempts, "proof": proof}),
             )?;
             register::done(tx, request, lane, verb, *proof, external_id.as_deref(), sealed.as_deref())?;
+            if verb == Verb::Deliver && request_state.is_some_and(State::reported) {
+                register::report(tx, request)?;
+            }
             if request_state == Some(State::Withdrawing) {
                 course::settle_withdrawal(tx, request)?;
                 return course::advance(tx, request);

@@ -6,7 +6,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
-use unicode_normalization::UnicodeNormalization;
 use unicode_security::{GeneralSecurityProfile, MixedScript};
 
 /// A domain name: lower-case ASCII (A-labels, UTS 46 with STD3 rules), at least two labels of at most 63 octets, at
@@ -135,7 +134,7 @@ fn visible(text: &str, like: &str) -> Result<String, String> {
     if text.len() > LONGEST {
         return Err(like.into());
     }
-    let clean: String = text.trim().nfc().collect();
+    let clean = letters::nfc(text.trim());
     if clean.is_empty() {
         return Err(like.into());
     }

@@ -46,6 +46,11 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
+/// The text in Unicode's normal form C. ASCII is in it already, and nearly everything is ASCII.
+pub fn nfc(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
+}
+
 /// What a character is that cannot be seen, or that changes how its neighbours are shown; `None` for
 /// ordinary ones. The joiners U+200C and U+200D count as hidden only in addresses, see [`joiner`].
 pub fn hidden(c: char) -> Option<&'static str> {

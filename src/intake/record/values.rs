@@ -2,13 +2,12 @@
 
 use super::node::{Node, Value};
 use super::suggest;
-use crate::model::letters::{self, point_at, quoted};
+use crate::model::letters::{self, nfc, point_at, quoted};
 use crate::model::phone::{scientific, scientific_expected};
 use crate::model::{Invalid, Quota};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use unicode_normalization::UnicodeNormalization;
 
 /// What a text may be.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +50,8 @@ pub(super) fn text(node: &Node, rule: Rule) -> Result<String, Invalid> {
     let raw = plain(node, rule.what)?;
     let refuse = |expected: String| Err(Invalid::new(raw, expected));
     let clean: String = match rule.kind {
-        Kind::Note => raw.trim().replace("\r\n", "\n").nfc().collect(),
-        _ => raw.trim().nfc().collect(),
+        Kind::Note => nfc(&raw.trim().replace("\r\n", "\n")),
+        _ => nfc(raw.trim()),
     };
     let what = rule.what;
     let bad = |c: char| match c {
