@@ -1,10 +1,13 @@
 //! `akund check`
 
+mod trial;
+
 use super::exit::{Exit, Failure};
 use super::output::say;
 use super::{Common, output};
+use crate::channel::Destination;
 use crate::config::Config;
-use crate::daemon::wiring;
+use crate::daemon::wiring::{self, OpenChannel};
 use crate::intake::spool::Spool;
 use crate::journal::read::Reader;
 use crate::model::Finding;
@@ -17,8 +20,13 @@ use serde::Serialize;
 #[command(after_help = "\
 Examples:
   akund check
+  akund check --send-to admin@example.org         also send a test notice there
   akund check --config ./akund.toml --json")]
-pub struct Args {}
+pub struct Args {
+    /// Also send a test notice to this address or phone number, over each channel that reaches it.
+    #[arg(long, value_name = "ADDRESS|PHONE", value_parser = trial::destination)]
+    send_to: Option<Destination>,
+}
 
 #[derive(Serialize)]
 struct Line {
@@ -30,10 +38,10 @@ struct Line {
     exit: Exit,
 }
 
-/// Looks at everything that the configuration names; changes nothing.
-pub fn run(common: &Common, _args: &Args) -> Result<Exit, Failure> {
+/// Looks at everything that the configuration names; changes nothing, and sends nothing unless it is told to.
+pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let config = common.load()?;
-    let lines = super::run::runtime()?.block_on(look(&config));
+    let lines = super::run::runtime()?.block_on(look(&config, args.send_to.as_ref()));
     let good = lines.iter().all(|line| line.good);
     if common.json {
         output::json(&lines)?;
@@ -50,7 +58,7 @@ pub fn run(common: &Common, _args: &Args) -> Result<Exit, Failure> {
     })
 }
 
-async fn look(config: &Config) -> Vec<Line> {
+async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     let mut lines = Vec::new();
     let bad = |part: &str, problems: Vec<String>| -> Vec<Line> {
         problems.into_iter().map(|said| Line { part: part.to_owned(), good: false, said, exit: Exit::Config }).collect()
@@ -89,6 +97,22 @@ async fn look(config: &Config) -> Vec<Line> {
     }
     for open in &channels {
         lines.extend(found(&format!("channel {}", open.channel.name()), open.channel.check().await));
+    }
+    if let Some(to) = send_to {
+        lines.extend(try_out(&channels, to).await);
+    }
+    lines
+}
+
+/// A test notice over each channel that goes there.
+async fn try_out(channels: &[OpenChannel], to: &Destination) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for open in channels.iter().filter(|open| trial::carries(open, to)) {
+        lines.extend(found(&format!("channel {}", open.channel.name()), vec![trial::send(open, to).await]));
+    }
+    if lines.is_empty() {
+        let said = "no channel of the configuration goes there, so no test notice was sent".to_owned();
+        lines.push(Line { part: "channels".into(), good: false, said, exit: Exit::Config });
     }
     lines
 }

@@ -57,6 +57,26 @@ fn on_an_installation_that_has_worked_it_changes_nothing_whether_akund_runs_or_n
 }
 
 #[test]
+fn a_test_notice_is_sent_only_when_asked_for_and_over_the_channels_that_go_there() {
+    let site = Site::new();
+    site.exits(0, &["check"]);
+    let sent = || match fs::read_dir(site.at("outbox")) {
+        Ok(files) => files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect::<Vec<_>>(),
+        Err(_) => Vec::new(),
+    };
+    assert!(sent().is_empty());
+    let said = site.exits(0, &["check", "--send-to", "admin@example.org"]);
+    assert!(said.contains("took the test notice"), "{said}");
+    let notices = sent();
+    assert_eq!(notices.len(), 1);
+    assert!(notices[0].contains("To: admin@example.org") && notices[0].contains("pesan percobaan"), "{}", notices[0]);
+    let said = site.exits(78, &["check", "--send-to", "081234567890"]);
+    assert!(said.contains("no channel of the configuration goes there"), "{said}");
+    site.exits(64, &["check", "--send-to", "somebody"]);
+    assert_eq!(sent().len(), 1);
+}
+
+#[test]
 fn every_part_that_is_wrong_is_named_in_one_go_and_nothing_is_made() {
     let site = Site::new();
     let config = fs::read_to_string(site.config()).unwrap();
