@@ -1,5 +1,6 @@
 //! Admission: verdict, plan and reservation of one batch of records become durable in one commit.
 
+use super::budget::Budgets;
 use super::state::{self, Move, State};
 use super::tx::Tx;
 use super::{Journal, JournalError, course, register};
@@ -79,7 +80,9 @@ impl Journal {
     ) -> impl Future<Output = Result<Vec<Admitted>, JournalError>> + use<> {
         self.call(move |tx| {
             let submission_id = record_submission(tx, &submission)?;
-            batch.iter().map(|admission| admit_one(tx, &submission, submission_id, admission, &*decide)).collect()
+            let mut budgets = Budgets::default();
+            let admit = |admission| admit_one(tx, &submission, submission_id, admission, &*decide, &mut budgets);
+            batch.iter().map(admit).collect()
         })
     }
 
@@ -184,6 +187,7 @@ fn admit_one(
     submission_id: i64,
     admission: &Admission,
     decide: &Decide,
+    budgets: &mut Budgets,
 ) -> Result<Admitted, JournalError> {
     let record = &admission.record;
     let before = earlier(tx, &record.key)?;
@@ -201,12 +205,16 @@ fn admit_one(
         course::cancel(tx, old.id)?;
         register::void(tx, old.id)?;
     }
-    let facts = facts(tx, &submission.source, admission)?;
+    let mut facts = facts(tx, &submission.source, admission)?;
+    if facts.account.is_some() && record.action != Action::Create {
+        facts.taken_away.clone_from(budgets.of(tx)?);
+    }
     let proposed = AccountUid(Uuid::now_v7());
     let now = tx.now;
     let judgement = decide(admission, &facts, proposed, now);
     let base = facts.account.as_ref().filter(|_| record.action != Action::Create);
     let admitted = insert(tx, submission, submission_id, admission, &judgement, base)?;
+    budgets.spend(tx, admitted.0, &judgement)?;
     if let Some(old) = replaced {
         tx.run("UPDATE request SET replaced_by = ?2 WHERE id = ?1", (old.id, admitted.0))?;
         tx.event(old.uid.as_bytes(), "replaced", &serde_json::json!({"by": admitted.1}))?;

@@ -14,6 +14,7 @@
 
 pub mod admit;
 pub mod audit;
+mod budget;
 pub mod chain;
 mod course;
 pub mod life;

@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 1] = [V1];
+const MIGRATIONS: [&str; 2] = [V1, V2];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -93,6 +93,12 @@ CREATE TABLE lane (name TEXT PRIMARY KEY, paused INTEGER NOT NULL, at INTEGER NO
   STRICT, WITHOUT ROWID;
 ";
 
+const V2: &str = r"
+-- What was taken away without an approval each: the change budget.
+CREATE TABLE taken (target TEXT NOT NULL, at INTEGER NOT NULL, request INTEGER NOT NULL,
+  PRIMARY KEY (target, at, request)) STRICT, WITHOUT ROWID;
+";
+
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
 ///
 /// # Errors
@@ -138,7 +144,7 @@ fn migrate_by(connection: &mut Connection, path: &Path, migrations: &[&str]) -> 
 mod tests {
     use super::*;
 
-    const NEXT: &str = "ALTER TABLE orders ADD COLUMN note TEXT; INSERT INTO meta (key, value) VALUES ('v2', x'01');";
+    const NEXT: &str = "ALTER TABLE orders ADD COLUMN note TEXT; INSERT INTO meta (key, value) VALUES ('next', x'01');";
 
     fn keys(path: &Path) -> Vec<String> {
         let connection = Connection::open(path).unwrap();
@@ -153,11 +159,11 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a new journal needs no copy");
-        connection.execute("INSERT INTO meta (key, value) VALUES ('v1', x'01')", []).unwrap();
-        migrate_by(&mut connection, &path, &[MIGRATIONS[0], NEXT]).unwrap();
-        assert_eq!(keys(&path), ["v1", "v2"]);
-        assert_eq!(keys(&dir.path().join("journal.before-v2.db")), ["v1"]);
-        migrate_by(&mut connection, &path, &[MIGRATIONS[0], NEXT]).unwrap();
+        connection.execute("INSERT INTO meta (key, value) VALUES ('here', x'01')", []).unwrap();
+        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
+        assert_eq!(keys(&path), ["here", "next"]);
+        assert_eq!(keys(&dir.path().join("journal.before-v3.db")), ["here"]);
+        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
         let refused = migrate(&mut connection, &path).unwrap_err().to_string();
         assert!(refused.contains("newer akund"), "{refused}");
     }
@@ -169,7 +175,7 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         let broken = "INSERT INTO meta (key, value) VALUES ('half', x'01'); SELECT no_such_function();";
-        assert!(migrate_by(&mut connection, &path, &[MIGRATIONS[0], broken]).is_err());
+        assert!(migrate_by(&mut connection, &path, &[V1, V2, broken]).is_err());
         assert!(keys(&path).is_empty());
         migrate(&mut connection, &path).unwrap();
     }

@@ -88,8 +88,13 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
         }
         (category, Some(address)) => {
             let account = facts.account.clone().unwrap_or_else(|| account(uid, address));
-            let grant = Grant { action: record.action, names: vec![address.to_string()], account };
+            let budgeted = record.action == Action::Suspend;
+            let used_up = facts.taken_away.get("mail").is_some_and(|taken| taken.is_used_up());
+            let grant = Grant { action: record.action, names: vec![address.to_string()], account, budgeted };
             match category {
+                _ if budgeted && used_up => {
+                    Verdict::Hold { reason: HoldReason::Review, missing: vec!["budget".into()], grant: Some(grant) }
+                }
                 "review" => {
                     Verdict::Hold { reason: HoldReason::Review, missing: vec!["look".into()], grant: Some(grant) }
                 }
@@ -211,6 +216,30 @@ async fn what_a_target_called_an_account_comes_back_with_each_later_step_there()
     assert_eq!(apply.claims[0].external_id, None);
     let prove = f.journal.turn("mail", Arc::new(vec![done(&apply.claims[0])]), 10).await.unwrap();
     assert_eq!((prove.claims[0].verb, prove.claims[0].external_id.as_deref()), (Verb::Prove, Some("create-id")));
+}
+
+#[tokio::test]
+async fn of_what_takes_away_without_an_approval_each_only_the_change_budget_is_let_through_in_a_day() {
+    let f = Fixture::new();
+    let address = |n: usize| format!("a{n}@x.id");
+    f.admit((0..500).map(|n| record(&format!("make-{n}"), &address(n))).collect()).await;
+    serve_all(&f.journal).await;
+    let suspend = |from: usize, to: usize| -> Vec<Record> {
+        let record = |n| Record { action: Action::Suspend, ..record(&format!("suspend-{n}"), &address(n)) };
+        (from..to).map(record).collect()
+    };
+    // 5 % of 500, in one batch and over several.
+    let states = [f.admit(suspend(0, 24)).await, f.admit(suspend(24, 30)).await].concat();
+    let passed = |a: &Admitted| matches!(a, Admitted::New { state: State::Working, .. });
+    let held = |a: &Admitted| matches!(a, Admitted::New { state: State::Held, .. });
+    assert!(states[..25].iter().all(passed) && states[25..].iter().all(held), "{states:?}");
+    // What a person lets through is approved, and a day later there is a new budget.
+    orders::place(&f.path(), &order(OrderVerb::Release, "suspend-25")).unwrap();
+    assert!(f.journal.carry_out_orders(vec![]).await.unwrap()[0].done);
+    assert_eq!(f.state("suspend-25"), "working");
+    let day = 24 * 3_600_000_000_i64;
+    rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE taken SET at = at - ?1", [day]).unwrap();
+    assert!(f.admit(suspend(30, 31)).await.iter().all(passed));
 }
 
 #[tokio::test]

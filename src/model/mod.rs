@@ -23,4 +23,4 @@ pub use phone::Phone;
 pub use request::{Action, Approval, Decision, Document, Person, Record, RequestKey, RequestUid};
 pub use secret::Secret;
 pub use step::{NoticeKind, Plan, PlannedStep, Proof, Recipient, StepDetail, StepId, Verb};
-pub use verdict::{Alternative, Check, Facts, Grant, HoldReason, Judgement, NameFact, Verdict};
+pub use verdict::{Alternative, Check, Facts, Grant, HoldReason, Judgement, NameFact, TakenAway, Verdict};

@@ -37,6 +37,32 @@ pub struct Facts {
     pub other_holder: bool,
     /// Other active accounts of the same holder (identifier) and procedure: their addresses.
     pub holder_has: Vec<String>,
+    /// For actions on an existing account, by target: how far its change budget is used up. A target without any entry has all of it.
+    pub taken_away: BTreeMap<String, TakenAway>,
+}
+
+/// How far the change budget of a target is used up: changes that take something away and that nobody approved one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TakenAway {
+    /// Such changes in the last 24 hours.
+    pub in_a_day: u64,
+    /// Accounts that stand at the target, suspended ones included.
+    pub accounts: u64,
+}
+
+impl TakenAway {
+    /// The budget whatever the number of accounts.
+    pub const LEAST: u64 = 20;
+
+    /// The larger of 20 and 5 % of the accounts.
+    pub fn budget(self) -> u64 {
+        Self::LEAST.max(self.accounts / 20)
+    }
+
+    /// Whether one more change would go beyond the budget.
+    pub fn is_used_up(self) -> bool {
+        self.in_a_day >= self.budget()
+    }
 }
 
 /// One line of the checklist: a requirement and its result.
@@ -63,6 +89,9 @@ pub struct Grant {
     pub account: Account,
     /// The names that this request reserves: its address and aliases, its user name. Lower case.
     pub names: Vec<String>,
+    /// It takes something away and nobody approved it by itself: it counts against the change budget.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub budgeted: bool,
 }
 
 /// A free name that would do instead.

@@ -15,6 +15,8 @@ pub(super) enum Class {
     Incomplete,
     /// A name is somebody else's.
     Conflict,
+    /// Nothing is missing, but a person must look.
+    Review,
 }
 
 /// Whose contact or field it is about.
@@ -46,6 +48,7 @@ pub(super) enum Problem {
     ExpiresPast { day: Date },
     ExpiresTooFar { day: Date, latest: Date },
     NoSuchAccount,
+    AccountNotOurs { name: String, targets: Vec<String> },
     AccountState { action: Action, state: String },
     AccountOfOtherCategory,
     AccountOfOtherHolder,
@@ -75,6 +78,7 @@ pub(super) enum Problem {
     NameTaken { name: String },
     AllNamesTaken,
     HolderHas { addresses: Vec<String> },
+    BudgetUsedUp { target: String, budget: u64 },
 }
 
 impl Problem {
@@ -125,8 +129,10 @@ impl Problem {
             | Self::SamePersonTwice { .. }
             | Self::NoContact { .. }
             | Self::NothingToChange
-            | Self::NameCannotBeMade => Class::Incomplete,
+            | Self::NameCannotBeMade
+            | Self::AccountNotOurs { .. } => Class::Incomplete,
             Self::NameTaken { .. } | Self::AllNamesTaken | Self::HolderHas { .. } => Class::Conflict,
+            Self::BudgetUsedUp { .. } => Class::Review,
         }
     }
 }

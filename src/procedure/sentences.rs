@@ -112,6 +112,13 @@ impl Problem {
             Self::HolderHas { addresses } => {
                 format!("Pemegang nomor identitas ini sudah memiliki akun ({}).", addresses.join(", "))
             }
+            Self::AccountNotOurs { name, targets } => format!(
+                "{name} ada di {}, tetapi tidak dibuat oleh akund; akun itu perlu dicatat dalam daftar akun lebih dahulu.",
+                targets.join(", ")
+            ),
+            Self::BudgetUsedUp { target, budget } => format!(
+                "Dalam 24 jam terakhir sudah {budget} akun di {target} dinonaktifkan, dihapus atau dipersingkat tanpa persetujuan satu per satu; petugas perlu memeriksa sebelum diteruskan."
+            ),
         }
     }
 
@@ -217,6 +224,13 @@ impl Problem {
             Self::HolderHas { addresses } => {
                 format!("The holder of this identifier has an account already ({}).", addresses.join(", "))
             }
+            Self::AccountNotOurs { name, targets } => format!(
+                "{name} is at {}, but akund did not make it; it must be entered in the register of accounts first.",
+                targets.join(", ")
+            ),
+            Self::BudgetUsedUp { target, budget } => format!(
+                "In the last 24 hours {budget} accounts at {target} were suspended, removed or shortened without an approval each; an officer must look before more are."
+            ),
         }
     }
 }

@@ -42,6 +42,8 @@ fn about_the_account() -> Vec<Problem> {
         Problem::NameTaken { name: own("humas@example.ac.id") },
         Problem::AllNamesTaken,
         Problem::HolderHas { addresses: vec![own("h…@example.ac.id")] },
+        Problem::AccountNotOurs { name: own("humas@example.ac.id"), targets: vec![own("mail")] },
+        Problem::BudgetUsedUp { target: own("mail"), budget: 20 },
     ]
 }
 

@@ -33,15 +33,19 @@ impl Case<'_> {
         }
     }
 
-    /// Lays the record's approvals along the chain: for each link the first that fits behind the one before it.
-    fn fill_chain(&self) -> Vec<Filled<'_>> {
+    /// The links of the chain that this request needs.
+    pub(super) fn required_approvals(&self) -> impl Iterator<Item = &Link> {
         let waived = |l: &Link| self.route.without_approvals.contains(&l.rule.role);
         let links = self.procedure.chain.iter();
-        let links = links.filter(|l| self.applies(&l.rule.categories, &l.rule.actions) && !waived(l));
+        links.filter(move |l| self.applies(&l.rule.categories, &l.rule.actions) && !waived(l))
+    }
+
+    /// Lays the record's approvals along the chain: for each link the first that fits behind the one before it.
+    fn fill_chain(&self) -> Vec<Filled<'_>> {
         let mut used = vec![false; self.record.approvals.len()];
         let mut next = 0;
         let mut chain = Vec::new();
-        for link in links {
+        for link in self.required_approvals() {
             let find = |from: usize| {
                 let approvals = self.record.approvals.iter().enumerate().skip(from);
                 let mut fitting = approvals

@@ -144,7 +144,7 @@ impl Case<'_> {
             quota: wanted.quota.or(self.category.quota),
             group: wanted.group.clone().filter(|g| !g.is_empty()).or_else(|| self.category.group.clone()),
         };
-        Grant { action: Action::Create, account, names }
+        Grant { action: Action::Create, account, names, budgeted: false }
     }
 }
 

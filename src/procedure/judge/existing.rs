@@ -2,22 +2,22 @@
 
 use super::{Case, MOST_ALTERNATIVES, Sheet};
 use crate::model::request::Change;
-use crate::model::{Account, Action, Address, Alternative, Grant, Person};
+use crate::model::{Account, Action, Address, Alternative, Grant, NameFact, Person, Username};
 use crate::procedure::candidates::{MAX_ALIASES, aliases, for_change, has_address};
 use crate::procedure::file::CheckKind;
 use crate::procedure::naming::{Parts, full_name};
-use crate::procedure::problem::Problem;
+use crate::procedure::problem::{Problem, quoted};
 
 impl Case<'_> {
     pub(super) fn check_existing(&self, sheet: &mut Sheet<'_>) -> Option<Grant> {
         let (Some(account), Some(state)) = (&self.facts.account, self.facts.account_state.as_deref()) else {
-            sheet.unmet(CheckKind::Register, "account is in the register", vec![Problem::NoSuchAccount]);
+            sheet.unmet(CheckKind::Register, "account is in the register", vec![self.not_in_the_register()]);
             return None;
         };
         sheet.met(CheckKind::Register, "account is in the register", account.username.as_str());
         self.check_fitting(account, state, sheet);
         let action = self.record.action;
-        let mut account = account.clone();
+        let (before, mut account) = (account, account.clone());
         if action == Action::Change {
             self.check_change(&mut account, sheet);
         }
@@ -27,7 +27,42 @@ impl Case<'_> {
         }
         let addresses = account.address.iter().chain(&account.aliases).map(Address::as_str);
         let names = addresses.chain([account.username.as_str()]).map(str::to_owned).collect();
-        Some(Grant { action, account, names })
+        let budgeted = takes_away(action, before, &account) && self.required_approvals().next().is_none();
+        if budgeted {
+            self.check_budget(&account, sheet);
+        }
+        Some(Grant { action, account, names, budgeted })
+    }
+
+    /// An account that a target has and the register has not is not akund's to act on.
+    fn not_in_the_register(&self) -> Problem {
+        let wanted = &self.record.account;
+        let name = wanted.address.as_ref().map(Address::as_str).or(wanted.username.as_ref().map(Username::as_str));
+        let held = name.and_then(|name| Some((name, self.facts.names.get(name)?)));
+        let Some((name, held)) = held else { return Problem::NoSuchAccount };
+        let targets: Vec<String> = held
+            .iter()
+            .filter_map(|fact| match fact {
+                NameFact::Target { target } => Some(target.clone()),
+                NameFact::Register { .. } => None,
+            })
+            .collect();
+        // What the register has under another procedure is out of reach, and nobody is told of it.
+        if targets.is_empty() || targets.len() < held.len() {
+            return Problem::NoSuchAccount;
+        }
+        Problem::AccountNotOurs { name: quoted(name), targets }
+    }
+
+    /// The change budget of every target that the account stands at.
+    fn check_budget(&self, account: &Account, sheet: &mut Sheet<'_>) {
+        let targets = self.site.targets.iter().filter(|t| t.services.iter().any(|s| account.services.contains(s)));
+        let used_up = targets.filter_map(|t| Some((&t.name, self.facts.taken_away.get(&t.name)?)));
+        let problems = used_up
+            .filter(|(_, taken)| taken.is_used_up())
+            .map(|(target, taken)| Problem::BudgetUsedUp { target: target.clone(), budget: taken.budget() })
+            .collect();
+        sheet.check(CheckKind::Account, "change budget", "", problems);
     }
 
     /// The account's state, its category, its end and its services.
@@ -149,6 +184,12 @@ impl Case<'_> {
             problems(held.target && !own),
         );
     }
+}
+
+/// Whether the holder has less after it.
+fn takes_away(action: Action, before: &Account, after: &Account) -> bool {
+    let ends_earlier = after.ends_at.is_some_and(|end| before.ends_at.is_none_or(|old| end < old));
+    matches!(action, Action::Suspend | Action::Remove) || (action == Action::Change && ends_earlier)
 }
 
 fn add_new(list: &mut Vec<Address>, address: &Address) {

@@ -31,7 +31,7 @@ const MOST_ALTERNATIVES: usize = 3;
 /// [`super::names_to_look_up`]: a name it does not list counts as free.
 ///
 /// Where a record has several problems, a reason to refuse goes before a missing form, that before anything else that
-/// is missing, and that before a taken name; the verdict names all problems of its kind, the checklist all of them.
+/// is missing, that before a taken name, and that before what a person must look at; the verdict names all problems of its kind, the checklist all of them.
 pub fn judge(
     record: &Record,
     procedure: &Procedure,
@@ -186,6 +186,7 @@ impl<'p> Sheet<'p> {
             Class::Form => Verdict::Hold { reason: HoldReason::Form, missing: reasons, grant: None },
             Class::Incomplete => Verdict::Hold { reason: HoldReason::Incomplete, missing: reasons, grant: None },
             Class::Conflict => Verdict::Conflict { reasons, alternatives },
+            Class::Review => Verdict::Hold { reason: HoldReason::Review, missing: reasons, grant },
         };
         (verdict, checks)
     }

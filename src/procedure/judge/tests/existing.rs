@@ -39,6 +39,59 @@ fn each_action_fits_the_states_it_fits() {
 }
 
 #[test]
+fn what_a_target_has_and_the_register_has_not_is_held_until_it_is_entered() {
+    let (record, _) = existing(Action::Suspend);
+    let mut facts = Facts::default();
+    facts.names.insert("budi@example.ac.id".into(), vec![NameFact::Target { target: "maps".into() }]);
+    let said = said_of(&record, &facts);
+    assert!(
+        said.starts_with("hold incomplete | budi@example.ac.id ada di maps, tetapi tidak dibuat oleh akund"),
+        "{said}"
+    );
+    // Another procedure's account is out of reach, and nobody is told of it.
+    let other = NameFact::Register { account: OTHER, request: "other:1@1".into() };
+    facts.names.entry("budi@example.ac.id".into()).or_default().push(other);
+    assert!(said_of(&record, &facts).starts_with("refuse"), "{facts:?}");
+}
+
+#[test]
+fn what_takes_away_is_held_beyond_the_change_budget_unless_somebody_approved_it_by_itself() {
+    use crate::model::TakenAway;
+    let ends = |day: Option<&str>| {
+        let (mut record, facts) = existing(Action::Change);
+        record.change =
+            Some(crate::model::request::Change { expires: day.map(|d| d.parse().unwrap()), ..Default::default() });
+        (record, facts)
+    };
+    let without_approvals =
+        || generic_with("actions = [\"create\", \"change\"]          # default: all", "actions = [\"create\"]");
+    let table = [
+        (existing(Action::Suspend), generic(), true),
+        (existing(Action::Resume), generic(), false),
+        (existing(Action::Reset), generic(), false),
+        // With the head's approval, and without any.
+        (ends(Some("2027-01-31")), generic(), false),
+        (ends(Some("2027-01-31")), without_approvals(), true),
+        (existing(Action::Change), without_approvals(), false),
+    ];
+    for ((record, mut facts), procedure, budgeted) in table {
+        for (taken, used_up) in [
+            (TakenAway { in_a_day: 19, accounts: 0 }, false),
+            (TakenAway { in_a_day: 20, accounts: 419 }, true),
+            (TakenAway { in_a_day: 20, accounts: 420 }, false),
+            (TakenAway { in_a_day: 500, accounts: 10_000 }, true),
+        ] {
+            facts.taken_away = [("radius".to_owned(), taken)].into();
+            let judgement = decided(&record, &procedure, &facts);
+            let expected = if budgeted && used_up { "hold review" } else { "permit" };
+            let said = said(&judgement);
+            assert_eq!(said.split(" | ").next(), Some(expected), "{:?} {taken:?}: {said}", record.action);
+            assert_eq!(judgement.verdict.grant().unwrap().budgeted, budgeted);
+        }
+    }
+}
+
+#[test]
 fn removal_is_refused_where_the_procedure_does_not_offer_it() {
     let (record, facts) = existing(Action::Remove);
     assert_eq!(said_of(&record, &facts), "refuse | Prosedur ini tidak melayani penghapusan akun.");
