@@ -195,9 +195,9 @@ fn unknown_placeholder(template: &str) -> Option<String> {
 fn radius(name: &str, radius: &RadiusConfig, found: &mut Findings) {
     services(name, &radius.services, found);
     file_mode(name, &radius.mode, found);
-    let known = matches!(radius.password, Scheme::Sha512Crypt | Scheme::NtHash);
+    let known = radius.password.scheme() != Some(Scheme::Ssha512);
     found.check(known, ["target", name, "password"], || {
-        format!("target {name}: FreeRADIUS takes sha512-crypt or nt-hash here")
+        format!("target {name}: FreeRADIUS takes sha512-crypt, nt-hash or cleartext here")
     });
 }
 

@@ -77,10 +77,10 @@ pub fn site_of(config: &Config) -> Site {
             .iter()
             .map(|(name, target)| {
                 let (services, scheme) = match target {
-                    TargetConfig::MailMaps(mail) => (mail.services.clone(), mail.password),
-                    TargetConfig::Radius(radius) => (radius.services.clone(), radius.password),
+                    TargetConfig::MailMaps(mail) => (mail.services.clone(), Some(mail.password)),
+                    TargetConfig::Radius(radius) => (radius.services.clone(), radius.password.scheme()),
                 };
-                SiteTarget { name: name.clone(), services, schemes: vec![scheme] }
+                SiteTarget { name: name.clone(), services, schemes: scheme.into_iter().collect() }
             })
             .collect(),
         channels: config
