@@ -12,6 +12,9 @@ mod peers;
 #[path = "targets/attributes.rs"]
 mod attributes;
 #[cfg(test)]
+#[path = "targets/checks.rs"]
+mod checks;
+#[cfg(test)]
 #[path = "targets/contract.rs"]
 mod contract;
 #[cfg(test)]

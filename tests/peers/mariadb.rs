@@ -1,7 +1,7 @@
 use super::guard::Guard;
 use super::{PORT_TRIES, free_tcp_port, open_dir, run, wait_for, write};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -164,6 +164,10 @@ impl MariaDb {
     /// Holds `akund`'s password.
     pub fn password_file(&self) -> PathBuf {
         self.dir.join("password")
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn log(&self) -> String {

@@ -79,6 +79,8 @@ pub(super) fn trouble(engine: Engine, error: &Error) -> Trouble {
             Engine::MariaDb => of_mariadb(said.as_ref()),
             Engine::Postgres | Engine::Sqlite => of_postgres(said.as_ref()),
         },
+        // What the handshake says comes as an error of the line.
+        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => gone(format!("TLS failed: {error}")),
         Error::Io(error) => gone(format!("the connection failed: {error}")),
         Error::Tls(error) => gone(format!("TLS failed: {error}")),
         Error::Protocol(said) => gone(format!("the server answered what it should not: {said}")),
