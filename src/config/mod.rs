@@ -5,6 +5,7 @@
 
 pub mod channel;
 mod check;
+pub mod database;
 pub mod load;
 mod report;
 pub mod source;
@@ -80,10 +81,17 @@ impl Config {
         paths.extend(self.journal.key_file.as_mut());
         paths.extend(self.source.iter_mut().filter_map(|s| s.allowed_signers.as_mut()));
         for target in self.target.values_mut() {
-            match target {
-                TargetConfig::MailMaps(maps) => paths.push(&mut maps.database),
-                TargetConfig::Radius(radius) => paths.push(&mut radius.database),
-            }
+            let (database, password_file, ca_file) = match target {
+                TargetConfig::MailMaps(maps) => (&mut maps.database, &mut maps.password_file, &mut maps.ca_file),
+                TargetConfig::Radius(radius) => {
+                    paths.push(&mut radius.dictionary);
+                    (&mut radius.database, &mut radius.password_file, &mut radius.ca_file)
+                }
+            };
+            paths.extend(database.file_mut());
+            paths.extend(ca_file.as_mut());
+            // A bare name is a systemd credential's.
+            paths.extend(password_file.as_mut().filter(|p| p.components().count() > 1));
         }
         for channel in self.channel.values_mut() {
             match channel {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-const PACKAGE: &str = "freeradius and freeradius-utils";
+const PACKAGE: &str = "freeradius, freeradius-utils, freeradius-postgresql and freeradius-mysql";
 const DATABASE: &str = "/var/lib/akund/radius/radius.db";
 const SECRET: &str = "testing123";
 
@@ -27,10 +27,23 @@ pub enum Method {
 impl FreeRadius {
     /// Starts one with the shipped module, in a time zone.
     pub fn start(database: &Path, time_zone: &str) -> Self {
+        Self::start_on("akund", "akund_sessions", &[(DATABASE, database)], time_zone)
+    }
+
+    /// Starts one with the module shipped for a server: `postgresql` or `mysql`.
+    pub fn start_on_server(kind: &str, port: u16, database: &str, password: &str) -> Self {
+        let usual = if kind == "postgresql" { "port = 5432" } else { "port = 3306" };
+        let port = format!("port = {port}");
+        let replaced =
+            [(usual, Path::new(&port)), ("akund_radius", Path::new(database)), ("CHANGE-ME", Path::new(password))];
+        Self::start_on(&format!("akund-{kind}"), "akund", &replaced, "UTC")
+    }
+
+    fn start_on(module: &str, sessions: &str, replaced: &[(&str, &Path)], time_zone: &str) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = open_dir();
             let (port, accounting_port) = (free_udp_port(), free_udp_port());
-            configure(dir.path(), database, port, accounting_port);
+            configure(dir.path(), &snippet(&format!("freeradius/{module}"), replaced), sessions, port, accounting_port);
             let mut command = Command::new("/usr/sbin/freeradius");
             command.args(["-f", "-n", "radiusd", "-d"]).arg(dir.path().join("etc")).env("TZ", time_zone);
             let mut server = Server::spawn(&mut command, &dir.path().join("stdout"), PACKAGE);
@@ -91,7 +104,7 @@ fn radclient(port: u16, what: &str, request: &str) -> String {
     String::from_utf8_lossy(&child.wait_with_output().expect("radclient ends").stdout).into_owned()
 }
 
-fn configure(dir: &Path, database: &Path, port: u16, accounting_port: u16) {
+fn configure(dir: &Path, module: &str, sessions: &str, port: u16, accounting_port: u16) {
     let freerad = nix::unistd::User::from_name("freerad")
         .expect("looking up a user")
         .unwrap_or_else(|| panic!("the user freerad is missing: install {PACKAGE}"));
@@ -100,7 +113,7 @@ fn configure(dir: &Path, database: &Path, port: u16, accounting_port: u16) {
         nix::unistd::chown(&dir.join(sub), Some(freerad.uid), Some(freerad.gid))
             .expect("giving a directory to freerad");
     }
-    write(&dir.join("etc/akund"), &snippet("freeradius/akund", &[(DATABASE, database)]));
+    write(&dir.join("etc/akund"), module);
     let r = dir.display();
     let shipped = "/etc/freeradius/3.0";
     write(
@@ -187,10 +200,10 @@ server default {{
 		acct_unique
 	}}
 	accounting {{
-		akund_sessions
+		{sessions}
 	}}
 	session {{
-		akund_sessions
+		{sessions}
 	}}
 }}
 "

@@ -1,0 +1,227 @@
+//! What `check` says of a database on a server: from the name to the rights, without changing anything.
+
+use crate::fixture::*;
+use crate::peers::{MariaDb, Postgres};
+use akund::config::database::Database;
+use akund::config::target::{MailMapsConfig, RadiusConfig};
+use akund::model::{Action, FaultClass, Scheme};
+use akund::target::Target;
+use akund::target::mailmaps::MailMaps;
+use akund::target::radius::Radius;
+use std::path::PathBuf;
+
+const SERVERS: [Engine; 2] = [Engine::Postgres, Engine::MariaDb];
+
+/// What is wrong, one line each; nothing if all is well.
+async fn wrong(target: &dyn Target) -> String {
+    target.check().await.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("\n")
+}
+
+fn mail(base: &Base, change: impl Fn(&mut MailMapsConfig)) -> MailMaps {
+    let mut config = base.mail_config();
+    change(&mut config);
+    MailMaps::configured("mail", &config).unwrap()
+}
+
+fn url(base: &Base) -> (String, PathBuf) {
+    match base {
+        Base::File(_) => panic!("a file has no address"),
+        Base::Postgres(server, name) => (server.url(name, server.port()), server.password_file()),
+        Base::MariaDb(server, name) => (server.url(name, server.port()), server.password_file()),
+    }
+}
+
+#[tokio::test]
+async fn it_names_the_step_at_which_a_server_is_out_of_reach() {
+    for engine in SERVERS {
+        let base = Base::new(engine);
+        let (url, password) = url(&base);
+        let with = |url: String, password: Option<PathBuf>| {
+            mail(&base, |config| {
+                config.database = Database::parse(&url).unwrap();
+                config.password_file.clone_from(&password);
+            })
+        };
+        let good = with(url.clone(), Some(password.clone()));
+        assert_eq!(wrong(&good).await, "");
+        let port = url.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
+        let nobody = with(url.replace("127.0.0.1", "tidak-ada.invalid"), Some(password.clone()));
+        assert!(wrong(&nobody).await.contains("has no address"), "{}", wrong(&nobody).await);
+        let closed = with(url.replace(&format!(":{port}/"), ":1/"), Some(password.clone()));
+        assert!(wrong(&closed).await.contains("nothing answers at 127.0.0.1 port 1"));
+        let stranger = with(url.replace("akund@", "asing@"), Some(password.clone()));
+        assert!(wrong(&stranger).await.contains("no login"), "{}", wrong(&stranger).await);
+        let empty = with(url.replace("/b", "/c"), Some(password));
+        assert!(wrong(&empty).await.contains("no login"), "no such database");
+        let secret = with(url, Some("/nonexistent/password".into()));
+        assert!(wrong(&secret).await.contains("/nonexistent/password cannot be read"));
+        // The same when there is work: it waits, and nothing is stuck.
+        let create =
+            work(Action::Create, &named("humas"), Some(akund::secret::hash::new_credential(closed.schemes()).unwrap()));
+        for target in [&nobody, &closed, &stranger, &empty, &secret] {
+            assert_eq!(class_of(&target.apply(std::slice::from_ref(&create)).await.remove(0)), FaultClass::Transient);
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_finds_missing_tables_and_columns_and_makes_none() {
+    for engine in SERVERS {
+        let base = Base::new(engine);
+        let makes = mail(&base, |_| {});
+        let good: Vec<String> = makes.check().await.into_iter().map(Result::unwrap).collect();
+        assert!(good.iter().any(|told| told.contains("gets its tables when akund first writes")), "{good:?}");
+        let left = mail(&base, |config| config.make_tables = false);
+        assert!(wrong(&left).await.contains("lacks what akund needs"));
+        assert_eq!(base.rows(), Vec::<String>::new());
+        let create =
+            work(Action::Create, &named("humas"), Some(akund::secret::hash::new_credential(left.schemes()).unwrap()));
+        let waiting = left.apply(std::slice::from_ref(&create)).await.remove(0);
+        assert_eq!(class_of(&waiting), FaultClass::Transient);
+        assert!(waiting.unwrap_err().message.contains("make_tables"));
+        // An administrator loads the shipped tables.
+        let file = if engine == Engine::Postgres { "mail.postgresql.sql" } else { "mail.mysql.sql" };
+        let path = format!("{}/config/integration/sql/{file}", env!("CARGO_MANIFEST_DIR"));
+        base.by_hand(&std::fs::read_to_string(path).unwrap());
+        if engine == Engine::Postgres {
+            assert!(wrong(&left).await.contains("permission denied"), "they are the administrator's");
+            base.by_hand("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO akund");
+        }
+        assert_eq!(wrong(&left).await, "");
+        left.apply(std::slice::from_ref(&create)).await.remove(0).unwrap();
+        base.by_hand("ALTER TABLE mailboxes DROP COLUMN quota");
+        assert!(wrong(&left).await.contains("quota"), "{}", wrong(&left).await);
+    }
+}
+
+#[tokio::test]
+async fn it_finds_rights_that_are_missing_one_by_one() {
+    for engine in SERVERS {
+        let base = Base::new(engine);
+        let config: RadiusConfig = base.radius_config(Scheme::NtHash);
+        make_tables(engine, Radius::open("hotspot", &config).unwrap());
+        let target = Radius::configured("hotspot", &config).unwrap();
+        assert_eq!(wrong(&target).await, "");
+        match &base {
+            Base::Postgres(..) => base.by_hand(
+                "ALTER TABLE radreply OWNER TO postgres; GRANT SELECT, INSERT ON radreply TO akund;
+                 ALTER TABLE radcheck OWNER TO postgres; GRANT SELECT, INSERT, UPDATE, DELETE ON radcheck TO akund;",
+            ),
+            Base::MariaDb(server, name) => {
+                // Rights on a whole database cannot be taken back for one table: everything is granted anew.
+                let tables = [
+                    "radcheck",
+                    "radusergroup",
+                    "radgroupcheck",
+                    "radgroupreply",
+                    "akund_account",
+                    "akund_attribute",
+                    "akund_profile",
+                    "akund_radius_schema",
+                ];
+                let grants: String = tables
+                    .iter()
+                    .flat_map(|t| {
+                        ["%", "localhost"]
+                            .map(|h| format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.{t} TO akund@'{h}';"))
+                    })
+                    .collect();
+                let all = ["%", "localhost"].map(|h| {
+                    format!("REVOKE ALL ON {name}.* FROM akund@'{h}'; GRANT SELECT, INSERT ON {name}.radreply TO akund@'{h}';")
+                });
+                server.sql(name, &format!("{}{grants}", all.concat()));
+            }
+            Base::File(_) => {}
+        }
+        let told = wrong(&target).await;
+        for right in ["no UPDATE on radreply", "no DELETE on radreply"] {
+            assert!(told.contains(right), "{engine:?}: {told}");
+        }
+        assert!(!told.contains("INSERT on radreply"), "{told}");
+        assert_eq!(told.contains("USAGE on the sequence"), engine == Engine::Postgres, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_akund_is_refused() {
+    for engine in SERVERS {
+        let base = Base::new(engine);
+        make_tables(engine, mail(&base, |_| {}));
+        base.by_hand("UPDATE akund_mail_schema SET version = 99");
+        let target = mail(&base, |_| {});
+        assert!(wrong(&target).await.contains("newer akund"));
+        assert_eq!(target.find(&[]).await.unwrap_err().class, FaultClass::Permanent);
+    }
+}
+
+#[tokio::test]
+async fn it_warns_of_passwords_in_clear_text() {
+    let base = Base::new(Engine::Sqlite);
+    let target =
+        Radius::configured("hotspot", &base.radius_config(akund::config::target::RadiusPassword::Cleartext)).unwrap();
+    let told: Vec<String> = target.check().await.into_iter().map(|f| f.unwrap_or_else(|e| e)).collect();
+    assert!(told.iter().any(|words| words.contains("beware") && words.contains("cleartext")), "{told:?}");
+}
+
+/// A CA, and a server's certificate from it in the server's own directory.
+fn certify(dir: &std::path::Path, user: &str, name: &str) -> PathBuf {
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = rcgen::CertifiedIssuer::self_signed(params, ca_key).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+    let user = nix::unistd::User::from_name(user).unwrap().unwrap();
+    for (file, text) in [("server.pem", cert.pem()), ("server.key", key.serialize_pem())] {
+        let path = dir.join(file);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        nix::unistd::chown(&path, Some(user.uid), Some(user.gid)).unwrap();
+    }
+    let path = dir.join("ca.pem");
+    std::fs::write(&path, ca.pem()).unwrap();
+    path
+}
+
+/// TLS to a server with a certificate for 127.0.0.1, its CA and another CA.
+async fn tls(url: &str, password: PathBuf, ca: PathBuf, other_ca: PathBuf) {
+    let with = |ca_file: PathBuf, url: String| {
+        let mut config = mail_config(std::path::Path::new(""));
+        config.database = Database::parse(&url).unwrap();
+        (config.password_file, config.ca_file) = (Some(password.clone()), Some(ca_file));
+        MailMaps::configured("mail", &config).unwrap()
+    };
+    let good = with(ca.clone(), url.to_owned());
+    let told: Vec<String> = good.check().await.into_iter().map(Result::unwrap).collect();
+    assert!(told.iter().any(|words| words.contains("is encrypted (TLSv1.3)")), "{told:?}");
+    let create =
+        work(Action::Create, &named("humas"), Some(akund::secret::hash::new_credential(good.schemes()).unwrap()));
+    good.apply(std::slice::from_ref(&create)).await.remove(0).unwrap();
+    good.prove(std::slice::from_ref(&create)).await.remove(0).unwrap();
+    let stranger = with(other_ca, url.to_owned());
+    assert!(wrong(&stranger).await.contains("TLS failed"), "{}", wrong(&stranger).await);
+    let named_otherwise = with(ca, url.replace("127.0.0.1", "localhost"));
+    assert!(wrong(&named_otherwise).await.contains("TLS failed"), "{}", wrong(&named_otherwise).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_to_postgresql_wants_the_right_ca_and_the_right_name() {
+    let mut server = Postgres::start();
+    let ca = certify(server.dir(), "postgres", "127.0.0.1");
+    let other = tempfile::tempdir().unwrap();
+    let other_ca = certify(other.path(), "postgres", "127.0.0.1");
+    server.restart();
+    let name = server.database();
+    tls(&server.url(&name, server.port()), server.password_file(), ca, other_ca).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_to_mariadb_wants_the_right_ca_and_the_right_name() {
+    let mut server = MariaDb::start();
+    let ca = certify(server.dir(), "mysql", "127.0.0.1");
+    let other = tempfile::tempdir().unwrap();
+    let other_ca = certify(other.path(), "mysql", "127.0.0.1");
+    server.restart();
+    let name = server.database();
+    tls(&server.url(&name, server.port()), server.password_file(), ca, other_ca).await;
+}
