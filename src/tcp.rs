@@ -1,5 +1,6 @@
 //! TCP as a client: look a name up, try its addresses in turn, keep clear text on this machine, read by lines.
 
+use lettre::transport::smtp::client::AsyncTokioStream;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -50,10 +51,6 @@ impl LineWise {
     pub fn new(tcp: TcpStream) -> Self {
         Self(BufReader::new(tcp))
     }
-    /// The connection underneath.
-    pub fn get_ref(&self) -> &TcpStream {
-        self.0.get_ref()
-    }
 }
 
 impl AsyncRead for LineWise {
@@ -76,5 +73,11 @@ impl AsyncWrite for LineWise {
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl AsyncTokioStream for LineWise {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().peer_addr()
     }
 }

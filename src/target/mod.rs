@@ -2,7 +2,9 @@
 
 pub mod embedded;
 pub mod inspect;
+pub mod login;
 pub mod mailmaps;
+pub mod nas;
 pub mod radius;
 pub mod sqlite;
 

@@ -11,10 +11,9 @@ use crate::tcp::{LineWise, ONE_ADDRESS, connect, off_loopback};
 use crate::tls::smtp_parameters;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::Ehlo;
 use lettre::transport::smtp::extension::ClientId;
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
@@ -184,11 +183,5 @@ fn only_loopback(host: &str, addresses: &[SocketAddr]) -> Result<(), String> {
             "tls = \"none\" is for a server on this machine only, and {host} is {}; use \"starttls\" or \"tls\"",
             other.ip()
         )),
-    }
-}
-
-impl AsyncTokioStream for LineWise {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.get_ref().peer_addr()
     }
 }
