@@ -95,7 +95,7 @@ fn with_parity(key: &[u8]) -> Zeroizing<[u8; 8]> {
 
 /// RFC 2759 §8.7.
 fn authenticator_response(challenges: &Challenges, user: &str, hash: &Hash, response: &[u8; 24]) -> String {
-    let hash_of_hash = Md4::digest(&**hash);
+    let hash_of_hash = Md4::digest(**hash);
     let first = Sha1::new()
         .chain_update(hash_of_hash)
         .chain_update(response)
