@@ -1,5 +1,7 @@
 //! What must hold between the values of a configuration that is well formed.
 
+mod proofs;
+
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
 use super::source::SignatureRule;
 use super::target::{MailMapsConfig, RadiusConfig};
@@ -36,8 +38,14 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     databases(config, &mut found);
     for (name, target) in &config.target {
         match target {
-            TargetConfig::MailMaps(maps) => mail_maps(name, maps, &mut found),
-            TargetConfig::Radius(radius) => self::radius(name, radius, &mut found),
+            TargetConfig::MailMaps(maps) => {
+                mail_maps(name, maps, &mut found);
+                proofs::mail(name, maps, &mut found);
+            }
+            TargetConfig::Radius(radius) => {
+                self::radius(name, radius, &mut found);
+                proofs::radius(name, radius, &mut found);
+            }
         }
     }
     for (name, channel) in &config.channel {
@@ -195,9 +203,9 @@ fn unknown_placeholder(template: &str) -> Option<String> {
 fn radius(name: &str, radius: &RadiusConfig, found: &mut Findings) {
     services(name, &radius.services, found);
     file_mode(name, &radius.mode, found);
-    let known = matches!(radius.password, Scheme::Sha512Crypt | Scheme::NtHash);
+    let known = radius.password.scheme() != Some(Scheme::Ssha512);
     found.check(known, ["target", name, "password"], || {
-        format!("target {name}: FreeRADIUS takes sha512-crypt or nt-hash here")
+        format!("target {name}: FreeRADIUS takes sha512-crypt, nt-hash or cleartext here")
     });
 }
 

@@ -6,6 +6,8 @@
 pub mod channel;
 mod check;
 pub mod load;
+pub mod place;
+pub mod proof;
 mod report;
 pub mod source;
 pub mod target;
@@ -81,8 +83,17 @@ impl Config {
         paths.extend(self.source.iter_mut().filter_map(|s| s.allowed_signers.as_mut()));
         for target in self.target.values_mut() {
             match target {
-                TargetConfig::MailMaps(maps) => paths.push(&mut maps.database),
-                TargetConfig::Radius(radius) => paths.push(&mut radius.database),
+                TargetConfig::MailMaps(maps) => {
+                    paths.push(&mut maps.database);
+                    paths.extend(maps.proof.as_mut().and_then(|proof| proof.ca_file.as_mut()));
+                }
+                TargetConfig::Radius(radius) => {
+                    paths.push(&mut radius.database);
+                    let secrets = radius.nas.iter_mut().map(|nas| &mut nas.secret_file);
+                    let secrets = secrets.chain(radius.proof.as_mut().map(|proof| &mut proof.secret_file));
+                    // A bare name is a systemd credential's.
+                    paths.extend(secrets.filter(|p| p.components().count() > 1));
+                }
             }
         }
         for channel in self.channel.values_mut() {

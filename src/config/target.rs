@@ -1,7 +1,10 @@
 //! `[target.NAME]`
 
+use super::proof::{MailProofConfig, NasConfig, RadiusProofConfig};
 use crate::model::Scheme;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Deserializer};
 use std::path::PathBuf;
 
 /// One target, by `kind`. Read only through [`mod@super::load`].
@@ -35,6 +38,9 @@ pub struct MailMapsConfig {
     /// into that group; the files inherit the group.
     #[serde(default = "group_readable")]
     pub mode: String,
+    /// The servers at which a new password is tried before it is sent. Default: none; what was stored is read back and verified.
+    #[serde(default)]
+    pub proof: Option<MailProofConfig>,
 }
 
 /// `kind = "radius"`
@@ -46,9 +52,10 @@ pub struct RadiusConfig {
     /// Services it provides. Default `["hotspot"]`.
     #[serde(default = "hotspot_service")]
     pub services: Vec<String>,
-    /// `sha512-crypt` (PAP only; default) or `nt-hash` (PAP and MS-CHAP).
-    #[serde(default = "sha512_crypt")]
-    pub password: Scheme,
+    /// `sha512-crypt` (PAP only; default), `nt-hash` (PAP and MS-CHAP), or `cleartext` (everything, CHAP too; whoever reads the
+    /// table has every password).
+    #[serde(default)]
+    pub password: RadiusPassword,
     /// Group (profile) of accounts for which the request names none. Default: no group row.
     #[serde(default)]
     pub default_group: Option<String>,
@@ -56,6 +63,62 @@ pub struct RadiusConfig {
     /// FreeRADIUS reads it as another user: put the database into a directory with mode 2750 and its group (`freerad`).
     #[serde(default = "group_readable")]
     pub mode: String,
+    /// The server at which a new password is tried before it is sent. Default: none; what was stored is read back and verified.
+    #[serde(default)]
+    pub proof: Option<RadiusProofConfig>,
+    /// The access servers that end the sessions of suspended and removed accounts.
+    #[serde(default)]
+    pub nas: Vec<NasConfig>,
+}
+
+/// How a hotspot account's password is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RadiusPassword {
+    /// As a hash.
+    Hash(Scheme),
+    /// As it is.
+    Cleartext,
+}
+
+impl RadiusPassword {
+    /// Whether MS-CHAP works with what is stored.
+    pub fn serves_ms_chap(self) -> bool {
+        matches!(self, Self::Cleartext | Self::Hash(Scheme::NtHash))
+    }
+
+    /// The hash that it needs, if any.
+    pub fn scheme(self) -> Option<Scheme> {
+        match self {
+            Self::Hash(scheme) => Some(scheme),
+            Self::Cleartext => None,
+        }
+    }
+}
+
+impl Default for RadiusPassword {
+    fn default() -> Self {
+        Self::Hash(Scheme::Sha512Crypt)
+    }
+}
+
+impl From<Scheme> for RadiusPassword {
+    fn from(scheme: Scheme) -> Self {
+        Self::Hash(scheme)
+    }
+}
+
+impl<'de> Deserialize<'de> for RadiusPassword {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "cleartext" {
+            return Ok(Self::Cleartext);
+        }
+        Scheme::deserialize(StrDeserializer::<D::Error>::new(&text)).map(Self::Hash).map_err(|_| {
+            D::Error::custom(format!(
+                "unknown password {text:?}; expected \"sha512-crypt\", \"nt-hash\" or \"cleartext\""
+            ))
+        })
+    }
 }
 
 fn mail_service() -> Vec<String> {

@@ -1,22 +1,22 @@
-//! Mail accounts in an SQLite database that Postfix (`sqlite:` maps) and Dovecot (`sql`) read as it stands.
+//! Mail accounts in an SQL database that Postfix (`sqlite:`, `pgsql:`, `mysql:` maps) and Dovecot (`sql`) read as it stands.
 //!
 //! `config/integration/postfix/` and `config/integration/dovecot/` have the queries. A suspended account can't log in and still
 //! receives mail, for a suspension ends; an expired one neither logs in nor receives. No NT hash is ever in here.
 
+mod picture;
 mod proof;
-mod rows;
+mod tables;
 
-use super::embedded::{Embedded, Tables};
-use super::sqlite::{Schema, Stop, Store, parse_mode};
+use super::sql::sqlite::{self, parse_mode};
+use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble};
 use super::{Found, Work};
 use crate::config::target::MailMapsConfig;
 use crate::model::{Action, Address, Fault, Scheme};
 use jiff::Timestamp;
-use proof::Stored;
-use rusqlite::Connection;
+use picture::{Enabled, Picture};
 
 /// The mail-maps target.
-pub type MailMaps = Embedded<MailTables>;
+pub type MailMaps = SqlTarget<MailTables>;
 
 /// How mail accounts are laid out.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct MailTables {
     home: HomeTemplate,
 }
 
-impl Embedded<MailTables> {
+impl SqlTarget<MailTables> {
     /// Checks the configuration; touches no file.
     ///
     /// # Errors
@@ -41,8 +41,9 @@ impl Embedded<MailTables> {
         }
         let mode = parse_mode(&config.mode).map_err(wrong)?;
         let home = HomeTemplate::parse(&config.home).map_err(wrong)?;
-        let store = Store::new(name, &config.database, mode, MailTables::SCHEMA);
-        Ok(Self::assemble(store, &config.services, config.password, MailTables { password: config.password, home }))
+        let store = Store::File(sqlite::Store::new(name, &config.database, mode, MailTables::SCHEMA));
+        let tables = MailTables { password: config.password, home };
+        Ok(Self::assemble(store, &config.services, vec![config.password], tables))
     }
 
     /// Checks the configuration and opens the database, making it if it is missing.
@@ -56,11 +57,11 @@ impl Embedded<MailTables> {
 }
 
 impl Tables for MailTables {
-    type Stored = Stored;
+    type Picture = Picture;
 
     const SCHEMA: Schema = Schema {
         version: 1,
-        ddl: include_str!("mailmaps/schema.sql"),
+        ddl: tables::ddl,
         probes: &[
             "SELECT domain, uid FROM domains",
             "SELECT address, uid, password, home, quota, enabled, ends_at FROM mailboxes",
@@ -69,34 +70,46 @@ impl Tables for MailTables {
         ],
     };
 
-    fn find(&self, db: &Connection, names: &str) -> rusqlite::Result<Vec<Found>> {
-        rows::find(db, names)
+    fn find(&self, db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Trouble> {
+        tables::find(db, names)
     }
 
-    fn apply(&self, db: &Connection, work: &Work) -> Result<(), Stop> {
+    fn load(&self, db: &mut dyn Session, batch: &[Work]) -> Result<Picture, Trouble> {
+        Picture::load(db, batch, &self.home)
+    }
+
+    fn apply(&self, picture: &mut Picture, work: &Work, now: Timestamp) -> Result<(), Fault> {
         let uid = work.account.uid.to_string();
         match work.action {
-            Action::Create => rows::create(db, work, self.password, &self.home),
-            Action::Change => rows::change(db, work),
-            Action::Reset => rows::reset(db, work, self.password),
-            Action::Suspend => rows::set_enabled(db, &uid, rows::Enabled::No),
-            Action::Resume => rows::set_enabled(db, &uid, rows::Enabled::Yes),
-            Action::Remove => Ok(rows::remove(db, &uid)?),
+            Action::Create => picture.create(work, self.password, &self.home),
+            Action::Change => picture.change(work),
+            Action::Reset => picture.reset(work, self.password),
+            Action::Suspend => picture.set_enabled(&uid, Enabled::No),
+            Action::Resume => picture.set_enabled(&uid, Enabled::Yes),
+            Action::Remove => {
+                picture.remove(&uid, now);
+                Ok(())
+            }
         }
     }
 
-    fn undo(&self, db: &Connection, work: &Work) -> Result<(), Stop> {
+    fn undo(&self, picture: &mut Picture, work: &Work, now: Timestamp) -> Result<(), Fault> {
         let uid = work.account.uid.to_string();
-        rows::remove(db, &uid)?;
-        Ok(rows::forget_domains(db, &uid)?)
+        picture.remove(&uid, now);
+        picture.forget_domains(&uid);
+        Ok(())
     }
 
-    fn read(&self, db: &Connection, work: &Work) -> rusqlite::Result<Stored> {
-        proof::read(db, &work.account)
+    fn store(&self, db: &mut dyn Session, picture: Picture) -> Result<(), Trouble> {
+        tables::store(db, &picture)
     }
 
-    fn judge(&self, work: &Work, stored: &Stored, now: Timestamp) -> Result<(), Fault> {
-        proof::judge(work, stored, self.password, now)
+    fn as_wanted(&self, picture: &Picture, work: &Work, now: Timestamp) -> Result<(), Fault> {
+        proof::as_wanted(work, picture, now)
+    }
+
+    fn opens(&self, picture: &Picture, work: &Work) -> Result<(), Fault> {
+        proof::opens(work, picture, self.password)
     }
 
     fn readers(&self) -> &'static str {

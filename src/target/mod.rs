@@ -1,12 +1,10 @@
 //! Targets: where accounts are made. A target knows nothing of retries, leases or the journal.
 
-pub mod embedded;
-pub mod inspect;
 pub mod login;
 pub mod mailmaps;
 pub mod nas;
 pub mod radius;
-pub mod sqlite;
+pub mod sql;
 
 use crate::model::{Account, Action, Answer, Credential, Fault, Finding, Proof, Scheme, StepId};
 

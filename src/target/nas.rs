@@ -12,7 +12,7 @@ use super::Work;
 use super::login::radius::exchange::Peer;
 use super::login::radius::packet::{Attributes, Reply, Request, Signed, attribute, code};
 use crate::model::said::{masked, tidy};
-use crate::model::{Action, Fault, Proof};
+use crate::model::{Action, Fault, Finding, Proof};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -33,26 +33,37 @@ impl AccessServers {
     }
 
     /// Ends the sessions of those accounts that have been seen to be shut out: `seen` has one answer per work, and what was
-    /// no success stays as it is. `user` is the name that the account logs in with.
+    /// no success stays as it is.
     pub async fn after_reading_back(
         &self,
         batch: &[Work],
         seen: Vec<Result<Proof, Fault>>,
-        user: impl Fn(&Work) -> String,
     ) -> Vec<Result<Proof, Fault>> {
-        let tries = batch.iter().zip(seen).map(|(work, seen)| {
-            let user = user(work);
-            async move {
-                let proof = seen?;
-                if matches!(work.action, Action::Suspend | Action::Remove) {
-                    self.disconnect(work, &user).await?;
-                }
-                Ok(proof)
+        let tries = batch.iter().zip(seen).map(|(work, seen)| async move {
+            let proof = seen?;
+            if matches!(work.action, Action::Suspend | Action::Remove) {
+                self.disconnect(work, work.account.username.as_str()).await?;
             }
+            Ok(proof)
         });
         // Collected first: the closure is not general enough for the stream's adaptor.
         let tries: Vec<_> = tries.collect();
         futures_util::stream::iter(tries).buffered(AT_ONCE).collect().await
+    }
+
+    /// Asks each NAS about a user that cannot be logged in: nobody's session ends.
+    pub async fn check(&self) -> Vec<Finding> {
+        let nobody = format!("akund-check-{}", uuid::Uuid::new_v4().simple());
+        let look = |peer: &'_ Peer| {
+            let (peer, nobody) = (peer.clone(), nobody.clone());
+            async move {
+                match disconnect_at(&peer, &nobody).await {
+                    Ok(()) => Ok(format!("NAS {} answers Disconnect-Requests, and shares the secret", peer.place())),
+                    Err(fault) => Err(fault.message),
+                }
+            }
+        };
+        join_all(self.0.iter().map(look)).await
     }
 
     async fn disconnect(&self, work: &Work, user: &str) -> Result<(), Fault> {

@@ -1,27 +1,32 @@
-//! Hotspot accounts in an SQLite database with FreeRADIUS's own schema (`rlm_sql_sqlite`), which it reads as it stands.
+//! Hotspot accounts in an SQL database with FreeRADIUS's own schema (`rlm_sql`), which it reads as it stands.
 //!
 //! `config/integration/freeradius/` has the module. What akund writes of an account, all in one transaction because
-//! `radcheck` has no unique key: one password row (`Crypt-Password` or `NT-Password`), `Expiration` where it ends, and one
-//! `radusergroup` row for its profile. A suspended account has no password row but `Auth-Type := Reject`; its hash is kept
-//! aside in `akund_account`, akund's own table, which also says whose account a user name is.
+//! `radcheck` has no unique key: one password row (`Crypt-Password`, `NT-Password` or `Cleartext-Password`), `Expiration` where it
+//! ends, one `radusergroup` row for its profile, and the attributes that the configuration gives every account. A suspended
+//! account has no password row but `Auth-Type := Reject`; its hash is kept aside in `akund_account`, akund's own table, which also
+//! says whose account a user name is. `akund_attribute` and `akund_profile` say which further rows are akund's.
 //!
 //! `Expiration` is written in seconds since 1970. FreeRADIUS reads a date in words in the time zone of its own host (tried with
 //! 3.2.1 under three time zones), and digits alone as what they are.
 
+pub mod attributes;
+mod picture;
+mod profiles;
 mod proof;
-mod rows;
+mod tables;
 
-use super::embedded::{Embedded, Tables};
-use super::sqlite::{Schema, Stop, Store, parse_mode};
+use super::sql::sqlite::{self, parse_mode};
+use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble, check_password, wanted_hash};
 use super::{Found, Work};
-use crate::config::target::RadiusConfig;
-use crate::model::{Action, Fault, Scheme};
+use crate::config::target::{RadiusConfig, RadiusPassword};
+use crate::model::{Action, Fault, Scheme, Secret};
+use attributes::Attributes;
 use jiff::Timestamp;
-use proof::Stored;
-use rusqlite::Connection;
+use picture::Picture;
+use std::collections::BTreeMap;
 
 /// The RADIUS target.
-pub type Radius = Embedded<RadiusTables>;
+pub type Radius = SqlTarget<RadiusTables>;
 
 /// Longest user or group name, characters (`varchar(64)` in FreeRADIUS's schema, which SQLite does not enforce).
 const LONGEST_NAME: usize = 64;
@@ -29,18 +34,22 @@ const LONGEST_NAME: usize = 64;
 /// How hotspot accounts are laid out.
 #[derive(Debug)]
 pub struct RadiusTables {
-    password: Scheme,
+    password: RadiusPassword,
     default_group: Option<String>,
+    /// What every account gets.
+    attributes: Attributes,
+    /// What groups get that akund writes; by group.
+    profiles: BTreeMap<String, Attributes>,
 }
 
-impl Embedded<RadiusTables> {
+impl SqlTarget<RadiusTables> {
     /// Checks the configuration; touches no file.
     ///
     /// # Errors
     /// Permanent, for what the configuration must not say: a scheme that FreeRADIUS can't use from there, a bad mode or group.
     pub fn configured(name: &str, config: &RadiusConfig) -> Result<Self, Fault> {
         let wrong = |what: String| Fault::permanent(format!("[target.{name}]: {what}"));
-        if config.password == Scheme::Ssha512 {
+        if config.password.scheme() == Some(Scheme::Ssha512) {
             return Err(wrong(
                 "password = \"ssha512\" will not do for radius; use \"sha512-crypt\" or \"nt-hash\"".into(),
             ));
@@ -51,9 +60,14 @@ impl Embedded<RadiusTables> {
                 "default_group must have 1 to {LONGEST_NAME} characters and no control character"
             )));
         }
-        let store = Store::new(name, &config.database, mode, RadiusTables::SCHEMA);
-        let tables = RadiusTables { password: config.password, default_group: config.default_group.clone() };
-        Ok(Self::assemble(store, &config.services, config.password, tables))
+        let store = Store::File(sqlite::Store::new(name, &config.database, mode, RadiusTables::SCHEMA));
+        let tables = RadiusTables {
+            password: config.password,
+            default_group: config.default_group.clone(),
+            attributes: Attributes::default(),
+            profiles: BTreeMap::new(),
+        };
+        Ok(Self::assemble(store, &config.services, config.password.scheme().into_iter().collect(), tables))
     }
 
     /// Checks the configuration and opens the database, making it if it is missing.
@@ -69,56 +83,95 @@ impl Embedded<RadiusTables> {
 impl RadiusTables {
     fn password_attribute(&self) -> &'static str {
         match self.password {
-            Scheme::NtHash => "NT-Password",
-            Scheme::Sha512Crypt | Scheme::Ssha512 => "Crypt-Password",
+            RadiusPassword::Cleartext => "Cleartext-Password",
+            RadiusPassword::Hash(Scheme::NtHash) => "NT-Password",
+            RadiusPassword::Hash(_) => "Crypt-Password",
         }
     }
 
     fn group<'a>(&'a self, work: &'a Work) -> Option<&'a str> {
         work.account.group.as_deref().or(self.default_group.as_deref())
     }
-}
 
-impl Tables for RadiusTables {
-    type Stored = Stored;
-
-    const SCHEMA: Schema = Schema {
-        version: 1,
-        ddl: include_str!("radius/schema.sql"),
-        probes: &[
-            "SELECT id, username, attribute, op, value FROM radcheck",
-            "SELECT id, username, attribute, op, value FROM radreply",
-            "SELECT username, groupname, priority FROM radusergroup",
-            "SELECT uid, username, groupname, suspended, held_attribute, held_value FROM akund_account",
-        ],
-    };
-
-    fn find(&self, db: &Connection, names: &str) -> rusqlite::Result<Vec<Found>> {
-        rows::find(db, names)
-    }
-
-    fn apply(&self, db: &Connection, work: &Work) -> Result<(), Stop> {
-        let uid = work.account.uid.to_string();
-        match work.action {
-            Action::Create => rows::create(db, work, self),
-            Action::Change => rows::change(db, work, self),
-            Action::Reset => rows::reset(db, work, self),
-            Action::Suspend => rows::suspend(db, &uid),
-            Action::Resume => rows::resume(db, &uid),
-            Action::Remove => Ok(rows::remove(db, &uid)?),
+    /// What to write as the password of a create or reset.
+    fn wanted_password(&self, work: &Work) -> Result<Secret, Fault> {
+        match (self.password, &work.credential) {
+            (RadiusPassword::Hash(scheme), _) => wanted_hash(work, scheme).cloned(),
+            (RadiusPassword::Cleartext, Some(credential)) => Ok(credential.password.clone()),
+            (RadiusPassword::Cleartext, None) => {
+                Err(Fault::permanent(format!("account {}: there is no password to store", work.account.uid)))
+            }
         }
     }
 
-    fn undo(&self, db: &Connection, work: &Work) -> Result<(), Stop> {
-        Ok(rows::undo(db, &work.account.uid.to_string())?)
+    fn check_password(&self, work: &Work, stored: &Secret) -> Result<(), Fault> {
+        match (self.password, &work.credential) {
+            (RadiusPassword::Hash(scheme), _) => check_password(work, stored.expose(), scheme),
+            (RadiusPassword::Cleartext, Some(credential)) if credential.password.expose() == stored.expose() => Ok(()),
+            (RadiusPassword::Cleartext, _) => Err(Fault::permanent(format!(
+                "account {}: the stored password is not the one about to be handed over; somebody else has changed it",
+                work.account.uid
+            ))),
+        }
+    }
+}
+
+impl Tables for RadiusTables {
+    type Picture = Picture;
+
+    const SCHEMA: Schema = Schema {
+        version: 2,
+        ddl: tables::ddl,
+        probes: &[
+            "SELECT id, username, attribute, op, value FROM radcheck",
+            "SELECT id, username, attribute, op, value FROM radreply",
+            "SELECT id, groupname, attribute, op, value FROM radgroupcheck",
+            "SELECT id, groupname, attribute, op, value FROM radgroupreply",
+            "SELECT username, groupname, priority FROM radusergroup",
+            "SELECT uid, username, groupname, suspended, held_attribute, held_value FROM akund_account",
+            "SELECT uid, place, attribute FROM akund_attribute",
+            "SELECT groupname FROM akund_profile",
+        ],
+    };
+
+    fn find(&self, db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Trouble> {
+        tables::find(db, names)
     }
 
-    fn read(&self, db: &Connection, work: &Work) -> rusqlite::Result<Stored> {
-        proof::read(db, &work.account)
+    fn load(&self, db: &mut dyn Session, batch: &[Work]) -> Result<Picture, Trouble> {
+        Picture::load(db, batch, self)
     }
 
-    fn judge(&self, work: &Work, stored: &Stored, now: Timestamp) -> Result<(), Fault> {
-        proof::judge(work, stored, self, now)
+    fn apply(&self, picture: &mut Picture, work: &Work, _now: Timestamp) -> Result<(), Fault> {
+        let uid = work.account.uid.to_string();
+        match work.action {
+            Action::Create => picture.create(work, self),
+            Action::Change => picture.change(work, self),
+            Action::Reset => picture.reset(work, self),
+            Action::Suspend => picture.suspend(&uid),
+            Action::Resume => picture.resume(&uid),
+            Action::Remove => {
+                picture.remove(&uid);
+                Ok(())
+            }
+        }
+    }
+
+    fn undo(&self, picture: &mut Picture, work: &Work, _now: Timestamp) -> Result<(), Fault> {
+        picture.undo(&work.account.uid.to_string());
+        Ok(())
+    }
+
+    fn store(&self, db: &mut dyn Session, picture: Picture) -> Result<(), Trouble> {
+        tables::store(db, &picture)
+    }
+
+    fn as_wanted(&self, picture: &Picture, work: &Work, now: Timestamp) -> Result<(), Fault> {
+        proof::as_wanted(work, picture, self, now)
+    }
+
+    fn opens(&self, picture: &Picture, work: &Work) -> Result<(), Fault> {
+        proof::opens(work, picture, self)
     }
 
     fn readers(&self) -> &'static str {

@@ -3,7 +3,7 @@
 use super::imap::Imap;
 use super::submission::Submission;
 use super::{Denial, Login};
-use crate::model::{Answer, Finding, Secret};
+use crate::model::{Account, Address, Answer, Finding, Secret};
 
 /// The servers that must all accept the password.
 pub struct MailLogin {
@@ -30,6 +30,9 @@ impl Login for MailLogin {
             }
             Ok(())
         })
+    }
+    fn user<'a>(&self, account: &'a Account) -> Option<&'a str> {
+        account.address.as_ref().map(Address::as_str)
     }
     fn concurrency(&self) -> usize {
         self.concurrency

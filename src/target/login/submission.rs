@@ -1,7 +1,7 @@
 //! The proof by AUTH at a submission server (RFC 4954); no message is sent.
 
 use super::Denial;
-use super::place::{Place, Protection};
+use crate::config::place::{Place, Protection};
 use crate::model::said::{masked, tidy};
 use crate::model::{Finding, Secret};
 use crate::tcp::{LineWise, ONE_ADDRESS, connect, off_loopback};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Account, AccountUid, Credential, FaultClass, StepId};
+use crate::model::{AccountUid, Credential, FaultClass, StepId};
 use std::sync::Mutex;
 
 /// Answers as it is told, and remembers whom it was asked about and how many at once.
@@ -24,6 +24,9 @@ impl Login for Pretended {
                 None => Ok(()),
             }
         })
+    }
+    fn user<'a>(&self, account: &'a Account) -> Option<&'a str> {
+        Some(account.username.as_str())
     }
     fn concurrency(&self) -> usize {
         4
@@ -54,7 +57,7 @@ fn work(action: Action, username: &str, with_password: bool) -> Work {
 }
 
 async fn proven(login: &Pretended, batch: &[Work], seen: Vec<Result<Proof, Fault>>) -> Vec<Result<Proof, Fault>> {
-    after_reading_back(login, batch, seen, |work| Some(work.account.username.as_str().to_owned())).await
+    log_each_in(login, batch, seen).await
 }
 
 fn refused() -> Denial {

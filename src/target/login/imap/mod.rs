@@ -3,7 +3,7 @@
 mod dialogue;
 
 use super::Denial;
-use super::place::{Place, Protection};
+use crate::config::place::{Place, Protection};
 use crate::model::said::{masked, tidy};
 use crate::model::{Finding, Secret};
 use crate::tcp::{connect, off_loopback};

@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
 /// A RADIUS server or a NAS: where it listens, and the secret shared with it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     place: String,
     secret: Secret,

@@ -5,8 +5,9 @@ pub mod mschap;
 pub mod packet;
 
 use super::{Denial, Login};
+use crate::config::proof::RadiusMethod;
 use crate::model::said::{masked, tidy};
-use crate::model::{Answer, Fault, Finding, Secret};
+use crate::model::{Account, Answer, Fault, Finding, Secret};
 use exchange::Peer;
 use mschap::{Challenges, MICROSOFT};
 use packet::{Attributes, Reply, Request, Signed, TooLong, attribute, code, hidden_password};
@@ -14,37 +15,18 @@ use packet::{Attributes, Reply, Request, Signed, TooLong, attribute, code, hidde
 /// `Virtual`: no port of a NAS is behind the request (RFC 2865 §5.41).
 const NAS_PORT_TYPE_VIRTUAL: [u8; 4] = 5_u32.to_be_bytes();
 
-/// How a password is shown to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// The password itself, hidden with the shared secret (RFC 2865 §5.2).
-    Pap,
-    /// Both sides show that they know the password's NT hash (RFC 2759).
-    Mschapv2,
-}
-
-impl Method {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Pap => "PAP",
-            Self::Mschapv2 => "MS-CHAPv2",
-        }
-    }
-}
-
 /// A RADIUS server that is asked as a NAS would ask it.
 #[derive(Debug)]
 pub struct Access {
     peer: Peer,
-    methods: Vec<Method>,
+    methods: Vec<RadiusMethod>,
     nas_identifier: String,
     concurrency: usize,
 }
 
 impl Access {
     /// Every method is tried for each login, and all must succeed.
-    pub fn new(peer: Peer, methods: Vec<Method>, nas_identifier: String, concurrency: usize) -> Self {
+    pub fn new(peer: Peer, methods: Vec<RadiusMethod>, nas_identifier: String, concurrency: usize) -> Self {
         Self { peer, methods, nas_identifier, concurrency }
     }
 
@@ -56,7 +38,7 @@ impl Access {
         Denial::Unreachable(self.says(&why.to_string()))
     }
 
-    async fn by(&self, method: Method, user: &str, password: &Secret) -> Result<(), Denial> {
+    async fn by(&self, method: RadiusMethod, user: &str, password: &Secret) -> Result<(), Denial> {
         let random = Random::draw().map_err(|fault| Denial::Unreachable(fault.message))?;
         let request = self.request(method, user, password, &random);
         let request = request
@@ -65,7 +47,7 @@ impl Access {
         let refused = |why: String| Err(Denial::Refused(self.says(&why)));
         let who = masked(user);
         match reply.code {
-            code::ACCESS_ACCEPT if method == Method::Mschapv2 && !random.is_success(&reply, user, password) => {
+            code::ACCESS_ACCEPT if method == RadiusMethod::Mschapv2 && !random.is_success(&reply, user, password) => {
                 refused(format!(
                     "accepted {who} by MS-CHAPv2 without showing that it knows the password itself (MS-CHAP2-Success)"
                 ))
@@ -83,18 +65,24 @@ impl Access {
         }
     }
 
-    fn request(&self, method: Method, user: &str, password: &Secret, random: &Random) -> Result<Request, TooLong> {
+    fn request(
+        &self,
+        method: RadiusMethod,
+        user: &str,
+        password: &Secret,
+        random: &Random,
+    ) -> Result<Request, TooLong> {
         let secret = self.peer.secret();
         let attributes = Attributes::default()
             .add(attribute::USER_NAME, user.as_bytes(), "the user name")?
             .add(attribute::NAS_IDENTIFIER, self.nas_identifier.as_bytes(), "nas_identifier")?
             .add(attribute::NAS_PORT_TYPE, &NAS_PORT_TYPE_VIRTUAL, "NAS-Port-Type")?;
         let attributes = match method {
-            Method::Pap => {
+            RadiusMethod::Pap => {
                 let hidden = hidden_password(password.expose().as_bytes(), &random.authenticator, secret)?;
                 attributes.add(attribute::USER_PASSWORD, &hidden, "the password")?
             }
-            Method::Mschapv2 => {
+            RadiusMethod::Mschapv2 => {
                 let response = mschap::response(&random.challenges, random.ident, user, password.expose());
                 attributes
                     .add_vendors(MICROSOFT, mschap::CHALLENGE, &random.challenges.authenticator, "the challenge")?
@@ -125,7 +113,7 @@ impl Access {
         }
         let nobody = format!("akund-check-{}", uuid::Uuid::new_v4().simple());
         let password = crate::secret::generate::password().map_err(|fault| fault.message)?;
-        match self.by(Method::Pap, &nobody, &password).await {
+        match self.by(RadiusMethod::Pap, &nobody, &password).await {
             Err(Denial::Refused(_)) => {
                 Ok(self.says("answers, and shares the secret (it refused a user that cannot be)"))
             }
@@ -143,6 +131,9 @@ impl Login for Access {
             }
             Ok(())
         })
+    }
+    fn user<'a>(&self, account: &'a Account) -> Option<&'a str> {
+        Some(account.username.as_str())
     }
     fn concurrency(&self) -> usize {
         self.concurrency

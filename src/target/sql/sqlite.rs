@@ -1,4 +1,4 @@
-//! Opening an embedded database so that servers which may not write can read it, whatever has become of akund.
+//! Opening an SQLite database so that servers which may not write can read it, whatever has become of akund.
 //!
 //! The readers (Postfix, Dovecot, FreeRADIUS) run as users of their own, without write permission. In WAL mode such a reader
 //! needs the `-wal` and `-shm` files to be there (<https://sqlite.org/wal.html>, "Read-Only Databases"), and SQLite deletes
@@ -6,9 +6,11 @@
 //! therefore opened here, in WAL mode and with `SQLITE_FCNTL_PERSIST_WAL`: it can be read while akund holds it open, after akund
 //! has closed it, and after akund was killed in mid-transaction.
 
+use super::{Engine, Row, Schema, Session, Stop, Trouble, Value};
 use crate::durable;
 use crate::model::{Fault, FaultClass};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, params_from_iter};
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -21,38 +23,74 @@ const BUSY: Duration = Duration::from_secs(5);
 const WAL_LIMIT: i64 = 16 * 1024 * 1024;
 const STATEMENTS: usize = 64;
 
-/// The tables of one kind of embedded database.
-#[derive(Debug, Clone, Copy)]
-pub struct Schema {
-    /// Counts up with every change; kept in the table `akund_schema`. An older akund refuses a newer one.
-    pub version: i64,
-    /// Makes what is missing; changes nothing that is there.
-    pub ddl: &'static str,
-    /// Queries that must compile: they show that tables which were there already have the columns.
-    pub probes: &'static [&'static str],
-}
-
-/// Why an entry of a batch was not written.
-#[derive(Debug)]
-pub enum Stop {
-    /// Decided by akund.
-    Fault(Fault),
-    /// Met by SQLite.
-    Sqlite(rusqlite::Error),
-}
-
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self { class: class(&error), cause: cause(&error), lost: must_reopen(&error) }
     }
 }
 impl From<rusqlite::Error> for Stop {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
+        Self::Trouble(error.into())
     }
 }
 
-/// One embedded database with its one writing connection, opened when first needed and again after it was lost.
+/// A connection as a session.
+#[derive(Debug)]
+pub struct Lite<'c>(pub &'c Connection);
+
+impl Session for Lite<'_> {
+    fn engine(&self) -> Engine {
+        Engine::Sqlite
+    }
+
+    fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64, Trouble> {
+        if values.is_empty() && sql.contains(';') {
+            self.0.execute_batch(sql)?;
+            return Ok(0);
+        }
+        let changed = self.0.prepare_cached(sql)?.execute(params_from_iter(values))?;
+        Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+    }
+
+    fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, Trouble> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let width = statement.column_count();
+        let mut found = statement.query(params_from_iter(values))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            let cells: Result<Vec<Value>, rusqlite::Error> = (0..width).map(|n| row.get_ref(n).map(cell)).collect();
+            rows.push(Row(cells?));
+        }
+        Ok(rows)
+    }
+
+    fn commit(&mut self) -> Result<(), Trouble> {
+        self.run("COMMIT", &[]).map(|_| ())
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Integer(Some(number)) => ValueRef::Integer(*number),
+            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Secret(secret) => ValueRef::Text(secret.expose().as_bytes()),
+            Self::Integer(None) | Self::Text(None) => ValueRef::Null,
+        }))
+    }
+}
+
+/// SQLite gives each value the type that it was written with: a number is a number only by itself.
+fn cell(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Text(None),
+        ValueRef::Integer(number) => Value::Integer(Some(number)),
+        ValueRef::Real(number) => Value::Text(Some(number.to_string())),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Value::Text(Some(String::from_utf8_lossy(bytes).into_owned())),
+    }
+}
+
+/// One SQLite database with its one writing connection, opened when first needed and again after it was lost.
 #[derive(Debug)]
 pub struct Store {
     target: String,
@@ -113,56 +151,12 @@ impl Store {
         if !writer.connection.is_autocommit() {
             let _ = writer.connection.execute_batch("ROLLBACK");
         }
-        if let Err(Stop::Sqlite(error)) = &result
-            && must_reopen(error)
+        if let Err(Stop::Trouble(trouble)) = &result
+            && trouble.lost
         {
             *slot = None;
         }
         result.map_err(|stop| self.explain(doing, stop))
-    }
-
-    /// Writes a batch in one transaction. An entry that cannot be written is taken back alone; what may pass (disk full,
-    /// busy) takes back the whole batch, and each entry says so. One answer per entry, in order.
-    pub fn write_batch<W, R>(
-        &self,
-        doing: &str,
-        batch: &[W],
-        entry: impl Fn(&Connection, &W) -> Result<R, Stop>,
-    ) -> Vec<Result<R, Fault>> {
-        let written = self.with_writer(doing, |db| {
-            db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-            let mut answers = Vec::with_capacity(batch.len());
-            for work in batch {
-                answers.push(self.write_entry(db, doing, work, &entry)?);
-            }
-            db.prepare_cached("COMMIT")?.execute([])?;
-            Ok(answers)
-        });
-        written.unwrap_or_else(|fault| batch.iter().map(|_| Err(fault.clone())).collect())
-    }
-
-    fn write_entry<W, R>(
-        &self,
-        db: &Connection,
-        doing: &str,
-        work: &W,
-        entry: impl Fn(&Connection, &W) -> Result<R, Stop>,
-    ) -> Result<Result<R, Fault>, Stop> {
-        db.prepare_cached("SAVEPOINT entry")?.execute([])?;
-        match entry(db, work) {
-            Ok(done) => {
-                db.prepare_cached("RELEASE entry")?.execute([])?;
-                Ok(Ok(done))
-            }
-            Err(Stop::Sqlite(error)) if class(&error) == FaultClass::Transient || must_reopen(&error) => {
-                Err(Stop::Sqlite(error))
-            }
-            Err(stop) => {
-                db.prepare_cached("ROLLBACK TO entry")?.execute([])?;
-                db.prepare_cached("RELEASE entry")?.execute([])?;
-                Ok(Err(self.explain(doing, stop)))
-            }
-        }
     }
 
     /// Opens a new connection that can only read, as the servers do.
@@ -177,20 +171,20 @@ impl Store {
             connection.set_prepared_statement_cache_capacity(STATEMENTS);
             Ok(connection)
         };
-        open().map_err(|e| self.explain("opening it for reading", Stop::Sqlite(e)))
+        open().map_err(|e| self.explain("opening it for reading", e.into()))
     }
 
     /// A fault from what stopped some work on this database.
     pub fn explain(&self, doing: &str, stop: Stop) -> Fault {
         match stop {
             Stop::Fault(fault) => fault,
-            Stop::Sqlite(error) => Fault {
-                class: class(&error),
+            Stop::Trouble(trouble) => Fault {
+                class: trouble.class,
                 message: format!(
                     "target {}, database {}: {doing} failed: {}",
                     self.target,
                     self.path.display(),
-                    cause(&error)
+                    trouble.cause
                 ),
             },
         }
@@ -275,7 +269,7 @@ impl Store {
     /// Makes what is missing and looks whether what was there fits; in the caller's transaction.
     fn make_tables(&self, db: &Connection, found: i64) -> rusqlite::Result<()> {
         if found < self.schema.version {
-            db.execute_batch(self.schema.ddl)?;
+            db.execute_batch((self.schema.ddl)(Engine::Sqlite))?;
             db.execute_batch(&format!(
                 "CREATE TABLE IF NOT EXISTS akund_schema (version INTEGER NOT NULL);
                  DELETE FROM akund_schema; INSERT INTO akund_schema VALUES ({});",
@@ -290,7 +284,7 @@ impl Store {
         let statement_does_not_fit = matches!(error, rusqlite::Error::SqlInputError { .. })
             || error.sqlite_error_code() == Some(ErrorCode::Unknown);
         if !statement_does_not_fit {
-            return Stop::Sqlite(error);
+            return error.into();
         }
         Stop::Fault(Fault::permanent(format!(
             "target {}: the database {} has tables that are not akund's ({}): give akund a file of its own",

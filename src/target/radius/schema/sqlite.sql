@@ -119,6 +119,17 @@ CREATE TABLE IF NOT EXISTS akund_account (
     held_attribute TEXT,                        -- the password row of a suspended account, kept for its return
     held_value TEXT
 );
+-- Which further rows of its user name akund wrote, by attribute.
+CREATE TABLE IF NOT EXISTS akund_attribute (
+    uid TEXT NOT NULL,
+    place TEXT NOT NULL CHECK (place IN ('check', 'reply')),
+    attribute TEXT NOT NULL,
+    PRIMARY KEY (uid, place, attribute)
+);
+-- Groups whose radgroupcheck and radgroupreply rows akund wrote.
+CREATE TABLE IF NOT EXISTS akund_profile (
+    groupname TEXT NOT NULL PRIMARY KEY
+);
 -- Names that differ in case only are one name to people: looked for without a scan.
 CREATE INDEX IF NOT EXISTS akund_check_username ON radcheck (username COLLATE NOCASE);
 CREATE INDEX IF NOT EXISTS akund_reply_username ON radreply (username COLLATE NOCASE);

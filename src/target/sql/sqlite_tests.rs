@@ -1,32 +1,41 @@
+use super::super::store::Store as Wrapped;
 use super::*;
 use tempfile::TempDir;
 
 const SCHEMA: Schema = Schema {
     version: 1,
-    ddl: "CREATE TABLE IF NOT EXISTS t (name TEXT PRIMARY KEY, filler BLOB CHECK (length(filler) <> 1));",
+    ddl: |_| "CREATE TABLE IF NOT EXISTS t (name TEXT PRIMARY KEY, filler BLOB CHECK (length(filler) <> 1));",
     probes: &["SELECT name, filler FROM t"],
 };
 
-fn store(dir: &TempDir) -> Store {
-    Store::new("test", &dir.path().join("t.db"), 0o600, SCHEMA)
+fn store(dir: &TempDir) -> Wrapped {
+    Wrapped::File(Store::new("test", &dir.path().join("t.db"), 0o600, SCHEMA))
 }
 
 /// Writes rows of a name and a size.
-fn write(store: &Store, batch: &[(&str, i64)]) -> Vec<Result<(), Fault>> {
-    store.write_batch("writing rows", batch, |db, (name, size)| {
-        db.prepare_cached("INSERT INTO t VALUES (?1, zeroblob(?2))")?.execute(rusqlite::params![name, size])?;
-        Ok(())
+fn write(store: &Wrapped, batch: &[(&str, i64)]) -> Vec<Result<(), Fault>> {
+    store.write_batch("writing rows", batch, &|db, batch| {
+        for (name, size) in batch {
+            db.run("INSERT INTO t VALUES (?, zeroblob(?))", &[(*name).into(), (*size).into()])?;
+        }
+        Ok(batch.iter().map(|_| Ok(())).collect())
     })
 }
 
-fn names(store: &Store) -> Vec<String> {
-    let db = store.reader().unwrap();
+fn file(store: &Wrapped) -> &Store {
+    match store {
+        Wrapped::File(file) => file,
+    }
+}
+
+fn names(store: &Wrapped) -> Vec<String> {
+    let db = file(store).reader().unwrap();
     let mut query = db.prepare("SELECT name FROM t ORDER BY name").unwrap();
     query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-fn pragma(store: &Store, sql: &str) {
-    store.with_writer("a pragma", |db| Ok(db.execute_batch(sql)?)).unwrap();
+fn pragma(store: &Wrapped, sql: &str) {
+    file(store).with_writer("a pragma", |db| Ok(db.execute_batch(sql)?)).unwrap();
 }
 
 #[test]
@@ -62,9 +71,9 @@ fn a_read_only_connection_is_transient_and_says_so() {
     let dir = TempDir::new().unwrap();
     let store = store(&dir);
     pragma(&store, "PRAGMA query_only = 1");
-    let refused = store
-        .with_writer("a pragma", |_| Ok(()))
-        .and_then(|()| store.with_writer("writing", |db| Ok(db.execute("INSERT INTO t VALUES ('x', x'')", [])?)));
+    let refused = file(&store).with_writer("a pragma", |_| Ok(())).and_then(|()| {
+        file(&store).with_writer("writing", |db| Ok(db.execute("INSERT INTO t VALUES ('x', x'')", [])?))
+    });
     let fault = refused.unwrap_err();
     assert_eq!(fault.class, FaultClass::Transient);
     assert!(fault.message.contains("cannot be written"), "{fault}");
@@ -78,10 +87,10 @@ fn work_that_panics_in_mid_transaction_leaves_nothing_behind() {
     let store = store(&dir);
     assert!(write(&store, &[("first", 10)]).iter().all(Result::is_ok));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        store.write_batch("writing rows", &["x", "y"], |db, name| -> Result<(), Stop> {
-            db.execute("INSERT INTO t VALUES (?1, x'')", [name])?;
-            assert_ne!(*name, "y", "this panic is part of the test");
-            Ok(())
+        store.write_batch("writing rows", &["x", "y"], &|db, batch| {
+            db.run("INSERT INTO t VALUES (?, x'')", &[batch[0].into()])?;
+            assert_ne!(batch.len(), 2, "this panic is part of the test");
+            Ok(vec![Ok(())])
         })
     }));
     assert!(panicked.is_err());
@@ -93,7 +102,7 @@ fn work_that_panics_in_mid_transaction_leaves_nothing_behind() {
 fn the_connection_keeps_wal_and_shm_and_syncs_fully() {
     let dir = TempDir::new().unwrap();
     let store = store(&dir);
-    let settings = store
+    let settings = file(&store)
         .with_writer("asking", |db| {
             let mode: String = db.query_row("PRAGMA journal_mode", [], |r| r.get(0))?;
             let sync: i64 = db.query_row("PRAGMA synchronous", [], |r| r.get(0))?;

@@ -1,4 +1,4 @@
-//! `check` of an embedded database: looks, and changes nothing, so that it may run beside the daemon or without it.
+//! `check` of an SQLite database: looks, and changes nothing, so that it may run beside the daemon or without it.
 
 use super::sqlite::{Store, beside, schema_version};
 use crate::model::Finding;

@@ -1,0 +1,74 @@
+//! Where the three engines' SQL differs.
+
+/// Whose SQL a database speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// SQLite 3.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB, or MySQL.
+    MariaDb,
+}
+
+impl Engine {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::MariaDb => "MariaDB",
+        }
+    }
+
+    /// A column, so that it compares with lower-case text whatever the case of what is stored, and with an index.
+    /// MariaDB's columns do so by their collation, which `check` looks at.
+    pub fn folded(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{column} COLLATE NOCASE"),
+            Self::Postgres => format!("lower({column})"),
+            Self::MariaDb => column.to_owned(),
+        }
+    }
+
+    /// Begins a transaction that writes.
+    pub fn begin(self) -> &'static str {
+        match self {
+            // Takes the lock now: a transaction that begins by reading cannot wait for it later.
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres | Self::MariaDb => "BEGIN",
+        }
+    }
+
+    /// Begins a transaction that reads everything as it is at one moment.
+    pub fn begin_snapshot(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Self::MariaDb => {
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+            }
+        }
+    }
+
+    /// `INSERT INTO` that leaves out rows whose key is there: what stands before the table, and after the values.
+    pub fn insert_missing(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite | Self::Postgres => ("INSERT INTO", "ON CONFLICT DO NOTHING"),
+            Self::MariaDb => ("INSERT IGNORE INTO", ""),
+        }
+    }
+
+    /// Texts put together.
+    pub fn concat(self, parts: &[&str]) -> String {
+        match self {
+            Self::Sqlite | Self::Postgres => parts.join(" || "),
+            Self::MariaDb => format!("concat({})", parts.join(", ")),
+        }
+    }
+
+    /// Whether two texts that differ in case only are the same to this engine's own comparison in FreeRADIUS's schema.
+    pub fn ignores_case(self) -> bool {
+        self == Self::MariaDb
+    }
+}

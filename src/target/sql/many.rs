@@ -1,0 +1,97 @@
+//! Statements for many rows: as few as the longest statement allows, and of few different lengths, so that the prepared
+//! ones are used again.
+
+use super::{Row, Session, Trouble, Value};
+use std::fmt::Write;
+
+/// Most keys or rows in one statement; a power of two.
+const MOST: usize = 256;
+
+/// `{select} WHERE {key} IN (…) {rest}` for all the values. Nothing is asked for no values.
+///
+/// # Errors
+/// As the session's.
+pub fn select(
+    db: &mut dyn Session,
+    select: &str,
+    key: &str,
+    values: &[Value],
+    rest: &str,
+) -> Result<Vec<Row>, Trouble> {
+    let mut rows = Vec::new();
+    for chunk in values.chunks(MOST) {
+        let (marks, padded) = keys(chunk);
+        rows.extend(db.rows(&format!("{select} WHERE {key} IN ({marks}) {rest}"), &padded)?);
+    }
+    Ok(rows)
+}
+
+/// `{head} WHERE {key} IN (…)`, with `first` for the `?` before it. Nothing is done for no values.
+///
+/// # Errors
+/// As the session's.
+pub fn change(db: &mut dyn Session, head: &str, first: &[Value], key: &str, values: &[Value]) -> Result<u64, Trouble> {
+    let mut changed = 0;
+    for chunk in values.chunks(MOST) {
+        let (marks, padded) = keys(chunk);
+        let all: Vec<Value> = first.iter().cloned().chain(padded).collect();
+        changed += db.run(&format!("{head} WHERE {key} IN ({marks})"), &all)?;
+    }
+    Ok(changed)
+}
+
+/// `INSERT INTO {table} ({columns}) VALUES (…), (…)`.
+///
+/// # Errors
+/// As the session's.
+pub fn insert(db: &mut dyn Session, table: &str, columns: &str, rows: Vec<Vec<Value>>) -> Result<(), Trouble> {
+    insert_with(db, "INSERT INTO", table, columns, rows, "")
+}
+
+/// Like [`insert`], without the rows whose key is there.
+///
+/// # Errors
+/// As the session's.
+pub fn insert_missing(db: &mut dyn Session, table: &str, columns: &str, rows: Vec<Vec<Value>>) -> Result<(), Trouble> {
+    let (head, tail) = db.engine().insert_missing();
+    insert_with(db, head, table, columns, rows, tail)
+}
+
+fn insert_with(
+    db: &mut dyn Session,
+    head: &str,
+    table: &str,
+    columns: &str,
+    rows: Vec<Vec<Value>>,
+    tail: &str,
+) -> Result<(), Trouble> {
+    let width = columns.split(',').count();
+    let mut left = rows.into_iter();
+    while left.len() > 0 {
+        let now = left.len().min(MOST);
+        // The largest power of two that fits.
+        let now = 1 << now.ilog2();
+        let values: Vec<Value> = left.by_ref().take(now).flatten().collect();
+        let row = format!("({})", marks(width));
+        let all = vec![row; now].join(", ");
+        db.run(&format!("{head} {table} ({columns}) VALUES {all} {tail}"), &values)?;
+    }
+    Ok(())
+}
+
+/// As many marks as the next power of two, and the values with the last one repeated up to that number.
+fn keys(values: &[Value]) -> (String, Vec<Value>) {
+    let mut padded = values.to_vec();
+    if let Some(last) = values.last() {
+        padded.resize(values.len().next_power_of_two(), last.clone());
+    }
+    (marks(padded.len()), padded)
+}
+
+fn marks(number: usize) -> String {
+    let mut marks = String::with_capacity(3 * number);
+    for n in 0..number {
+        let _ = write!(marks, "{}?", if n == 0 { "" } else { ", " });
+    }
+    marks
+}

@@ -1,0 +1,280 @@
+//! A target that is a set of tables.
+
+use super::{Schema, Session, Store, Trouble};
+use crate::model::{Account, Action, Fault, Proof, Scheme, Secret};
+use crate::model::{Answer, Finding};
+use crate::secret::hash;
+use crate::target::login::Proofs;
+use crate::target::{Applied, Found, Target, Work};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What one kind of target does with its tables.
+///
+/// Only `find`, `load` and `store` meet the database; they block, and know nothing of transactions.
+pub trait Tables: Send + Sync + 'static {
+    /// What the tables hold of a batch's accounts and of the names that they want, and what they shall hold.
+    type Picture: Send + Sync;
+    /// The tables.
+    const SCHEMA: Schema;
+    /// Which of the names (lower case) exist.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn find(&self, db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Trouble>;
+    /// Reads what there is.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn load(&self, db: &mut dyn Session, batch: &[Work]) -> Result<Self::Picture, Trouble>;
+    /// Brings one work's action about in the picture. Pure.
+    ///
+    /// # Errors
+    /// As [`Target::apply`]; the picture is then as it was.
+    fn apply(&self, picture: &mut Self::Picture, work: &Work, now: Timestamp) -> Result<(), Fault>;
+    /// Takes back what a create made, in the picture. Pure.
+    ///
+    /// # Errors
+    /// As [`Target::undo`]; the picture is then as it was.
+    fn undo(&self, picture: &mut Self::Picture, work: &Work, now: Timestamp) -> Result<(), Fault>;
+    /// Writes what has changed in the picture.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn store(&self, db: &mut dyn Session, picture: Self::Picture) -> Result<(), Trouble>;
+    /// Whether what is stored is what the work wants, and lets the account in or keeps it out as it wants. Pure; says nothing
+    /// of the password.
+    ///
+    /// # Errors
+    /// As [`Target::prove`].
+    fn as_wanted(&self, picture: &Self::Picture, work: &Work, now: Timestamp) -> Result<(), Fault>;
+    /// After create and reset: whether the password about to be handed over opens what is stored. Pure but for the time
+    /// that hashing takes.
+    ///
+    /// # Errors
+    /// As [`Target::prove`].
+    fn opens(&self, picture: &Self::Picture, work: &Work) -> Result<(), Fault>;
+    /// What a file needs so that its readers can use it, for `check`.
+    fn readers(&self) -> &'static str;
+}
+
+/// A target made of tables.
+#[derive(Debug)]
+pub struct SqlTarget<T> {
+    name: String,
+    services: Vec<String>,
+    schemes: Vec<Scheme>,
+    proofs: Proofs,
+    shared: Arc<Shared<T>>,
+}
+
+#[derive(Debug)]
+struct Shared<T> {
+    store: Store,
+    tables: T,
+}
+
+impl<T: Tables> SqlTarget<T> {
+    /// Puts a target together; touches nothing yet.
+    pub(in crate::target) fn assemble(store: Store, services: &[String], schemes: Vec<Scheme>, tables: T) -> Self {
+        Self {
+            name: store.target().to_owned(),
+            services: services.to_vec(),
+            schemes,
+            proofs: Proofs::default(),
+            shared: Arc::new(Shared { store, tables }),
+        }
+    }
+
+    /// Lets servers prove what was written.
+    pub fn proven_by(self, proofs: Proofs) -> Self {
+        Self { proofs, ..self }
+    }
+
+    /// Opens the database now, making it if it is missing. What may pass (no permission, no disk) is left to later
+    /// attempts, so that a target that is down is a waiting lane and not a daemon that does not start.
+    pub(in crate::target) fn opened(self) -> Result<Self, Fault> {
+        match self.shared.store.open() {
+            Err(fault) if fault.class != crate::model::FaultClass::Transient => Err(fault),
+            Err(fault) => {
+                tracing::warn!(target_name = %self.name, "{fault}");
+                Ok(self)
+            }
+            Ok(()) => Ok(self),
+        }
+    }
+
+    /// Runs blocking work for a batch off the async threads; one answer per entry even if it panics.
+    fn blocking<R: Send + 'static>(
+        &self,
+        batch: &[Work],
+        work: impl FnOnce(&Shared<T>, &[Work]) -> Vec<Result<R, Fault>> + Send + 'static,
+    ) -> Answer<'_, Vec<Result<R, Fault>>> {
+        if batch.is_empty() {
+            return Box::pin(async { Vec::new() });
+        }
+        let (shared, batch) = (Arc::clone(&self.shared), batch.to_vec());
+        let (name, entries) = (self.name.clone(), batch.len());
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || work(&shared, &batch)).await.unwrap_or_else(|e| {
+                let fault = Fault::unknown(format!("target {name}: its work on a batch ended unexpectedly: {e}"));
+                (0..entries).map(|_| Err(fault.clone())).collect()
+            })
+        })
+    }
+}
+
+impl<T: Tables> Target for SqlTarget<T> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn services(&self) -> &[String] {
+        &self.services
+    }
+    fn schemes(&self) -> &[Scheme] {
+        &self.schemes
+    }
+
+    fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
+        let (shared, names) = (Arc::clone(&self.shared), names.to_vec());
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || {
+                shared.store.ask("looking names up", |db| Ok(one_per_name(shared.tables.find(db, &names)?)))
+            })
+            .await
+            .unwrap_or_else(|e| {
+                Err(Fault::transient(format!("target {}: looking names up ended unexpectedly: {e}", self.name)))
+            })
+        })
+    }
+
+    fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
+        self.blocking(batch, |shared, batch| {
+            shared.change("writing accounts", batch, |picture, work, now| {
+                shared.tables.apply(picture, work, now).map(|()| Applied { external_id: None })
+            })
+        })
+    }
+
+    fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
+        let hash = if self.proofs.by_login() { Hash::LeftToTheServer } else { Hash::Verified };
+        let seen = self.blocking(batch, move |shared, batch| shared.prove(batch, hash));
+        Box::pin(async move { self.proofs.after_reading_back(batch, seen.await).await })
+    }
+
+    fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
+        self.blocking(batch, |shared, batch| {
+            shared.change("taking accounts back", batch, |picture, work, now| match work.action {
+                Action::Create => shared.tables.undo(picture, work, now),
+                // Undoing anything else by deleting would take away an account that another request made.
+                other => Err(Fault::permanent(format!(
+                    "account {}: the action {} cannot be taken back, only create can",
+                    work.account.uid,
+                    other.as_str()
+                ))),
+            })
+        })
+    }
+
+    fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let looked = tokio::task::spawn_blocking(move || shared.store.check(shared.tables.readers())).await;
+            let mut findings = looked.unwrap_or_else(|e| {
+                vec![Err(format!("target {}: looking at its database ended unexpectedly: {e}", self.name))]
+            });
+            findings.extend(self.proofs.check().await);
+            findings
+        })
+    }
+}
+
+impl<T: Tables> Shared<T> {
+    /// Loads a picture, changes it entry by entry, and writes the difference; all in one transaction.
+    fn change<R>(
+        &self,
+        doing: &str,
+        batch: &[Work],
+        change: impl Fn(&mut T::Picture, &Work, Timestamp) -> Result<R, Fault>,
+    ) -> Vec<Result<R, Fault>> {
+        self.store.write_batch(doing, batch, &|db, batch| {
+            let mut picture = self.tables.load(db, batch)?;
+            let now = Timestamp::now();
+            let answers = batch.iter().map(|work| change(&mut picture, work, now)).collect();
+            self.tables.store(db, picture)?;
+            Ok(answers)
+        })
+    }
+
+    /// Looks through a connection that was opened for it, and in one snapshot.
+    fn prove(&self, batch: &[Work], password: Hash) -> Vec<Result<Proof, Fault>> {
+        let picture = match self.store.look("reading accounts back", |db| self.tables.load(db, batch)) {
+            Ok(picture) => picture,
+            Err(fault) => return batch.iter().map(|_| Err(fault.clone())).collect(),
+        };
+        let now = Timestamp::now();
+        hash::on_every_core(batch, |work| {
+            self.tables.as_wanted(&picture, work, now)?;
+            if !work.action.mints() || password == Hash::LeftToTheServer {
+                return Ok(Proof::Observed);
+            }
+            self.tables.opens(&picture, work)?;
+            Ok(Proof::Stored)
+        })
+    }
+}
+
+/// Who verifies the stored hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hash {
+    Verified,
+    LeftToTheServer,
+}
+
+/// One answer per name. Found twice with different marks, it counts as somebody else's.
+fn one_per_name(found: Vec<Found>) -> Vec<Found> {
+    let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+    let mut unique: Vec<Found> = Vec::with_capacity(found.len());
+    for item in found {
+        match seen.get(&item.name).and_then(|at| unique.get_mut(*at)) {
+            Some(earlier) if earlier.uid != item.uid => earlier.uid = None,
+            Some(_) => {}
+            None => {
+                seen.insert(item.name.clone(), unique.len());
+                unique.push(item);
+            }
+        }
+    }
+    unique
+}
+
+/// The hash that a create or reset brings along.
+pub(in crate::target) fn wanted_hash(work: &Work, scheme: Scheme) -> Result<&Secret, Fault> {
+    work.credential.as_ref().and_then(|c| c.hash(scheme)).ok_or_else(|| {
+        Fault::permanent(format!("account {}: there is no {scheme:?} hash of its password to store", work.account.uid))
+    })
+}
+
+/// Whether the password about to be handed over opens what is stored.
+pub(in crate::target) fn check_password(work: &Work, stored: &str, scheme: Scheme) -> Result<(), Fault> {
+    let Some(credential) = &work.credential else {
+        return Err(Fault::permanent(format!("account {}: there is no password to prove it with", work.account.uid)));
+    };
+    if hash::verify(&credential.password, stored, scheme) {
+        return Ok(());
+    }
+    Err(Fault::permanent(format!(
+        "account {}: the stored hash is not one of the password about to be handed over; somebody else has changed it",
+        work.account.uid
+    )))
+}
+
+/// For sentences: the first character of a user name.
+pub(in crate::target) fn masked(name: &str) -> String {
+    name.chars().take(1).chain(['…']).collect()
+}
+
+/// The last instant, as seconds since 1970: from then on the account is no longer valid.
+pub(in crate::target) fn end_seconds(account: &Account) -> Option<i64> {
+    account.ends_at.map(Timestamp::as_second)
+}
