@@ -1,12 +1,15 @@
 //! Real servers as private processes: in a temporary directory, on free loopback ports, stopped by process id when dropped.
 //! A server that is not installed fails the test.
+#![allow(dead_code, unused_imports, reason = "shared by tests that each use some of it")]
 
 mod dovecot;
 mod freeradius;
+mod mailhost;
 mod postfix;
 
 pub use dovecot::Dovecot;
-pub use freeradius::{FreeRadius, Method};
+pub use freeradius::{FreeRadius, Method, SECRET};
+pub use mailhost::MailHost;
 pub use postfix::Postfix;
 
 use nix::sys::signal::{Signal, kill, killpg};
