@@ -15,6 +15,9 @@ mod contract;
 #[path = "targets/faults.rs"]
 mod faults;
 #[cfg(test)]
+#[path = "targets/login.rs"]
+mod login;
+#[cfg(test)]
 #[path = "targets/mail.rs"]
 mod mail;
 #[cfg(test)]

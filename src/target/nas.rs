@@ -130,3 +130,6 @@ fn refused(reply: &Reply, user: &str) -> Result<(), (MakesFault, String)> {
     };
     Err((fault, format!("refused to end the session of {}: {meaning}{number}{said}", masked(user))))
 }
+
+#[cfg(test)]
+mod tests;
