@@ -22,8 +22,8 @@ pub struct MailProofConfig {
     /// Logins at once. Default 8.
     #[serde(default = "eight")]
     pub concurrency: usize,
-    /// Limit for one login at one server, seconds. Default 10: longer than servers let a refused login wait.
-    #[serde(default = "ten")]
+    /// Limit for one login at one server, seconds. Default 20: longer than Dovecot lets an address wait from which logins were refused (15 s).
+    #[serde(default = "twenty")]
     pub timeout_seconds: u64,
 }
 
@@ -104,8 +104,8 @@ fn yes() -> bool {
 fn five() -> u64 {
     5
 }
-fn ten() -> u64 {
-    10
+fn twenty() -> u64 {
+    20
 }
 fn eight() -> usize {
     8

@@ -125,6 +125,7 @@ fn configure(dir: &Path, database: &Path, [port, accounting_port, nas_port]: [u1
         nix::unistd::chown(&dir.join(sub), Some(freerad.uid), Some(freerad.gid))
             .expect("giving a directory to freerad");
     }
+    write(&dir.join("etc/proof"), &snippet("freeradius/akund-proof", &[]));
     write(&dir.join("etc/signed"), &snippet("freeradius/akund-signed", &[]));
     write(&dir.join("etc/akund"), &snippet("freeradius/akund", &[(DATABASE, database)]));
     let r = dir.display();
@@ -198,6 +199,7 @@ server default {{
 		chap
 		mschap
 		akund
+		$INCLUDE {r}/etc/proof
 		expiration
 		logintime
 		pap

@@ -124,6 +124,7 @@ fn certificates(dir: &Path) {
     write(&dir.join("server.key"), &key.serialize_pem());
 }
 
+/// The penalty for refused logins would keep tests with many of them waiting (config/integration/dovecot).
 fn configure_dovecot(dir: &Path, database: &Path, imap: u16, imaps: u16) {
     let queries = dir.join("akund-sql.conf.ext");
     write(&queries, &snippet("dovecot/akund-sql.conf.ext", &[(DATABASE, database)]));
@@ -143,6 +144,11 @@ protocols = imap lmtp
 log_path = {r}/dovecot.log
 auth_verbose = yes
 auth_mechanisms = plain login
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 ssl = yes
 ssl_cert = <{r}/server.pem
 ssl_key = <{r}/server.key
