@@ -1,4 +1,4 @@
-//! The embedded targets: what every target must do, and what real servers make of what they wrote.
+//! Targets that are tables, on SQLite, PostgreSQL and MariaDB: what every target must do, and what real servers make of what they wrote.
 //!
 //! The modules are `cfg(test)` so that clippy counts their helpers as test code.
 
@@ -9,8 +9,21 @@ mod fixture;
 mod peers;
 
 #[cfg(test)]
+#[path = "targets/attributes.rs"]
+mod attributes;
+#[cfg(test)]
 #[path = "targets/contract.rs"]
 mod contract;
+#[cfg(test)]
+#[path = "targets/lines.rs"]
+mod lines;
+#[cfg(test)]
+#[path = "support/proxy.rs"]
+mod proxy;
+#[cfg(test)]
+#[path = "targets/servers.rs"]
+mod servers;
+
 #[cfg(test)]
 #[path = "targets/faults.rs"]
 mod faults;

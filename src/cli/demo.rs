@@ -212,9 +212,9 @@ fn places(config: &Config) {
     say!("rejected, with reasons     {}", spool.join("rejected").display());
     for target in config.target.values() {
         match target {
-            config::TargetConfig::MailMaps(mail) => say!("mail accounts              {}", mail.database.display()),
+            config::TargetConfig::MailMaps(mail) => say!("mail accounts              {}", mail.database),
             config::TargetConfig::Radius(radius) => {
-                say!("hotspot accounts           {}", radius.database.display())
+                say!("hotspot accounts           {}", radius.database)
             }
         }
     }

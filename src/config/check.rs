@@ -3,14 +3,14 @@
 mod proofs;
 
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
+use super::database::{Database, ServerPlace};
 use super::source::SignatureRule;
-use super::target::{MailMapsConfig, RadiusConfig};
+use super::target::{MailMapsConfig, RadiusConfig, SqlAccess};
 use super::tree::Part;
 use super::{ChannelConfig, Config, SourceConfig, TargetConfig, VERSION};
 use crate::model::{Scheme, Verb};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
 
 /// A sentence about what is wrong, and the path of the key that it is about.
 pub(super) struct Finding {
@@ -151,26 +151,52 @@ fn lane_names(config: &Config, found: &mut Findings) {
     }
 }
 
-/// One SQLite file has one owner: mail's readers must never see NT hashes, and nobody the journal.
+/// One SQLite file has one owner: mail's readers must never see NT hashes, and nobody the journal. On a server, mail and
+/// RADIUS may share a database, whose roles keep them apart; two targets of one kind may not.
 fn databases(config: &Config, found: &mut Findings) {
-    let mut owners: BTreeMap<&Path, String> = BTreeMap::from([(config.journal.path.as_path(), "the journal".into())]);
+    let journal = (Database::File(config.journal.path.clone()), "");
+    let mut owners = BTreeMap::from([(journal, "the journal".to_owned())]);
     for (name, target) in &config.target {
-        let path = match target {
-            TargetConfig::MailMaps(maps) => maps.database.as_path(),
-            TargetConfig::Radius(radius) => radius.database.as_path(),
+        let (access, kind) = match target {
+            TargetConfig::MailMaps(maps) => (maps.access(), "mail-maps"),
+            TargetConfig::Radius(radius) => (radius.access(), "radius"),
         };
-        match owners.get(path) {
+        database_access(name, access, found);
+        let kind = if access.database.file().is_some() { "" } else { kind };
+        let place = (access.database.clone(), kind);
+        match owners.get(&place) {
             Some(owner) => found.check(false, ["target", name, "database"], || {
+                let own = if kind.is_empty() { "a file" } else { "a database" };
                 format!(
-                    "target {name} has the database {} which is that of {owner}: each needs a file of its own",
-                    path.display()
+                    "target {name} has the database {} which is that of {owner}: each needs {own} of its own",
+                    place.0
                 )
             }),
             None => {
-                owners.insert(path, format!("target {name}"));
+                owners.insert(place, format!("target {name}"));
             }
         }
     }
+}
+
+/// No password crosses a network in clear text, and what says how to reach a server is for servers.
+fn database_access(name: &str, access: SqlAccess<'_>, found: &mut Findings) {
+    let server = access.database.server();
+    let open = server.is_some_and(|server| !server.is_local()) && access.ca_file.is_none();
+    found.check(!open, ["target", name, "database"], || {
+        format!(
+            "target {name} would send passwords and hashes in clear text to {}: name the CA of its certificate as ca_file, or use \
+             a Unix socket or a loopback address",
+            access.database
+        )
+    });
+    let socket = server.is_some_and(|server| matches!(server.place, ServerPlace::Socket(_)));
+    found.check(access.ca_file.is_none() || (server.is_some() && !socket), ["target", name, "ca_file"], || {
+        format!("target {name} has a ca_file, and its database is not reached by TCP")
+    });
+    found.check(access.password_file.is_none() || server.is_some(), ["target", name, "password_file"], || {
+        format!("target {name} has a password_file, and its database is a file")
+    });
 }
 
 fn mail_maps(name: &str, maps: &MailMapsConfig, found: &mut Findings) {

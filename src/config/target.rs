@@ -1,11 +1,13 @@
 //! `[target.NAME]`
 
+use super::database::Database;
 use super::proof::{MailProofConfig, NasConfig, RadiusProofConfig};
 use crate::model::Scheme;
 use serde::de::Error;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// One target, by `kind`. Read only through [`mod@super::load`].
 #[derive(Debug, Clone, Deserialize)]
@@ -21,8 +23,20 @@ pub enum TargetConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailMapsConfig {
-    /// The SQLite database; made if missing. Its directory must be readable by Postfix and Dovecot.
-    pub database: PathBuf,
+    /// An SQLite file, made if missing, whose directory Postfix and Dovecot must be able to read; or a database on a PostgreSQL or
+    /// MariaDB server.
+    pub database: Database,
+    /// File with the password for the server, or the name of a systemd credential (a bare name without `/`).
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// PEM file with the CA of the server's certificate: TLS, and the certificate must name the host. Without it only a Unix socket
+    /// or a loopback address will do.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether akund makes missing tables on a server. Default true; otherwise they are somebody else's to make
+    /// (`config/integration/sql`), and `check` says what is missing.
+    #[serde(default = "yes")]
+    pub make_tables: bool,
     /// Services it provides. Default `["mail"]`.
     #[serde(default = "mail_service")]
     pub services: Vec<String>,
@@ -47,8 +61,19 @@ pub struct MailMapsConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RadiusConfig {
-    /// The SQLite database with FreeRADIUS's own schema; made if missing.
-    pub database: PathBuf,
+    /// An SQLite file with FreeRADIUS's own schema, made if missing; or a database on a PostgreSQL or MariaDB server.
+    pub database: Database,
+    /// File with the password for the server, or the name of a systemd credential (a bare name without `/`).
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// PEM file with the CA of the server's certificate: TLS, and the certificate must name the host. Without it only a Unix socket
+    /// or a loopback address will do.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether akund makes missing tables on a server. Default true; otherwise they are somebody else's to make
+    /// (`config/integration/sql`), and `check` says what is missing.
+    #[serde(default = "yes")]
+    pub make_tables: bool,
     /// Services it provides. Default `["hotspot"]`.
     #[serde(default = "hotspot_service")]
     pub services: Vec<String>,
@@ -56,9 +81,25 @@ pub struct RadiusConfig {
     /// table has every password).
     #[serde(default)]
     pub password: RadiusPassword,
-    /// Group (profile) of accounts for which the request names none. Default: no group row.
+    /// Group (profile) of accounts for which the request names none, by category.
+    #[serde(default)]
+    pub groups: BTreeMap<String, String>,
+    /// Group (profile) of accounts for which neither the request nor `groups` names one. Default: no group row.
     #[serde(default)]
     pub default_group: Option<String>,
+    /// What every account gets in `radcheck`, beside its password.
+    #[serde(default)]
+    pub check: AttributeSet,
+    /// What every account gets in `radreply`.
+    #[serde(default)]
+    pub reply: AttributeSet,
+    /// What groups get in `radgroupcheck` and `radgroupreply`. akund writes those of the groups named here, when an account joins,
+    /// and no others.
+    #[serde(default)]
+    pub profile: BTreeMap<String, ProfileConfig>,
+    /// FreeRADIUS's dictionary, or its directory, against which attributes are checked. Default `/usr/share/freeradius`.
+    #[serde(default = "dictionary")]
+    pub dictionary: PathBuf,
     /// Permission bits of the database and the two files beside it, octal: `"0600"`, `"0640"` (default) or `"0644"`.
     /// FreeRADIUS reads it as another user: put the database into a directory with mode 2750 and its group (`freerad`).
     #[serde(default = "group_readable")]
@@ -71,6 +112,31 @@ pub struct RadiusConfig {
     pub nas: Vec<NasConfig>,
 }
 
+/// Attributes by name, as FreeRADIUS's dictionary spells them.
+pub type AttributeSet = BTreeMap<String, AttributeValue>;
+
+/// One value, or several of the same attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum AttributeValue {
+    /// A number.
+    Integer(i64),
+    /// Text; also addresses and the dictionary's words.
+    Text(String),
+    /// The first is set, the others are added.
+    List(Vec<String>),
+}
+
+/// `[target.NAME.profile.GROUP]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfileConfig {
+    /// For `radgroupcheck`.
+    pub check: AttributeSet,
+    /// For `radgroupreply`.
+    pub reply: AttributeSet,
+}
+
 /// How a hotspot account's password is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RadiusPassword {
@@ -78,6 +144,47 @@ pub enum RadiusPassword {
     Hash(Scheme),
     /// As it is.
     Cleartext,
+}
+
+/// The way to a target's tables.
+#[derive(Debug, Clone, Copy)]
+pub struct SqlAccess<'c> {
+    /// Where they are.
+    pub database: &'c Database,
+    /// File with the password for a server.
+    pub password_file: Option<&'c Path>,
+    /// CA of a server's certificate.
+    pub ca_file: Option<&'c Path>,
+    /// Whether akund makes missing tables on a server.
+    pub make_tables: bool,
+    /// Permission bits of a file, octal.
+    pub mode: &'c str,
+}
+
+impl MailMapsConfig {
+    /// The way to its tables.
+    pub fn access(&self) -> SqlAccess<'_> {
+        SqlAccess {
+            database: &self.database,
+            password_file: self.password_file.as_deref(),
+            ca_file: self.ca_file.as_deref(),
+            make_tables: self.make_tables,
+            mode: &self.mode,
+        }
+    }
+}
+
+impl RadiusConfig {
+    /// The way to its tables.
+    pub fn access(&self) -> SqlAccess<'_> {
+        SqlAccess {
+            database: &self.database,
+            password_file: self.password_file.as_deref(),
+            ca_file: self.ca_file.as_deref(),
+            make_tables: self.make_tables,
+            mode: &self.mode,
+        }
+    }
 }
 
 impl RadiusPassword {
@@ -129,6 +236,12 @@ fn hotspot_service() -> Vec<String> {
 }
 fn sha512_crypt() -> Scheme {
     Scheme::Sha512Crypt
+}
+fn dictionary() -> PathBuf {
+    "/usr/share/freeradius".into()
+}
+fn yes() -> bool {
+    true
 }
 fn mail_home() -> String {
     "/var/mail/vhosts/{domain}/{local}".into()

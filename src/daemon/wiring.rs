@@ -7,14 +7,16 @@ use crate::channel::outbox::Outbox;
 use crate::channel::smtp::Smtp;
 use crate::config::target::{MailMapsConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
-use crate::model::{Fault, Secret};
+use crate::model::Fault;
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
+use crate::secret::place::credentials_directory;
+pub use crate::secret::place::read_secret;
 use crate::target::Target;
 use crate::target::login::Proofs;
 use crate::target::mailmaps::MailMaps;
 use crate::target::radius::Radius;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A channel and the domain that its Message-IDs carry.
@@ -123,23 +125,6 @@ pub fn templates(config: &Config) -> Result<Templates, Vec<String>> {
 pub fn key_places(config: &Config) -> (Option<PathBuf>, PathBuf) {
     let file = config.journal.key_file.clone().unwrap_or_else(|| config.journal.path.with_extension("key"));
     (credentials_directory(), file)
-}
-
-fn credentials_directory() -> Option<PathBuf> {
-    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
-}
-
-/// Reads a secret from a file, or from systemd's credential of that bare name. A final line break is not part of it.
-pub fn read_secret(place: &Path) -> Result<Secret, String> {
-    let path = match credentials_directory() {
-        Some(dir) if place.components().count() == 1 && place.is_relative() => dir.join(place),
-        _ => place.to_owned(),
-    };
-    let mut text = std::fs::read_to_string(&path)
-        .map_err(|error| format!("the secret in {} cannot be read: {error}", path.display()))?;
-    let secret = Secret::new(text.trim_end_matches(['\r', '\n']));
-    zeroize::Zeroize::zeroize(&mut text);
-    if secret.expose().is_empty() { Err(format!("the secret in {} is empty", path.display())) } else { Ok(secret) }
 }
 
 /// The domain of "Name <a@b>" or "a@b".

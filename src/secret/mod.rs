@@ -2,6 +2,7 @@
 
 pub mod generate;
 pub mod hash;
+pub mod place;
 pub mod seal;
 
 use crate::model::Fault;

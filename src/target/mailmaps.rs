@@ -7,7 +7,6 @@ mod picture;
 mod proof;
 mod tables;
 
-use super::sql::sqlite::{self, parse_mode};
 use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble};
 use super::{Found, Work};
 use crate::config::target::MailMapsConfig;
@@ -39,9 +38,8 @@ impl SqlTarget<MailTables> {
                     .into(),
             ));
         }
-        let mode = parse_mode(&config.mode).map_err(wrong)?;
         let home = HomeTemplate::parse(&config.home).map_err(wrong)?;
-        let store = Store::File(sqlite::Store::new(name, &config.database, mode, MailTables::SCHEMA));
+        let store = Store::new(name, config.access(), MailTables::SCHEMA).map_err(wrong)?;
         let tables = MailTables { password: config.password, home };
         Ok(Self::assemble(store, &config.services, vec![config.password], tables))
     }
@@ -61,6 +59,8 @@ impl Tables for MailTables {
 
     const SCHEMA: Schema = Schema {
         version: 1,
+        versions: "akund_mail_schema",
+        writes: &[("domains", "domain"), ("mailboxes", "address"), ("aliases", "address"), ("retired_homes", "home")],
         ddl: tables::ddl,
         probes: &[
             "SELECT domain, uid FROM domains",

@@ -10,12 +10,12 @@
 //! 3.2.1 under three time zones), and digits alone as what they are.
 
 pub mod attributes;
+pub mod dictionary;
 mod picture;
 mod profiles;
 mod proof;
 mod tables;
 
-use super::sql::sqlite::{self, parse_mode};
 use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble, check_password, wanted_hash};
 use super::{Found, Work};
 use crate::config::target::{RadiusConfig, RadiusPassword};
@@ -36,6 +36,8 @@ const LONGEST_NAME: usize = 64;
 pub struct RadiusTables {
     password: RadiusPassword,
     default_group: Option<String>,
+    /// By category.
+    groups: BTreeMap<String, String>,
     /// What every account gets.
     attributes: Attributes,
     /// What groups get that akund writes; by group.
@@ -54,18 +56,25 @@ impl SqlTarget<RadiusTables> {
                 "password = \"ssha512\" will not do for radius; use \"sha512-crypt\" or \"nt-hash\"".into(),
             ));
         }
-        let mode = parse_mode(&config.mode).map_err(wrong)?;
         if config.default_group.as_ref().is_some_and(|g| !name_fits(g)) {
             return Err(wrong(format!(
                 "default_group must have 1 to {LONGEST_NAME} characters and no control character"
             )));
         }
-        let store = Store::File(sqlite::Store::new(name, &config.database, mode, RadiusTables::SCHEMA));
+        let store = Store::new(name, config.access(), RadiusTables::SCHEMA).map_err(wrong)?;
+        let bad_group = |(_, group): &(&String, &String)| !name_fits(group);
+        if let Some((category, _)) = config.groups.iter().find(bad_group) {
+            return Err(wrong(format!(
+                "the group of category {category} must have 1 to {LONGEST_NAME} characters and no control character"
+            )));
+        }
+        let (attributes, profiles) = attributes::configured(config).map_err(wrong)?;
         let tables = RadiusTables {
             password: config.password,
             default_group: config.default_group.clone(),
-            attributes: Attributes::default(),
-            profiles: BTreeMap::new(),
+            groups: config.groups.clone(),
+            attributes,
+            profiles,
         };
         Ok(Self::assemble(store, &config.services, config.password.scheme().into_iter().collect(), tables))
     }
@@ -90,7 +99,9 @@ impl RadiusTables {
     }
 
     fn group<'a>(&'a self, work: &'a Work) -> Option<&'a str> {
-        work.account.group.as_deref().or(self.default_group.as_deref())
+        let account = &work.account;
+        let group = account.group.as_ref().or_else(|| self.groups.get(&account.category));
+        group.or(self.default_group.as_ref()).map(String::as_str)
     }
 
     /// What to write as the password of a create or reset.
@@ -121,6 +132,17 @@ impl Tables for RadiusTables {
 
     const SCHEMA: Schema = Schema {
         version: 2,
+        versions: "akund_radius_schema",
+        writes: &[
+            ("radcheck", "username"),
+            ("radreply", "username"),
+            ("radusergroup", "username"),
+            ("radgroupcheck", "groupname"),
+            ("radgroupreply", "groupname"),
+            ("akund_account", "username"),
+            ("akund_attribute", "attribute"),
+            ("akund_profile", "groupname"),
+        ],
         ddl: tables::ddl,
         probes: &[
             "SELECT id, username, attribute, op, value FROM radcheck",
@@ -172,6 +194,14 @@ impl Tables for RadiusTables {
 
     fn opens(&self, picture: &Picture, work: &Work) -> Result<(), Fault> {
         proof::opens(work, picture, self)
+    }
+
+    fn beware(&self) -> Option<String> {
+        (self.password == RadiusPassword::Cleartext).then(|| {
+            "beware: password = \"cleartext\": whoever can read radcheck, or a backup of it, has every hotspot password; \
+             \"nt-hash\" serves PAP and MS-CHAP, only CHAP needs this"
+                .into()
+        })
     }
 
     fn readers(&self) -> &'static str {

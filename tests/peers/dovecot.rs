@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-const PACKAGE: &str = "dovecot-core and dovecot-sqlite";
+const PACKAGE: &str = "dovecot-core, dovecot-sqlite, dovecot-pgsql and dovecot-mysql";
 const DATABASE: &str = "/var/lib/akund/mail/mail.db";
 const QUERIES: &str = "/etc/dovecot/akund-sql.conf.ext";
 
@@ -17,8 +17,22 @@ pub struct Dovecot {
 impl Dovecot {
     /// Starts one with the shipped passdb and userdb.
     pub fn start(database: &Path) -> Self {
+        Self::start_on("sql", &[(DATABASE, database)])
+    }
+
+    /// Starts one with the queries shipped for a server: `pgsql` or `mysql`.
+    pub fn start_on_server(kind: &str, port: u16, database: &str, password: &str) -> Self {
+        let usual = if kind == "pgsql" { "port=5432" } else { "port=3306" };
+        let port = format!("port={port}");
+        Self::start_on(
+            kind,
+            &[(usual, Path::new(&port)), ("akund_mail", Path::new(database)), ("CHANGE-ME", Path::new(password))],
+        )
+    }
+
+    fn start_on(kind: &str, replaced: &[(&str, &Path)]) -> Self {
         let dir = open_dir();
-        configure(dir.path(), database);
+        configure(dir.path(), kind, replaced);
         let config = dir.path().join("dovecot.conf");
         let mut command = Command::new("/usr/sbin/dovecot");
         command.arg("-F").arg("-c").arg(&config);
@@ -59,9 +73,9 @@ impl Dovecot {
     }
 }
 
-fn configure(dir: &Path, database: &Path) {
+fn configure(dir: &Path, kind: &str, replaced: &[(&str, &Path)]) {
     let queries = dir.join("akund-sql.conf.ext");
-    write(&queries, &snippet("dovecot/akund-sql.conf.ext", &[(DATABASE, database)]));
+    write(&queries, &snippet(&format!("dovecot/akund-{kind}.conf.ext"), replaced));
     let auth = dir.join("auth-akund.conf.ext");
     write(&auth, &snippet("dovecot/auth-akund.conf.ext", &[(QUERIES, &queries)]));
     let r = dir.display();

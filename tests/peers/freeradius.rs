@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-const PACKAGE: &str = "freeradius and freeradius-utils";
+const PACKAGE: &str = "freeradius, freeradius-utils, freeradius-postgresql and freeradius-mysql";
 const DATABASE: &str = "/var/lib/akund/radius/radius.db";
 /// Shared with every client.
 pub const SECRET: &str = "testing123";
@@ -32,10 +32,24 @@ pub enum Method {
 impl FreeRadius {
     /// Starts one with the shipped module, in a time zone.
     pub fn start(database: &Path, time_zone: &str) -> Self {
+        Self::start_on("akund", "akund_sessions", &[(DATABASE, database)], time_zone)
+    }
+
+    /// Starts one with the module shipped for a server: `postgresql` or `mysql`.
+    pub fn start_on_server(kind: &str, port: u16, database: &str, password: &str) -> Self {
+        let usual = if kind == "postgresql" { "port = 5432" } else { "port = 3306" };
+        let port = format!("port = {port}");
+        let replaced =
+            [(usual, Path::new(&port)), ("akund_radius", Path::new(database)), ("CHANGE-ME", Path::new(password))];
+        Self::start_on(&format!("akund-{kind}"), "akund", &replaced, "UTC")
+    }
+
+    fn start_on(module: &str, sessions: &str, replaced: &[(&str, &Path)], time_zone: &str) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = open_dir();
             let (port, accounting_port, nas_port) = (free_udp_port(), free_udp_port(), free_udp_port());
-            configure(dir.path(), database, [port, accounting_port, nas_port]);
+            let module = snippet(&format!("freeradius/{module}"), replaced);
+            configure(dir.path(), &module, sessions, [port, accounting_port, nas_port]);
             let time_zone = time_zone.to_owned();
             let mut radius = Self { server: None, dir, time_zone, port, accounting_port, nas_port };
             if radius.go_on() {
@@ -116,7 +130,7 @@ fn radclient(port: u16, what: &str, request: &str) -> String {
     String::from_utf8_lossy(&child.wait_with_output().expect("radclient ends").stdout).into_owned()
 }
 
-fn configure(dir: &Path, database: &Path, [port, accounting_port, nas_port]: [u16; 3]) {
+fn configure(dir: &Path, module: &str, sessions: &str, [port, accounting_port, nas_port]: [u16; 3]) {
     let freerad = nix::unistd::User::from_name("freerad")
         .expect("looking up a user")
         .unwrap_or_else(|| panic!("the user freerad is missing: install {PACKAGE}"));
@@ -127,7 +141,7 @@ fn configure(dir: &Path, database: &Path, [port, accounting_port, nas_port]: [u1
     }
     write(&dir.join("etc/proof"), &snippet("freeradius/akund-proof", &[]));
     write(&dir.join("etc/signed"), &snippet("freeradius/akund-signed", &[]));
-    write(&dir.join("etc/akund"), &snippet("freeradius/akund", &[(DATABASE, database)]));
+    write(&dir.join("etc/akund"), module);
     let r = dir.display();
     let shipped = "/etc/freeradius/3.0";
     write(
@@ -219,10 +233,10 @@ server default {{
 		acct_unique
 	}}
 	accounting {{
-		akund_sessions
+		{sessions}
 	}}
 	session {{
-		akund_sessions
+		{sessions}
 	}}
 	$INCLUDE {r}/etc/signed
 }}

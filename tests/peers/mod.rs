@@ -1,16 +1,22 @@
 //! Real servers as private processes: in a temporary directory, on free loopback ports, stopped by process id when dropped.
 //! A server that is not installed fails the test.
-#![allow(dead_code, unused_imports, reason = "shared by tests that each use some of it")]
+// Each test program uses some of them.
+#![allow(dead_code, unused_imports)]
 
 mod dovecot;
 mod freeradius;
+mod guard;
 mod mailhost;
+mod mariadb;
 mod postfix;
+mod postgres;
 
 pub use dovecot::Dovecot;
 pub use freeradius::{FreeRadius, Method, SECRET};
 pub use mailhost::MailHost;
+pub use mariadb::MariaDb;
 pub use postfix::Postfix;
+pub use postgres::Postgres;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;

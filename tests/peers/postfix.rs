@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const PACKAGE: &str = "postfix and postfix-sqlite";
+const PACKAGE: &str = "postfix, postfix-sqlite, postfix-pgsql and postfix-mysql";
 const DATABASE: &str = "/var/lib/akund/mail/mail.db";
 const MASTER: &str = "/usr/lib/postfix/sbin/master";
 
@@ -16,15 +16,29 @@ pub struct Postfix {
     _server: Server,
     dir: TempDir,
     port: u16,
+    kind: &'static str,
 }
 
 impl Postfix {
     /// Starts one with the shipped look-up tables.
     pub fn start(database: &Path) -> Self {
+        Self::start_on("sqlite", &[(DATABASE, database)])
+    }
+
+    /// Starts one with the look-up tables shipped for a server: `pgsql` or `mysql`.
+    pub fn start_on_server(kind: &'static str, port: u16, database: &str, password: &str) -> Self {
+        let host = format!("127.0.0.1:{port}");
+        Self::start_on(
+            kind,
+            &[("127.0.0.1", Path::new(&host)), ("akund_mail", Path::new(database)), ("CHANGE-ME", Path::new(password))],
+        )
+    }
+
+    fn start_on(kind: &'static str, replaced: &[(&str, &Path)]) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = open_dir();
             let port = free_tcp_port();
-            configure(dir.path(), database, port);
+            configure(dir.path(), kind, replaced, port);
             let etc = dir.path().join("etc");
             let checked = run(Command::new("postfix").arg("-c").arg(&etc).arg("check"), PACKAGE);
             assert!(checked.status.success(), "postfix check: {}", String::from_utf8_lossy(&checked.stderr));
@@ -32,7 +46,7 @@ impl Postfix {
             master.arg("-d").arg("-c").arg(&etc);
             let mut server = Server::spawn(&mut master, &dir.path().join("stderr"), PACKAGE);
             if server.ready("Postfix to greet", || Dialogue::open(port).is_some()) {
-                return Self { _server: server, dir, port };
+                return Self { _server: server, dir, port, kind };
             }
         }
         panic!("Postfix did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
@@ -41,7 +55,7 @@ impl Postfix {
     /// `postmap -q KEY sqlite:akund-TABLE.cf` as user postfix, without further groups.
     pub fn lookup(&self, table: &str, key: &str) -> Option<String> {
         let etc = self.dir.path().join("etc");
-        let map = format!("sqlite:{}", etc.join(format!("akund-{table}.cf")).display());
+        let map = format!("{}:{}", self.kind, etc.join(format!("akund-{table}.cf")).display());
         let output = run(as_user("postfix", "postmap").arg("-c").arg(&etc).args(["-q", key, &map]), PACKAGE);
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(complaint.is_empty(), "postmap -q {key} {map}: {complaint}");
@@ -87,7 +101,7 @@ impl Dialogue {
     }
 }
 
-fn configure(dir: &Path, database: &Path, port: u16) {
+fn configure(dir: &Path, kind: &str, replaced: &[(&str, &Path)], port: u16) {
     let etc = dir.join("etc");
     fs::create_dir(&etc).expect("making a directory");
     for sub in ["spool", "lib", "log"] {
@@ -98,7 +112,8 @@ fn configure(dir: &Path, database: &Path, port: u16) {
         .unwrap_or_else(|| panic!("the user postfix is missing: install {PACKAGE}"));
     nix::unistd::chown(&dir.join("lib"), Some(postfix.uid), Some(postfix.gid)).expect("giving a directory to postfix");
     for table in ["domains", "mailboxes", "aliases"] {
-        let text = snippet(&format!("postfix/akund-{table}.cf"), &[(DATABASE, database)]);
+        let folder = if kind == "sqlite" { String::new() } else { format!("{kind}/") };
+        let text = snippet(&format!("postfix/{folder}akund-{table}.cf"), replaced);
         write(&etc.join(format!("akund-{table}.cf")), &text);
     }
     let (r, e) = (dir.display(), etc.display());
@@ -121,9 +136,9 @@ local_recipient_maps =
 smtp_dns_support_level = disabled
 default_transport = error:no mail leaves this test
 virtual_transport = discard:
-virtual_mailbox_domains = sqlite:{e}/akund-domains.cf
-virtual_mailbox_maps = sqlite:{e}/akund-mailboxes.cf
-virtual_alias_maps = sqlite:{e}/akund-aliases.cf
+virtual_mailbox_domains = {kind}:{e}/akund-domains.cf
+virtual_mailbox_maps = {kind}:{e}/akund-mailboxes.cf
+virtual_alias_maps = {kind}:{e}/akund-aliases.cf
 smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions = reject_unlisted_recipient
 smtpd_reject_unlisted_recipient = yes

@@ -1,6 +1,8 @@
-//! Accounts to write, and the two embedded targets to write them to.
+//! Accounts to write, and the targets to write them to.
 
-use akund::config::target::{MailMapsConfig, RadiusConfig};
+use crate::peers::{MariaDb, Postgres};
+use akund::config::database::Database;
+use akund::config::target::{MailMapsConfig, RadiusConfig, RadiusPassword};
 use akund::model::{Account, AccountUid, Action, Address, Credential, Fault, FaultClass, Scheme, StepId};
 use akund::secret::hash;
 use akund::target::mailmaps::MailMaps;
@@ -9,6 +11,7 @@ use akund::target::{Applied, Found, Target, Work};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,7 +21,10 @@ use uuid::Uuid;
 
 pub fn mail_config(database: &Path) -> MailMapsConfig {
     MailMapsConfig {
-        database: database.to_owned(),
+        database: database.into(),
+        password_file: None,
+        ca_file: None,
+        make_tables: true,
         services: vec!["mail".into()],
         password: Scheme::Sha512Crypt,
         home: "/var/mail/vhosts/{domain}/{local}".into(),
@@ -27,41 +33,194 @@ pub fn mail_config(database: &Path) -> MailMapsConfig {
     }
 }
 
-pub fn radius_config(database: &Path, password: Scheme) -> RadiusConfig {
+pub fn radius_config(database: &Path, password: impl Into<RadiusPassword>) -> RadiusConfig {
     RadiusConfig {
-        database: database.to_owned(),
+        database: database.into(),
+        password_file: None,
+        ca_file: None,
+        make_tables: true,
         services: vec!["hotspot".into()],
         password: password.into(),
+        groups: BTreeMap::new(),
         default_group: None,
+        check: BTreeMap::new(),
+        reply: BTreeMap::new(),
+        profile: BTreeMap::new(),
+        dictionary: "/usr/share/freeradius".into(),
         mode: "0640".into(),
         proof: None,
         nas: Vec::new(),
     }
 }
 
-/// One target with its database in a temporary directory.
+/// The three engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+    MariaDb,
+}
+
+pub const ENGINES: [Engine; 3] = [Engine::Sqlite, Engine::Postgres, Engine::MariaDb];
+
+const FILE: &str = "test.db";
+
+/// A database, empty at first.
+pub enum Base {
+    File(TempDir),
+    Postgres(&'static Postgres, String),
+    MariaDb(&'static MariaDb, String),
+}
+
+impl Base {
+    pub fn new(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::File(TempDir::new().unwrap()),
+            Engine::Postgres => Self::Postgres(Postgres::shared(), Postgres::shared().database()),
+            Engine::MariaDb => Self::MariaDb(MariaDb::shared(), MariaDb::shared().database()),
+        }
+    }
+
+    /// What stands in the configuration, and the file with the password.
+    pub fn access(&self) -> (Database, Option<PathBuf>) {
+        match self {
+            Self::File(dir) => (dir.path().join(FILE).as_path().into(), None),
+            Self::Postgres(server, name) => (Database::parse(&server.socket_url(name)).unwrap(), None),
+            Self::MariaDb(server, name) => {
+                (Database::parse(&server.socket_url(name)).unwrap(), Some(server.password_file()))
+            }
+        }
+    }
+
+    pub fn mail_config(&self) -> MailMapsConfig {
+        let (database, password_file) = self.access();
+        MailMapsConfig { database, password_file, ..mail_config(Path::new("")) }
+    }
+
+    pub fn radius_config(&self, password: impl Into<RadiusPassword>) -> RadiusConfig {
+        let (database, password_file) = self.access();
+        RadiusConfig { database, password_file, ..radius_config(Path::new(""), password) }
+    }
+
+    /// What a person or another program writes by hand.
+    pub fn by_hand(&self, sql: &str) {
+        match self {
+            Self::File(dir) => by_hand(&dir.path().join(FILE), sql),
+            Self::Postgres(server, name) => drop(server.sql(name, sql)),
+            Self::MariaDb(server, name) => drop(server.sql(name, sql)),
+        }
+    }
+
+    /// Every row of every table that says something of accounts, without row numbers.
+    pub fn rows(&self) -> Vec<String> {
+        match self {
+            Self::File(dir) => rows(&dir.path().join(FILE)),
+            Self::Postgres(server, name) => rows_of(|sql| server.sql(name, sql), "public"),
+            Self::MariaDb(server, name) => rows_of(|sql| server.sql(name, sql), name),
+        }
+    }
+}
+
+/// The same as [`rows`], from what a server's own client prints.
+fn rows_of(sql: impl Fn(&str) -> String, schema: &str) -> Vec<String> {
+    let tables = sql(&format!(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}' AND table_name <> 'retired_homes'"
+    ));
+    let tables: Vec<&str> = tables.lines().skip(1).collect();
+    let all = tables.iter().map(|table| format!("SELECT '{table}' AS the_table; SELECT * FROM {table};"));
+    let all: String = all.collect();
+    let printed = if tables.is_empty() { String::new() } else { sql(&all) };
+    let mut rows = Vec::new();
+    let (mut table, mut columns, mut lines) = ("", Vec::new(), printed.lines());
+    while let Some(line) = lines.next() {
+        if line == "the_table" {
+            table = lines.next().unwrap();
+            columns = Vec::new();
+        } else if columns.is_empty() {
+            columns = line.split('\t').collect();
+        } else {
+            let cells = columns.iter().zip(line.split('\t')).filter(|(name, _)| **name != "id");
+            let cells: Vec<String> = cells.map(|(name, cell)| format!("{name}={cell:?}")).collect();
+            rows.push(format!("{table}: {}", cells.join(" ")));
+        }
+    }
+    rows.sort();
+    rows
+}
+
+/// On a server, the tables are made when they are first needed. Here somebody puts rows into them before that.
+pub fn make_tables(engine: Engine, target: impl Target + 'static) {
+    if engine == Engine::Sqlite {
+        return;
+    }
+    let make = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { target.find(&[]).await.unwrap() });
+    };
+    std::thread::spawn(make).join().unwrap();
+}
+
+/// One target with its database.
 pub struct Bench {
     pub target: Box<dyn Target>,
     pub path: PathBuf,
-    _dir: TempDir,
+    base: Base,
 }
 
 impl Bench {
     pub fn mail() -> Self {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("mail.db");
-        Self { target: Box::new(MailMaps::open("mail", &mail_config(&path)).unwrap()), path, _dir: dir }
+        Self::mail_on(Engine::Sqlite)
+    }
+
+    pub fn mail_on(engine: Engine) -> Self {
+        let base = Base::new(engine);
+        let open = || MailMaps::open("mail", &base.mail_config()).unwrap();
+        make_tables(engine, open());
+        let target = open();
+        Self::with(base, Box::new(target))
     }
 
     pub fn radius(password: Scheme) -> Self {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("radius.db");
-        Self { target: Box::new(Radius::open("hotspot", &radius_config(&path, password)).unwrap()), path, _dir: dir }
+        Self::radius_on(Engine::Sqlite, password)
     }
 
-    /// Every embedded target, as the contract wants to meet them.
+    pub fn radius_on(engine: Engine, password: impl Into<RadiusPassword>) -> Self {
+        let base = Base::new(engine);
+        let config = base.radius_config(password);
+        let open = || Radius::open("hotspot", &config).unwrap();
+        make_tables(engine, open());
+        let target = open();
+        Self::with(base, Box::new(target))
+    }
+
+    pub fn with(base: Base, target: Box<dyn Target>) -> Self {
+        let path = match &base {
+            Base::File(dir) => dir.path().join(FILE),
+            _ => PathBuf::new(),
+        };
+        Self { target, path, base }
+    }
+
+    /// Every target of tables on every engine, as the contract wants to meet them.
     pub fn each() -> Vec<Self> {
-        vec![Self::mail(), Self::radius(Scheme::Sha512Crypt), Self::radius(Scheme::NtHash)]
+        ENGINES
+            .into_iter()
+            .flat_map(|engine| {
+                [
+                    Self::mail_on(engine),
+                    Self::radius_on(engine, Scheme::Sha512Crypt),
+                    Self::radius_on(engine, Scheme::NtHash),
+                ]
+            })
+            .collect()
+    }
+
+    pub fn mail_each() -> Vec<Self> {
+        ENGINES.into_iter().map(Self::mail_on).collect()
+    }
+
+    pub fn radius_each() -> Vec<Self> {
+        ENGINES.into_iter().map(|engine| Self::radius_on(engine, Scheme::Sha512Crypt)).collect()
     }
 
     pub async fn apply(&self, work: &Work) -> Result<Applied, Fault> {
@@ -88,12 +247,12 @@ impl Bench {
 
     /// What a person or another program writes by hand.
     pub fn by_hand(&self, sql: &str) {
-        by_hand(&self.path, sql);
+        self.base.by_hand(sql);
     }
 
     /// Every row of every table that says something of accounts, without row numbers.
     pub fn rows(&self) -> Vec<String> {
-        rows(&self.path)
+        self.base.rows()
     }
 
     /// Makes a foreign account with the names of this one: rows without akund's mark.

@@ -9,117 +9,123 @@ use std::path::Path;
 
 #[tokio::test]
 async fn an_alias_conflicts_with_every_other_address_in_both_directions() {
-    let bench = Bench::mail();
-    let mut holder = named("humas");
-    holder.aliases = vec![address("pers@example.org")];
-    bench.apply(&bench.create(&holder)).await.unwrap();
-    bench.by_hand("INSERT INTO aliases (address, destination) VALUES ('Postmaster@example.org', 'root@example.org')");
-    let before = bench.rows();
-    let with_alias = |local: &str, alias: &str| {
-        let mut account = named(local);
-        account.aliases = vec![address(alias)];
-        account
-    };
-    for taken in [
-        named("pers"),
-        named("postmaster"),
-        with_alias("baru", "humas@example.org"),
-        with_alias("baru", "pers@example.org"),
-        with_alias("baru", "postmaster@example.org"),
-    ] {
-        let refused = bench.apply(&bench.create(&taken)).await;
-        assert_eq!(class_of(&refused), FaultClass::Conflict, "{taken:?}");
-        assert_eq!(bench.rows(), before);
+    for bench in Bench::mail_each() {
+        let mut holder = named("humas");
+        holder.aliases = vec![address("pers@example.org")];
+        bench.apply(&bench.create(&holder)).await.unwrap();
+        bench.by_hand(
+            "INSERT INTO aliases (address, destination) VALUES ('Postmaster@example.org', 'root@example.org')",
+        );
+        let before = bench.rows();
+        let with_alias = |local: &str, alias: &str| {
+            let mut account = named(local);
+            account.aliases = vec![address(alias)];
+            account
+        };
+        for taken in [
+            named("pers"),
+            named("postmaster"),
+            with_alias("baru", "humas@example.org"),
+            with_alias("baru", "pers@example.org"),
+            with_alias("baru", "postmaster@example.org"),
+        ] {
+            let refused = bench.apply(&bench.create(&taken)).await;
+            assert_eq!(class_of(&refused), FaultClass::Conflict, "{taken:?}");
+            assert_eq!(bench.rows(), before);
+        }
+        let found = bench.find(&["pers@example.org", "postmaster@example.org"]).await;
+        assert_eq!(found.iter().map(|f| f.uid).collect::<Vec<_>>(), [Some(holder.uid), None]);
     }
-    let found = bench.find(&["pers@example.org", "postmaster@example.org"]).await;
-    assert_eq!(found.iter().map(|f| f.uid).collect::<Vec<_>>(), [Some(holder.uid), None]);
 }
 
 #[tokio::test]
 async fn a_changed_address_keeps_the_old_one_as_an_alias_only_when_asked_to_and_the_mail_where_it_was() {
-    let bench = Bench::mail();
-    let mut account = named("humas");
-    let create = bench.create(&account);
-    bench.apply(&create).await.unwrap();
-    let home = |bench: &Bench| bench.rows().into_iter().find(|r| r.starts_with("mailboxes")).unwrap();
-    assert!(home(&bench).contains("/var/mail/vhosts/example.org/humas"));
+    for bench in Bench::mail_each() {
+        let mut account = named("humas");
+        let create = bench.create(&account);
+        bench.apply(&create).await.unwrap();
+        let home = |bench: &Bench| bench.rows().into_iter().find(|r| r.starts_with("mailboxes")).unwrap();
+        assert!(home(&bench).contains("/var/mail/vhosts/example.org/humas"));
 
-    account.address = Some(address("pers@example.org"));
-    account.aliases = vec![address("humas@example.org")];
-    account.quota = Some(Quota(5_000_000_000));
-    let renamed = plain(Action::Change, &account);
-    bench.apply(&renamed).await.unwrap();
-    bench.prove(&renamed).await.unwrap();
-    assert!(home(&bench).contains("/var/mail/vhosts/example.org/humas") && home(&bench).contains("5000000000"));
-    assert_eq!(bench.find(&["humas@example.org", "pers@example.org"]).await.len(), 2);
-    assert_eq!(class_of(&bench.apply(&bench.create(&named("humas"))).await), FaultClass::Conflict);
+        account.address = Some(address("pers@example.org"));
+        account.aliases = vec![address("humas@example.org")];
+        account.quota = Some(Quota(5_000_000_000));
+        let renamed = plain(Action::Change, &account);
+        bench.apply(&renamed).await.unwrap();
+        bench.prove(&renamed).await.unwrap();
+        assert!(home(&bench).contains("/var/mail/vhosts/example.org/humas") && home(&bench).contains("5000000000"));
+        assert_eq!(bench.find(&["humas@example.org", "pers@example.org"]).await.len(), 2);
+        assert_eq!(class_of(&bench.apply(&bench.create(&named("humas"))).await), FaultClass::Conflict);
 
-    account.aliases.clear();
-    bench.apply(&plain(Action::Change, &account)).await.unwrap();
-    assert_eq!(bench.find(&["humas@example.org"]).await.len(), 0);
-    // Back again: the address was this account's own alias once, and is free.
-    account.address = Some(address("humas@example.org"));
-    bench.apply(&plain(Action::Change, &account)).await.unwrap();
-    bench.prove(&work(Action::Create, &account, create.credential)).await.unwrap();
+        account.aliases.clear();
+        bench.apply(&plain(Action::Change, &account)).await.unwrap();
+        assert_eq!(bench.find(&["humas@example.org"]).await.len(), 0);
+        // Back again: the address was this account's own alias once, and is free.
+        account.address = Some(address("humas@example.org"));
+        bench.apply(&plain(Action::Change, &account)).await.unwrap();
+        bench.prove(&work(Action::Create, &account, create.credential)).await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn nobody_is_ever_given_the_mail_of_the_one_who_had_the_address_before() {
-    let bench = Bench::mail();
-    let home_of = |account: &Account| {
-        let uid = account.uid.to_string();
-        bench.rows().into_iter().find(|r| r.starts_with("mailboxes") && r.contains(&uid)).unwrap()
-    };
-    let first = named("humas");
-    bench.apply(&bench.create(&first)).await.unwrap();
-    bench.apply(&plain(Action::Remove, &first)).await.unwrap();
-    let second = named("humas");
-    bench.apply(&bench.create(&second)).await.unwrap();
-    assert!(home_of(&second).contains(&format!("/var/mail/vhosts/example.org/humas.{}", second.uid)));
-    // Nor by a change of address, nor by a withdrawal.
-    let mut mover = second.clone();
-    mover.address = Some(address("pers@example.org"));
-    bench.apply(&plain(Action::Change, &mover)).await.unwrap();
-    let third = bench.create(&named("humas"));
-    bench.apply(&third).await.unwrap();
-    assert!(home_of(&third.account).contains(&format!("humas.{}", third.account.uid)));
-    bench.undo(&third).await.unwrap();
-    // The first account itself, made again, finds its mail.
-    bench.apply(&bench.create(&first)).await.unwrap();
-    assert!(home_of(&first).contains("/var/mail/vhosts/example.org/humas\""));
+    for bench in Bench::mail_each() {
+        let home_of = |account: &Account| {
+            let uid = account.uid.to_string();
+            bench.rows().into_iter().find(|r| r.starts_with("mailboxes") && r.contains(&uid)).unwrap()
+        };
+        let first = named("humas");
+        bench.apply(&bench.create(&first)).await.unwrap();
+        bench.apply(&plain(Action::Remove, &first)).await.unwrap();
+        let second = named("humas");
+        bench.apply(&bench.create(&second)).await.unwrap();
+        assert!(home_of(&second).contains(&format!("/var/mail/vhosts/example.org/humas.{}", second.uid)));
+        // Nor by a change of address, nor by a withdrawal.
+        let mut mover = second.clone();
+        mover.address = Some(address("pers@example.org"));
+        bench.apply(&plain(Action::Change, &mover)).await.unwrap();
+        let third = bench.create(&named("humas"));
+        bench.apply(&third).await.unwrap();
+        assert!(home_of(&third.account).contains(&format!("humas.{}", third.account.uid)));
+        bench.undo(&third).await.unwrap();
+        // The first account itself, made again, finds its mail.
+        bench.apply(&bench.create(&first)).await.unwrap();
+        assert!(home_of(&first).contains("/var/mail/vhosts/example.org/humas\""));
+    }
 }
 
 #[tokio::test]
 async fn a_withdrawn_create_takes_its_domain_along_unless_somebody_else_lives_there() {
-    let bench = Bench::mail();
-    let mut first = named("a");
-    first.address = Some(address("a@baru.example.net"));
-    let mut second = named("b");
-    second.address = Some(address("b@baru.example.net"));
-    let (first, second) = (bench.create(&first), bench.create(&second));
-    let domains = || bench.rows().iter().filter(|r| r.starts_with("domains")).count();
-    bench.apply(&first).await.unwrap();
-    bench.apply(&second).await.unwrap();
-    bench.undo(&first).await.unwrap();
-    assert_eq!(domains(), 1);
-    bench.prove(&second).await.unwrap();
-    bench.undo(&second).await.unwrap();
-    assert_eq!(
-        domains(),
-        1,
-        "it came with the first account and stays: nothing that another request made is taken away"
-    );
+    for bench in Bench::mail_each() {
+        let mut first = named("a");
+        first.address = Some(address("a@baru.example.net"));
+        let mut second = named("b");
+        second.address = Some(address("b@baru.example.net"));
+        let (first, second) = (bench.create(&first), bench.create(&second));
+        let domains = || bench.rows().iter().filter(|r| r.starts_with("domains")).count();
+        bench.apply(&first).await.unwrap();
+        bench.apply(&second).await.unwrap();
+        bench.undo(&first).await.unwrap();
+        assert_eq!(domains(), 1);
+        bench.prove(&second).await.unwrap();
+        bench.undo(&second).await.unwrap();
+        assert_eq!(
+            domains(),
+            1,
+            "it came with the first account and stays: nothing that another request made is taken away"
+        );
+    }
 }
 
 /// The accounts that the servers are asked about.
-struct Cast {
+pub struct Cast {
     active: Work,
     suspended: Work,
     expired: Work,
 }
 
 impl Cast {
-    async fn make(target: &MailMaps) -> Self {
+    pub async fn make(target: &MailMaps) -> Self {
         let create = |account: &Account| {
             let credential = akund::secret::hash::new_credential(target.schemes()).unwrap();
             work(Action::Create, account, Some(credential))
@@ -139,7 +145,7 @@ impl Cast {
         cast
     }
 
-    fn postfix_agrees(&self, postfix: &Postfix, state: &str) {
+    pub fn postfix_agrees(&self, postfix: &Postfix, state: &str) {
         let ask = |table: &str, key: &str| postfix.lookup(table, key);
         assert_eq!(ask("domains", "example.org").as_deref(), Some("example.org"), "{state}");
         assert_eq!(ask("domains", "example.com"), None, "{state}");
@@ -162,7 +168,7 @@ impl Cast {
         }
     }
 
-    fn dovecot_agrees(&self, dovecot: &Dovecot, state: &str) {
+    pub fn dovecot_agrees(&self, dovecot: &Dovecot, state: &str) {
         let (active, suspended, expired) = (password(&self.active), password(&self.suspended), password(&self.expired));
         let cases = [
             ("humas@example.org", active, true, "active"),

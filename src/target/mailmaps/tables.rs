@@ -12,8 +12,8 @@ const MAILBOX: &str = "address, uid, password, home, quota, enabled, ends_at";
 pub fn ddl(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => include_str!("schema/sqlite.sql"),
-        Engine::Postgres => include_str!("schema/postgresql.sql"),
-        Engine::MariaDb => include_str!("schema/mysql.sql"),
+        Engine::Postgres => include_str!("../../../config/integration/sql/mail.postgresql.sql"),
+        Engine::MariaDb => include_str!("../../../config/integration/sql/mail.mysql.sql"),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Attributes that the configuration adds to accounts and profiles.
 
+use super::dictionary::Dictionary;
 use super::picture::Pair;
+use crate::config::target::{AttributeSet, AttributeValue, RadiusConfig};
+use std::collections::BTreeMap;
 
 /// Which of a pair of tables a row is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +64,63 @@ impl Attributes {
             Place::Reply => &self.reply,
         }
     }
+}
+
+/// What the configuration gives to all accounts, and to groups; every name and value held against FreeRADIUS's dictionary.
+///
+/// # Errors
+/// A sentence for the first that FreeRADIUS would stumble over.
+pub fn configured(config: &RadiusConfig) -> Result<(Attributes, BTreeMap<String, Attributes>), String> {
+    let sets = || {
+        let profiles = config.profile.values().flat_map(|profile| [&profile.check, &profile.reply]);
+        [&config.check, &config.reply].into_iter().chain(profiles)
+    };
+    if sets().all(BTreeMap::is_empty) && config.profile.is_empty() {
+        return Ok(Default::default());
+    }
+    let dictionary = Dictionary::read(&config.dictionary).map_err(|problem| {
+        format!(
+            "{problem}; without it nobody can say whether FreeRADIUS knows the attributes (Debian: freeradius-common)"
+        )
+    })?;
+    let checked = |place: &str, check: &AttributeSet, reply: &AttributeSet| -> Result<Attributes, String> {
+        Ok(Attributes {
+            check: of_set(&dictionary, check).map_err(|e| format!("[{place}check]: {e}"))?,
+            reply: of_set(&dictionary, reply).map_err(|e| format!("[{place}reply]: {e}"))?,
+        })
+    };
+    let mut profiles = BTreeMap::new();
+    for (name, profile) in &config.profile {
+        if !super::name_fits(name) {
+            return Err(format!(
+                "profile {name:?} must have 1 to {} characters and no control character",
+                super::LONGEST_NAME
+            ));
+        }
+        profiles.insert(name.clone(), checked(&format!("profile.{name}."), &profile.check, &profile.reply)?);
+    }
+    Ok((checked("", &config.check, &config.reply)?, profiles))
+}
+
+fn of_set(dictionary: &Dictionary, set: &AttributeSet) -> Result<Vec<Attribute>, String> {
+    let mut attributes = Vec::new();
+    for (name, value) in set {
+        let lower = name.to_ascii_lowercase();
+        if lower.ends_with("-password") || ["password-with-header", "auth-type", "expiration"].contains(&lower.as_str())
+        {
+            return Err(format!("{name} is akund's to write for each account"));
+        }
+        let values: Vec<String> = match value {
+            AttributeValue::Integer(number) => vec![number.to_string()],
+            AttributeValue::Text(text) => vec![text.clone()],
+            AttributeValue::List(texts) => texts.clone(),
+        };
+        for (n, value) in values.into_iter().enumerate() {
+            let name = dictionary.check(name, &value)?.to_owned();
+            attributes.push(Attribute { name, op: if n == 0 { ":=" } else { "+=" }, value });
+        }
+    }
+    Ok(attributes)
 }
 
 /// Whether the rows say what is wanted and no more, in the same order.

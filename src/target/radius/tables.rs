@@ -14,8 +14,8 @@ const ACCOUNT: &str = "uid, username, groupname, suspended, held_attribute, held
 pub fn ddl(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => include_str!("schema/sqlite.sql"),
-        Engine::Postgres => include_str!("schema/postgresql.sql"),
-        Engine::MariaDb => include_str!("schema/mysql.sql"),
+        Engine::Postgres => include_str!("../../../config/integration/sql/radius.postgresql.sql"),
+        Engine::MariaDb => include_str!("../../../config/integration/sql/radius.mysql.sql"),
     }
 }
 

@@ -8,7 +8,12 @@
 
 pub mod dialect;
 pub mod inspect;
+mod inspect_server;
+mod line;
 pub mod many;
+mod mariadb;
+mod postgres;
+pub mod server;
 pub mod sqlite;
 pub mod store;
 mod target;

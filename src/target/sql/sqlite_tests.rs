@@ -4,6 +4,8 @@ use tempfile::TempDir;
 
 const SCHEMA: Schema = Schema {
     version: 1,
+    versions: "t_schema",
+    writes: &[("t", "name")],
     ddl: |_| "CREATE TABLE IF NOT EXISTS t (name TEXT PRIMARY KEY, filler BLOB CHECK (length(filler) <> 1));",
     probes: &["SELECT name, filler FROM t"],
 };
@@ -25,6 +27,7 @@ fn write(store: &Wrapped, batch: &[(&str, i64)]) -> Vec<Result<(), Fault>> {
 fn file(store: &Wrapped) -> &Store {
     match store {
         Wrapped::File(file) => file,
+        Wrapped::Server(_) => panic!("no file"),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Where a target's tables are: a file, or a server.
 
+use super::server::Server;
 use super::transaction::{self, Writing};
 use super::{Engine, Session, Stop, Trouble, sqlite};
+use crate::config::database::Database;
+use crate::config::target::SqlAccess;
 use crate::model::{Fault, Finding};
 
 /// The tables of one kind of target.
@@ -9,10 +12,14 @@ use crate::model::{Fault, Finding};
 pub struct Schema {
     /// Counts up with every change. An older akund refuses a newer one.
     pub version: i64,
+    /// The table that says which version it is, on a server, where several kinds may share a database.
+    pub versions: &'static str,
     /// Makes what is missing; changes nothing that is there.
     pub ddl: fn(Engine) -> &'static str,
     /// Queries that must compile: they show that tables which were there already have the columns.
     pub probes: &'static [&'static str],
+    /// Tables that akund writes to, each with a column of text.
+    pub writes: &'static [(&'static str, &'static str)],
 }
 
 /// A database and the way to it.
@@ -20,13 +27,29 @@ pub struct Schema {
 pub enum Store {
     /// An SQLite file.
     File(sqlite::Store),
+    /// A server.
+    Server(Server),
 }
 
 impl Store {
+    /// Describes the database of a target; touches nothing yet.
+    ///
+    /// # Errors
+    /// A sentence, for permission bits that will not do.
+    pub fn new(target: &str, access: SqlAccess<'_>, schema: Schema) -> Result<Self, String> {
+        Ok(match access.database {
+            Database::File(path) => {
+                Self::File(sqlite::Store::new(target, path, sqlite::parse_mode(access.mode)?, schema))
+            }
+            Database::Server(at) => Self::Server(Server::new(target, at, access, schema)),
+        })
+    }
+
     /// The target that it belongs to.
     pub fn target(&self) -> &str {
         match self {
             Self::File(file) => file.target(),
+            Self::Server(server) => server.target(),
         }
     }
 
@@ -37,6 +60,8 @@ impl Store {
     pub fn open(&self) -> Result<(), Fault> {
         match self {
             Self::File(file) => file.with_writer("opening it", |_| Ok(())),
+            // Its lane connects, and waits while it is down.
+            Self::Server(_) => Ok(()),
         }
     }
 
@@ -47,6 +72,7 @@ impl Store {
     pub fn ask<T>(&self, doing: &str, ask: impl FnOnce(&mut dyn Session) -> Result<T, Trouble>) -> Result<T, Fault> {
         match self {
             Self::File(file) => file.with_writer(doing, |db| Ok(ask(&mut sqlite::Lite(db))?)),
+            Self::Server(server) => server.with_writer(doing, |db| Ok(ask(db)?)),
         }
     }
 
@@ -64,6 +90,7 @@ impl Store {
                 let reader = file.reader()?;
                 snapshot(&mut sqlite::Lite(&reader)).map_err(|trouble| file.explain(doing, trouble.into()))
             }
+            Self::Server(server) => server.with_reader(doing, snapshot),
         }
     }
 
@@ -78,6 +105,9 @@ impl Store {
                 let explain = |trouble: Trouble| file.explain(doing, trouble.into());
                 transaction::write(&mut sqlite::Lite(db), batch, writing, &explain)
             }),
+            Self::Server(server) => server.with_writer(doing, |db| {
+                transaction::write(db, batch, writing, &|trouble| server.explain(doing, trouble.into()))
+            }),
         };
         written.unwrap_or_else(|fault: Fault| batch.iter().map(|_| Err(fault.clone())).collect())
     }
@@ -86,6 +116,7 @@ impl Store {
     pub fn check(&self, readers: &str) -> Vec<Finding> {
         match self {
             Self::File(file) => super::inspect::inspect(file, readers),
+            Self::Server(server) => super::inspect_server::inspect(server),
         }
     }
 
@@ -93,6 +124,7 @@ impl Store {
     pub fn explain(&self, doing: &str, stop: Stop) -> Fault {
         match self {
             Self::File(file) => file.explain(doing, stop),
+            Self::Server(server) => server.explain(doing, stop),
         }
     }
 }

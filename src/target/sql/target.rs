@@ -54,6 +54,10 @@ pub trait Tables: Send + Sync + 'static {
     /// # Errors
     /// As [`Target::prove`].
     fn opens(&self, picture: &Self::Picture, work: &Work) -> Result<(), Fault>;
+    /// What the operator should not forget, for `check`.
+    fn beware(&self) -> Option<String> {
+        None
+    }
     /// What a file needs so that its readers can use it, for `check`.
     fn readers(&self) -> &'static str;
 }
@@ -179,7 +183,12 @@ impl<T: Tables> Target for SqlTarget<T> {
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let looked = tokio::task::spawn_blocking(move || shared.store.check(shared.tables.readers())).await;
+            let look = move || {
+                let mut findings = shared.store.check(shared.tables.readers());
+                findings.extend(shared.tables.beware().map(|words| Ok(format!("{}: {words}", shared.store.target()))));
+                findings
+            };
+            let looked = tokio::task::spawn_blocking(look).await;
             let mut findings = looked.unwrap_or_else(|e| {
                 vec![Err(format!("target {}: looking at its database ended unexpectedly: {e}", self.name))]
             });

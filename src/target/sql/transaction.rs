@@ -33,6 +33,7 @@ pub(super) fn write<W, R>(
     match db.commit() {
         Ok(()) => Ok(answers),
         Err(trouble) => {
+            let _ = db.run("ROLLBACK", &[]);
             // What was refused was refused in any case.
             let fault = explain(trouble);
             answers.iter_mut().filter(|a| a.is_ok()).for_each(|a| *a = Err(fault.clone()));
