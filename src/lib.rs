@@ -16,7 +16,7 @@
 //! 8. [`observe`] shows what happens: logs, metrics, health.
 //! 9. [`cli`] is what the operator types.
 //!
-//! [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
+//! [`tcp`] and [`tls`] are how clients connect. [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
 #![deny(unsafe_code)]
 
 pub mod admission;
@@ -34,3 +34,5 @@ pub mod observe;
 pub mod procedure;
 pub mod secret;
 pub mod target;
+pub mod tcp;
+pub mod tls;

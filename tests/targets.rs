@@ -31,6 +31,9 @@ mod servers;
 #[path = "targets/faults.rs"]
 mod faults;
 #[cfg(test)]
+#[path = "targets/login.rs"]
+mod login;
+#[cfg(test)]
 #[path = "targets/mail.rs"]
 mod mail;
 #[cfg(test)]

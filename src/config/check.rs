@@ -1,5 +1,7 @@
 //! What must hold between the values of a configuration that is well formed.
 
+mod proofs;
+
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
 use super::database::{Database, ServerPlace};
 use super::source::SignatureRule;
@@ -36,8 +38,14 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     databases(config, &mut found);
     for (name, target) in &config.target {
         match target {
-            TargetConfig::MailMaps(maps) => mail_maps(name, maps, &mut found),
-            TargetConfig::Radius(radius) => self::radius(name, radius, &mut found),
+            TargetConfig::MailMaps(maps) => {
+                mail_maps(name, maps, &mut found);
+                proofs::mail(name, maps, &mut found);
+            }
+            TargetConfig::Radius(radius) => {
+                self::radius(name, radius, &mut found);
+                proofs::radius(name, radius, &mut found);
+            }
         }
     }
     for (name, channel) in &config.channel {

@@ -7,6 +7,8 @@ pub mod channel;
 mod check;
 pub mod database;
 pub mod load;
+pub mod place;
+pub mod proof;
 mod report;
 pub mod source;
 pub mod target;
@@ -81,17 +83,24 @@ impl Config {
         paths.extend(self.journal.key_file.as_mut());
         paths.extend(self.source.iter_mut().filter_map(|s| s.allowed_signers.as_mut()));
         for target in self.target.values_mut() {
+            let mut secrets: Vec<&mut PathBuf> = Vec::new();
             let (database, password_file, ca_file) = match target {
-                TargetConfig::MailMaps(maps) => (&mut maps.database, &mut maps.password_file, &mut maps.ca_file),
+                TargetConfig::MailMaps(maps) => {
+                    paths.extend(maps.proof.as_mut().and_then(|proof| proof.ca_file.as_mut()));
+                    (&mut maps.database, &mut maps.password_file, &mut maps.ca_file)
+                }
                 TargetConfig::Radius(radius) => {
                     paths.push(&mut radius.dictionary);
+                    secrets.extend(radius.nas.iter_mut().map(|nas| &mut nas.secret_file));
+                    secrets.extend(radius.proof.as_mut().map(|proof| &mut proof.secret_file));
                     (&mut radius.database, &mut radius.password_file, &mut radius.ca_file)
                 }
             };
             paths.extend(database.file_mut());
             paths.extend(ca_file.as_mut());
+            secrets.extend(password_file.as_mut());
             // A bare name is a systemd credential's.
-            paths.extend(password_file.as_mut().filter(|p| p.components().count() > 1));
+            paths.extend(secrets.into_iter().filter(|p| p.components().count() > 1));
         }
         for channel in self.channel.values_mut() {
             match channel {

@@ -1,6 +1,7 @@
 //! `[target.NAME]`
 
 use super::database::Database;
+use super::proof::{MailProofConfig, NasConfig, RadiusProofConfig};
 use crate::model::Scheme;
 use serde::de::Error;
 use serde::de::value::StrDeserializer;
@@ -51,6 +52,9 @@ pub struct MailMapsConfig {
     /// into that group; the files inherit the group.
     #[serde(default = "group_readable")]
     pub mode: String,
+    /// The servers at which a new password is tried before it is sent. Default: none; what was stored is read back and verified.
+    #[serde(default)]
+    pub proof: Option<MailProofConfig>,
 }
 
 /// `kind = "radius"`
@@ -100,6 +104,12 @@ pub struct RadiusConfig {
     /// FreeRADIUS reads it as another user: put the database into a directory with mode 2750 and its group (`freerad`).
     #[serde(default = "group_readable")]
     pub mode: String,
+    /// The server at which a new password is tried before it is sent. Default: none; what was stored is read back and verified.
+    #[serde(default)]
+    pub proof: Option<RadiusProofConfig>,
+    /// The access servers that end the sessions of suspended and removed accounts.
+    #[serde(default)]
+    pub nas: Vec<NasConfig>,
 }
 
 /// Attributes by name, as FreeRADIUS's dictionary spells them.
@@ -178,6 +188,11 @@ impl RadiusConfig {
 }
 
 impl RadiusPassword {
+    /// Whether MS-CHAP works with what is stored.
+    pub fn serves_ms_chap(self) -> bool {
+        matches!(self, Self::Cleartext | Self::Hash(Scheme::NtHash))
+    }
+
     /// The hash that it needs, if any.
     pub fn scheme(self) -> Option<Scheme> {
         match self {

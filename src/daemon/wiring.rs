@@ -12,6 +12,7 @@ use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::secret::place::credentials_directory;
 pub use crate::secret::place::read_secret;
 use crate::target::Target;
+use crate::target::login::Proofs;
 use crate::target::mailmaps::MailMaps;
 use crate::target::radius::Radius;
 use std::collections::BTreeMap;
@@ -43,9 +44,17 @@ fn each_target(
 ) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
     sort(config.target.iter().map(|(name, target)| -> Result<Arc<dyn Target>, String> {
         let said = |fault: Fault| format!("target {name}: {}", fault.message);
+        let wrong = |sentence: String| format!("[target.{name}]: {sentence}");
         Ok(match target {
-            TargetConfig::MailMaps(settings) => Arc::new(mail_maps(name, settings).map_err(said)?),
-            TargetConfig::Radius(settings) => Arc::new(radius(name, settings).map_err(said)?),
+            TargetConfig::MailMaps(settings) => {
+                let proofs = Proofs::of_mail(settings.proof.as_ref()).map_err(wrong)?;
+                Arc::new(mail_maps(name, settings).map_err(said)?.proven_by(proofs))
+            }
+            TargetConfig::Radius(settings) => {
+                let nt_hash = settings.password.serves_ms_chap();
+                let proofs = Proofs::of_radius(settings.proof.as_ref(), &settings.nas, nt_hash, &read_secret);
+                Arc::new(radius(name, settings).map_err(said)?.proven_by(proofs.map_err(wrong)?))
+            }
         })
     }))
 }

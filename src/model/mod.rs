@@ -9,6 +9,7 @@ pub mod letters;
 pub mod outcome;
 pub mod phone;
 pub mod request;
+pub mod said;
 pub mod secret;
 pub mod step;
 pub mod verdict;

@@ -137,7 +137,8 @@ pub enum Proof {
     Login,
     /// What was stored was read back through a new connection and the password verified against it.
     Stored,
-    /// The target showed the account in the wanted state, but never shows a hash.
+    /// The account was read back through a new connection and is in the wanted state, but no password was tried: the target never
+    /// shows a hash, or there is no password at hand (suspend, resume, change, remove: it was wiped once handed over).
     Observed,
 }
 

@@ -1,6 +1,8 @@
 //! Targets: where accounts are made. A target knows nothing of retries, leases or the journal.
 
+pub mod login;
 pub mod mailmaps;
+pub mod nas;
 pub mod radius;
 pub mod sql;
 

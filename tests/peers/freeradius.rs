@@ -7,14 +7,19 @@ use tempfile::TempDir;
 
 const PACKAGE: &str = "freeradius, freeradius-utils, freeradius-postgresql and freeradius-mysql";
 const DATABASE: &str = "/var/lib/akund/radius/radius.db";
-const SECRET: &str = "testing123";
+/// Shared with every client.
+pub const SECRET: &str = "testing123";
 
 /// A FreeRADIUS, running as freerad, that knows akund's hotspot accounts.
 pub struct FreeRadius {
-    _server: Server,
+    server: Option<Server>,
     dir: TempDir,
-    port: u16,
+    time_zone: String,
+    /// Authentication.
+    pub port: u16,
     accounting_port: u16,
+    /// Disconnect-Requests (RFC 5176), as a NAS takes them.
+    pub nas_port: u16,
 }
 
 /// How a password is shown to the server.
@@ -42,18 +47,39 @@ impl FreeRadius {
     fn start_on(module: &str, sessions: &str, replaced: &[(&str, &Path)], time_zone: &str) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = open_dir();
-            let (port, accounting_port) = (free_udp_port(), free_udp_port());
-            configure(dir.path(), &snippet(&format!("freeradius/{module}"), replaced), sessions, port, accounting_port);
-            let mut command = Command::new("/usr/sbin/freeradius");
-            command.args(["-f", "-n", "radiusd", "-d"]).arg(dir.path().join("etc")).env("TZ", time_zone);
-            let mut server = Server::spawn(&mut command, &dir.path().join("stdout"), PACKAGE);
-            if server.ready("FreeRADIUS to answer", || status(port)) {
-                return Self { _server: server, dir, port, accounting_port };
+            let (port, accounting_port, nas_port) = (free_udp_port(), free_udp_port(), free_udp_port());
+            let module = snippet(&format!("freeradius/{module}"), replaced);
+            configure(dir.path(), &module, sessions, [port, accounting_port, nas_port]);
+            let time_zone = time_zone.to_owned();
+            let mut radius = Self { server: None, dir, time_zone, port, accounting_port, nas_port };
+            if radius.go_on() {
+                return radius;
             }
-            let log = fs::read_to_string(dir.path().join("log/radius.log")).unwrap_or_default();
+            let log = fs::read_to_string(radius.dir.path().join("log/radius.log")).unwrap_or_default();
             assert!(log.contains("Address already in use"), "FreeRADIUS did not start: {log}");
         }
         panic!("FreeRADIUS did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
+    }
+
+    /// Ends the server.
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts it, again on the same ports; whether it came up.
+    pub fn go_on(&mut self) -> bool {
+        let mut command = Command::new("/usr/sbin/freeradius");
+        command.args(["-f", "-n", "radiusd", "-d"]).arg(self.dir.path().join("etc")).env("TZ", &self.time_zone);
+        let mut server = Server::spawn(&mut command, &self.dir.path().join("stdout"), PACKAGE);
+        let up = server.ready("FreeRADIUS to answer", || status(self.port));
+        self.server = Some(server);
+        up
+    }
+
+    /// The users that it was told to disconnect, as a NAS.
+    pub fn disconnected(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.dir.path().join("log/disconnected")).unwrap_or_default();
+        log.lines().map(str::to_owned).collect()
     }
 
     /// `radtest`: the answer's attributes when the user gets in, nothing when refused. A server that cannot read its
@@ -104,7 +130,7 @@ fn radclient(port: u16, what: &str, request: &str) -> String {
     String::from_utf8_lossy(&child.wait_with_output().expect("radclient ends").stdout).into_owned()
 }
 
-fn configure(dir: &Path, module: &str, sessions: &str, port: u16, accounting_port: u16) {
+fn configure(dir: &Path, module: &str, sessions: &str, [port, accounting_port, nas_port]: [u16; 3]) {
     let freerad = nix::unistd::User::from_name("freerad")
         .expect("looking up a user")
         .unwrap_or_else(|| panic!("the user freerad is missing: install {PACKAGE}"));
@@ -113,6 +139,8 @@ fn configure(dir: &Path, module: &str, sessions: &str, port: u16, accounting_por
         nix::unistd::chown(&dir.join(sub), Some(freerad.uid), Some(freerad.gid))
             .expect("giving a directory to freerad");
     }
+    write(&dir.join("etc/proof"), &snippet("freeradius/akund-proof", &[]));
+    write(&dir.join("etc/signed"), &snippet("freeradius/akund-signed", &[]));
     write(&dir.join("etc/akund"), module);
     let r = dir.display();
     let shipped = "/etc/freeradius/3.0";
@@ -162,6 +190,10 @@ modules {{
 	mschap {{
 	}}
 	$INCLUDE {r}/etc/akund
+	linelog disconnected {{
+		filename = {r}/log/disconnected
+		format = \"%{{User-Name}}\"
+	}}
 }}
 policy {{
 	$INCLUDE {shipped}/policy.d/accounting
@@ -181,6 +213,7 @@ server default {{
 		chap
 		mschap
 		akund
+		$INCLUDE {r}/etc/proof
 		expiration
 		logintime
 		pap
@@ -204,6 +237,27 @@ server default {{
 	}}
 	session {{
 		{sessions}
+	}}
+	$INCLUDE {r}/etc/signed
+}}
+server nas {{
+	listen {{
+		type = coa
+		ipaddr = 127.0.0.1
+		port = {nas_port}
+	}}
+	recv-coa {{
+		if (&User-Name =~ /^akund-check-/) {{
+			update reply {{
+				&Error-Cause := Session-Context-Not-Found
+			}}
+			reject
+		}}
+		disconnected
+		ok
+	}}
+	send-coa {{
+		ok
 	}}
 }}
 "

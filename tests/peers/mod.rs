@@ -6,12 +6,14 @@
 mod dovecot;
 mod freeradius;
 mod guard;
+mod mailhost;
 mod mariadb;
 mod postfix;
 mod postgres;
 
 pub use dovecot::Dovecot;
-pub use freeradius::{FreeRadius, Method};
+pub use freeradius::{FreeRadius, Method, SECRET};
+pub use mailhost::MailHost;
 pub use mariadb::MariaDb;
 pub use postfix::Postfix;
 pub use postgres::Postgres;

@@ -29,6 +29,7 @@ pub fn mail_config(database: &Path) -> MailMapsConfig {
         password: Scheme::Sha512Crypt,
         home: "/var/mail/vhosts/{domain}/{local}".into(),
         mode: "0640".into(),
+        proof: None,
     }
 }
 
@@ -47,6 +48,8 @@ pub fn radius_config(database: &Path, password: impl Into<RadiusPassword>) -> Ra
         profile: BTreeMap::new(),
         dictionary: "/usr/share/freeradius".into(),
         mode: "0640".into(),
+        proof: None,
+        nas: Vec::new(),
     }
 }
 

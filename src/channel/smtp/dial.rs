@@ -2,28 +2,20 @@
 
 use super::default_port;
 use super::dialogue::Connection;
-use super::reply::{Progress, Server, Stage, line, tidy};
+use super::reply::{Progress, Server, Stage, line};
 use crate::config::channel::{SmtpConfig, SmtpTls};
 use crate::model::Finding;
+use crate::model::said::tidy;
 use crate::model::{Fault, Secret};
+use crate::tcp::{LineWise, ONE_ADDRESS, connect, off_loopback};
+use crate::tls::smtp_parameters;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
-};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::Ehlo;
 use lettre::transport::smtp::extension::ClientId;
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, BufReader, ReadBuf};
-use tokio::net::TcpStream;
-
-/// How long one address of the server may take over TCP.
-const ONE_ADDRESS: Duration = Duration::from_secs(10);
 
 /// Makes connections to one server.
 pub(super) struct Dialer {
@@ -51,8 +43,8 @@ impl Dialer {
         }
         let port = config.port.unwrap_or_else(|| default_port(config.tls));
         let protection = match config.tls {
-            SmtpTls::Starttls => Protection::Starttls(tls(host, config.ca_file.as_deref())?),
-            SmtpTls::Tls => Protection::Tls(tls(host, config.ca_file.as_deref())?),
+            SmtpTls::Starttls => Protection::Starttls(smtp_parameters(host, config.ca_file.as_deref())?),
+            SmtpTls::Tls => Protection::Tls(smtp_parameters(host, config.ca_file.as_deref())?),
             SmtpTls::None if config.ca_file.is_some() => return Err("ca_file has no use with tls = \"none\"".into()),
             SmtpTls::None => {
                 // A name that cannot be looked up now is looked at again before each connection.
@@ -95,7 +87,9 @@ impl Dialer {
                     Fault::transient(server.says(&format!("cannot be reached: {}", tidy(&e.to_string(), ""))))
                 })?;
                 progress.enter(Stage::Greet);
-                AsyncSmtpConnection::connect_with_transport(Box::new(tcp), &self.hello).await.map_err(lost)?
+                AsyncSmtpConnection::connect_with_transport(Box::new(LineWise::new(tcp)), &self.hello)
+                    .await
+                    .map_err(lost)?
             }
         };
         if let Protection::Starttls(parameters) = &self.protection {
@@ -174,27 +168,6 @@ impl Dialer {
     }
 }
 
-/// RFC 8314 §4 for the versions: TLS 1.2 or later. With `ca_file`, that CA alone is trusted.
-fn tls(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, String> {
-    let builder = TlsParameters::builder(host.to_owned());
-    let builder = match ca_file {
-        None => builder,
-        Some(path) => {
-            let broken = |cause: String| format!("ca_file {}: {cause}", path.display());
-            let pem = std::fs::read(path).map_err(|e| broken(e.to_string()))?;
-            if !pem.windows(27).any(|w| w == b"-----BEGIN CERTIFICATE-----") {
-                return Err(broken("holds no certificate in PEM form".into()));
-            }
-            let certificate = Certificate::from_pem(&pem).map_err(|e| broken(e.to_string()))?;
-            builder.certificate_store(CertificateStore::None).add_root_certificate(certificate)
-        }
-    };
-    builder.build().map_err(|e| match ca_file {
-        Some(path) => format!("ca_file {}: cannot be used: {e}", path.display()),
-        None => format!("TLS cannot be set up with the system's CAs: {e}"),
-    })
-}
-
 fn hello(configured: Option<&str>) -> Result<ClientId, String> {
     let Some(name) = configured else { return Ok(ClientId::default()) };
     if name.is_empty() || name.len() > 255 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b)) {
@@ -204,66 +177,11 @@ fn hello(configured: Option<&str>) -> Result<ClientId, String> {
 }
 
 fn only_loopback(host: &str, addresses: &[SocketAddr]) -> Result<(), String> {
-    match addresses.iter().find(|a| !a.ip().to_canonical().is_loopback()) {
+    match off_loopback(addresses) {
         None => Ok(()),
         Some(other) => Err(format!(
             "tls = \"none\" is for a server on this machine only, and {host} is {}; use \"starttls\" or \"tls\"",
             other.ip()
         )),
-    }
-}
-
-/// The first address that takes the connection; else the last one's error.
-async fn connect(addresses: &[SocketAddr]) -> io::Result<LineWise> {
-    let mut last = io::Error::other("its name has no address");
-    for address in addresses {
-        match tokio::time::timeout(ONE_ADDRESS, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => {
-                tcp.set_nodelay(true)?;
-                return Ok(LineWise(BufReader::new(tcp)));
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => {
-                last = io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", ONE_ADDRESS.as_secs()))
-            }
-        }
-    }
-    Err(last)
-}
-
-/// Hands out at most one line per read, so that nobody above buffers what follows a line.
-///
-/// Without it, clear text that a third party puts behind the reply to STARTTLS would wait in lettre's
-/// buffer and be taken for replies inside TLS (the flaw of CVE-2011-0411, on the client's side). So it meets the TLS
-/// handshake instead, which fails.
-#[derive(Debug)]
-struct LineWise(BufReader<TcpStream>);
-
-impl AsyncRead for LineWise {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let available = ready!(Pin::new(&mut self.0).poll_fill_buf(cx))?;
-        let line = available.iter().position(|b| *b == b'\n').map_or(available.len(), |end| end + 1);
-        let taken = line.min(into.remaining());
-        into.put_slice(available.get(..taken).unwrap_or_default());
-        Pin::new(&mut self.0).consume(taken);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for LineWise {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-impl AsyncTokioStream for LineWise {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().peer_addr()
     }
 }

@@ -86,7 +86,7 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[target.mail]\nkind = \"mail-maps\"\ndatabase = \"/a.db\"\ndefault_group = \"x\"",
         &[
-            "akund.toml:5:1: there is no key `default_group` in `target.mail`; known here: database, services, password, home, mode",
+            "akund.toml:5:1: there is no key `default_group` in `target.mail`; known here: database, services, password, home, mode, proof",
         ],
     ),
     (
@@ -157,6 +157,31 @@ const BAD: &[(&str, &[&str])] = &[
             "akund.toml:9:1: home of target b: {user} is unknown; {domain}, {local}, {address} and {uid} are known",
             "akund.toml:9:1: home of target b must be an absolute path, not {user}",
             "akund.toml:10:1: mode of target b must be \"0600\", \"0640\" or \"0644\", not \"0666\"",
+        ],
+    ),
+    (
+        "[target.a]\nkind = \"mail-maps\"\ndatabase = \"/a\"\n[target.a.proof]\nimap = \"http://x\"\nconcurrency = 0\ntimeout_seconds = 0",
+        &[
+            "akund.toml:6:1: imap of target a's proof: \"http://x\" is not imaps://HOST[:PORT] or imap://HOST[:PORT]",
+            "akund.toml:7:1: concurrency of target a's proof must be from 1 to 64",
+            "akund.toml:8:1: timeout_seconds of target a's proof must be from 1 to 60",
+        ],
+    ),
+    (
+        "[target.a]\nkind = \"mail-maps\"\ndatabase = \"/a\"\n[target.a.proof]\n[target.b]\nkind = \"mail-maps\"\ndatabase = \"/b\"\n[target.b.proof]\nimap = \"imap://mail.example.org\"\nstarttls = false",
+        &[
+            "akund.toml:5:11: the proof of target a names neither imap nor submission: nobody would be asked",
+            "akund.toml:11:1: target b would show passwords to imap://mail.example.org in clear text: starttls = false is for loopback only",
+        ],
+    ),
+    (
+        "[target.a]\nkind = \"radius\"\ndatabase = \"/a\"\n[target.a.proof]\nserver = \"a b\"\nsecret_file = \"s\"\nmethods = [\"mschapv2\"]\nnas_identifier = \"\"\n[[target.a.nas]]\naddress = \"x:0\"\nsecret_file = \"s\"\ntimeout_seconds = 61",
+        &[
+            "akund.toml:6:1: the proof of target a has the server \"a b\", which is not HOST or HOST:PORT",
+            "akund.toml:8:1: target a stores no nt-hash, so that mschapv2 would always be refused: take it out of methods",
+            "akund.toml:9:1: nas_identifier of target a's proof must have from 1 to 253 bytes",
+            "akund.toml:11:1: target a: a nas has the address \"x:0\", which is not HOST or HOST:PORT",
+            "akund.toml:13:1: target a: timeout_seconds of nas x:0 must be from 1 to 60",
         ],
     ),
     (

@@ -4,6 +4,7 @@ use super::{Schema, Session, Store, Trouble};
 use crate::model::{Account, Action, Fault, Proof, Scheme, Secret};
 use crate::model::{Answer, Finding};
 use crate::secret::hash;
+use crate::target::login::Proofs;
 use crate::target::{Applied, Found, Target, Work};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub struct SqlTarget<T> {
     name: String,
     services: Vec<String>,
     schemes: Vec<Scheme>,
+    proofs: Proofs,
     shared: Arc<Shared<T>>,
 }
 
@@ -83,8 +85,14 @@ impl<T: Tables> SqlTarget<T> {
             name: store.target().to_owned(),
             services: services.to_vec(),
             schemes,
+            proofs: Proofs::default(),
             shared: Arc::new(Shared { store, tables }),
         }
+    }
+
+    /// Lets servers prove what was written.
+    pub fn proven_by(self, proofs: Proofs) -> Self {
+        Self { proofs, ..self }
     }
 
     /// Opens the database now, making it if it is missing. What may pass (no permission, no disk) is left to later
@@ -153,7 +161,9 @@ impl<T: Tables> Target for SqlTarget<T> {
     }
 
     fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
-        self.blocking(batch, Shared::prove)
+        let hash = if self.proofs.by_login() { Hash::LeftToTheServer } else { Hash::Verified };
+        let seen = self.blocking(batch, move |shared, batch| shared.prove(batch, hash));
+        Box::pin(async move { self.proofs.after_reading_back(batch, seen.await).await })
     }
 
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
@@ -178,9 +188,12 @@ impl<T: Tables> Target for SqlTarget<T> {
                 findings.extend(shared.tables.beware().map(|words| Ok(format!("{}: {words}", shared.store.target()))));
                 findings
             };
-            tokio::task::spawn_blocking(look).await.unwrap_or_else(|e| {
+            let looked = tokio::task::spawn_blocking(look).await;
+            let mut findings = looked.unwrap_or_else(|e| {
                 vec![Err(format!("target {}: looking at its database ended unexpectedly: {e}", self.name))]
-            })
+            });
+            findings.extend(self.proofs.check().await);
+            findings
         })
     }
 }
@@ -203,7 +216,7 @@ impl<T: Tables> Shared<T> {
     }
 
     /// Looks through a connection that was opened for it, and in one snapshot.
-    fn prove(&self, batch: &[Work]) -> Vec<Result<Proof, Fault>> {
+    fn prove(&self, batch: &[Work], password: Hash) -> Vec<Result<Proof, Fault>> {
         let picture = match self.store.look("reading accounts back", |db| self.tables.load(db, batch)) {
             Ok(picture) => picture,
             Err(fault) => return batch.iter().map(|_| Err(fault.clone())).collect(),
@@ -211,10 +224,20 @@ impl<T: Tables> Shared<T> {
         let now = Timestamp::now();
         hash::on_every_core(batch, |work| {
             self.tables.as_wanted(&picture, work, now)?;
+            if !work.action.mints() || password == Hash::LeftToTheServer {
+                return Ok(Proof::Observed);
+            }
             self.tables.opens(&picture, work)?;
             Ok(Proof::Stored)
         })
     }
+}
+
+/// Who verifies the stored hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hash {
+    Verified,
+    LeftToTheServer,
 }
 
 /// One answer per name. Found twice with different marks, it counts as somebody else's.

@@ -54,6 +54,12 @@ fn all_keys() -> BTreeSet<String> {
                 for kind in known(&format!("[{section}.x]\nkind = \"zz\"")) {
                     let own = known(&format!("[{section}.x]\nkind = \"{kind}\"\nzz = 1"));
                     keys.extend(own.iter().chain(&["kind"]).map(|key| format!("{section}.{kind}.{key}")));
+                    for (part, table) in [("proof", "[target.x.proof]"), ("nas", "[[target.x.nas]]")] {
+                        if own.contains(&part) {
+                            let inner = known(&format!("[{section}.x]\nkind = \"{kind}\"\n{table}\nzz = 1"));
+                            keys.extend(inner.iter().map(|key| format!("{section}.{kind}.{part}.{key}")));
+                        }
+                    }
                 }
             }
             _ => keys.extend(known(&plain).iter().map(|key| format!("{section}.{key}"))),
@@ -64,10 +70,16 @@ fn all_keys() -> BTreeSet<String> {
 
 /// Every key that the example shows, switched on or commented out.
 fn shown_keys() -> BTreeSet<String> {
-    let (mut section, mut kind, mut shown) = (String::new(), String::new(), BTreeSet::new());
+    let (mut section, mut kind, mut part, mut shown) = (String::new(), String::new(), String::new(), BTreeSet::new());
     for line in switched_on().lines() {
         if line.starts_with('[') {
-            section = line.trim_matches(['[', ']']).split('.').next().unwrap().to_owned();
+            let mut names = line.trim_matches(['[', ']']).split('.');
+            section = names.next().unwrap().to_owned();
+            // A table inside of a target's is a key of it, too.
+            part = names.nth(1).map(|part| format!("{part}.")).unwrap_or_default();
+            if let Some(key) = part.strip_suffix('.') {
+                shown.insert(format!("{section}.{kind}.{key}"));
+            }
             continue;
         }
         let (key, value) = line.split_once(" = ").unwrap();
@@ -76,7 +88,7 @@ fn shown_keys() -> BTreeSet<String> {
         }
         shown.insert(match section.as_str() {
             "" => key.to_owned(),
-            "target" | "channel" => format!("{section}.{kind}.{key}"),
+            "target" | "channel" => format!("{section}.{kind}.{part}{key}"),
             _ => format!("{section}.{key}"),
         });
     }
@@ -122,7 +134,7 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
 
 #[test]
 fn every_relative_path_is_relative_to_the_files_directory() {
-    let keys = ["path", "key_file", "allowed_signers", "socket", "database", "ca_file", "password_file"];
+    let keys = ["path", "key_file", "allowed_signers", "socket", "database", "ca_file", "password_file", "secret_file"];
     let mut count = 0;
     let on = switched_on();
     let lines = on.lines().map(|line| match line.split_once(" = ") {

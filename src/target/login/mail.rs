@@ -1,0 +1,52 @@
+//! The proof for mail: an IMAP login, AUTH at submission, or both.
+
+use super::imap::Imap;
+use super::submission::Submission;
+use super::{Denial, Login};
+use crate::model::{Account, Address, Answer, Finding, Secret};
+
+/// The servers that must all accept the password.
+pub struct MailLogin {
+    imap: Option<Imap>,
+    submission: Option<Submission>,
+    concurrency: usize,
+}
+
+impl MailLogin {
+    /// At least one of them.
+    pub fn new(imap: Option<Imap>, submission: Option<Submission>, concurrency: usize) -> Self {
+        Self { imap, submission, concurrency }
+    }
+}
+
+impl Login for MailLogin {
+    fn log_in<'a>(&'a self, user: &'a str, password: &'a Secret) -> Answer<'a, Result<(), Denial>> {
+        Box::pin(async move {
+            if let Some(imap) = &self.imap {
+                imap.log_in(user, password).await?;
+            }
+            if let Some(submission) = &self.submission {
+                submission.log_in(user, password).await?;
+            }
+            Ok(())
+        })
+    }
+    fn user<'a>(&self, account: &'a Account) -> Option<&'a str> {
+        account.address.as_ref().map(Address::as_str)
+    }
+    fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+    fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
+        Box::pin(async move {
+            let mut findings = Vec::new();
+            if let Some(imap) = &self.imap {
+                findings.push(imap.look().await);
+            }
+            if let Some(submission) = &self.submission {
+                findings.push(submission.look().await);
+            }
+            findings
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! TLS as a client, set up in one place: rustls on aws-lc-rs, TLS 1.2 or later (RFC 8314 §4), and either the system's CAs or,
+//! with a `ca_file`, the CAs in that file alone.
+
+use crate::model::said::tidy;
+use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
+use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What a connection needs to be protected and the server's certificate verified. Make one per server and share it: it
+/// keeps the sessions that later connections resume.
+///
+/// # Errors
+/// A sentence: a `ca_file` that cannot be read, holds no certificate or holds one that cannot be used; no CAs of the system's.
+pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .map_err(|e| format!("TLS cannot be set up: {e}"))?;
+    let config = match ca_file {
+        Some(path) => builder.with_root_certificates(private_roots(path)?),
+        None => {
+            let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(no_system_cas)?;
+            let verifier: Arc<dyn ServerCertVerifier> = Arc::new(verifier);
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        }
+    };
+    Ok(Arc::new(config.with_no_client_auth()))
+}
+
+/// The same for lettre's connections, which set TLS up themselves; `host` is what the certificate must name.
+///
+/// # Errors
+/// As [`client_config`].
+pub fn smtp_parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, String> {
+    let builder = TlsParameters::builder(host.to_owned());
+    let builder = match ca_file {
+        None => builder,
+        Some(path) => {
+            let certificate = Certificate::from_pem(&read_pem(path)?).map_err(|e| unusable(path, &e.to_string()))?;
+            builder.certificate_store(CertificateStore::None).add_root_certificate(certificate)
+        }
+    };
+    builder.build().map_err(|e| match ca_file {
+        Some(path) => unusable(path, &e.to_string()),
+        None => no_system_cas(e),
+    })
+}
+
+/// What a server's certificate must name: a host name or an IP address.
+///
+/// # Errors
+/// A sentence, for text that is neither.
+pub fn server_name(host: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(host.to_owned()).map_err(|_| format!("{host:?} is neither a host name nor an IP address"))
+}
+
+/// What to say of a handshake that failed.
+pub fn explain(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(why) => format!(
+            "shows a certificate that is not trusted ({}); set ca_file to its CA, and the host to a name that it carries",
+            tidy(&why.to_string(), "")
+        ),
+        other => format!("could not agree on TLS: {}", tidy(&other.to_string(), "")),
+    }
+}
+
+/// The TLS error inside an error of input and output, where there is one.
+pub fn cause_of(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+/// Every certificate in the file, or an error: one that is left out unseen would only show when a server is not trusted.
+fn private_roots(path: &Path) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&read_pem(path)?) {
+        let certificate = certificate.map_err(|e| unusable(path, &e.to_string()))?;
+        roots.add(certificate).map_err(|e| unusable(path, &e.to_string()))?;
+    }
+    Ok(roots)
+}
+
+fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+    let pem = std::fs::read(path).map_err(|e| format!("ca_file {}: {e}", path.display()))?;
+    if !pem.windows(27).any(|w| w == b"-----BEGIN CERTIFICATE-----") {
+        return Err(format!("ca_file {}: holds no certificate in PEM form", path.display()));
+    }
+    Ok(pem)
+}
+
+fn unusable(path: &Path, cause: &str) -> String {
+    format!("ca_file {}: cannot be used: {cause}", path.display())
+}
+
+fn no_system_cas(cause: impl std::fmt::Display) -> String {
+    format!("TLS cannot be set up with the system's CAs: {cause}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    fn certificate() -> String {
+        rcgen::generate_simple_self_signed(["ca.example.org".to_owned()]).unwrap().cert.pem()
+    }
+
+    #[test]
+    fn a_file_with_one_certificate_that_cannot_be_read_is_refused_whole() {
+        let good = certificate();
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(client_config(Some(file(&good).path())).is_ok());
+        assert!(client_config(Some(file(&format!("{good}{good}")).path())).is_ok());
+        for text in [format!("{good}{broken}"), broken.to_owned(), "no certificate".to_owned(), String::new()] {
+            let told = client_config(Some(file(&text).path())).unwrap_err();
+            assert!(told.starts_with("ca_file /"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        for told in [
+            client_config(Some(Path::new("/nonexistent/ca.pem"))).map(|_| ()).unwrap_err(),
+            smtp_parameters("mail.example.org", Some(Path::new("/nonexistent/ca.pem"))).map(|_| ()).unwrap_err(),
+        ] {
+            assert!(told.contains("/nonexistent/ca.pem") && told.contains("No such file"), "{told}");
+        }
+    }
+}

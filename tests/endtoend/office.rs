@@ -1,0 +1,181 @@
+//! An office: akund, Postfix, Dovecot and FreeRADIUS, which is the access point's NAS, too.
+
+use crate::daemon::mailbox::notices;
+use crate::daemon::{Daemon, Setup, Site};
+use crate::peers::{FreeRadius, MailHost, Method, SECRET};
+use async_imap::Client;
+use futures_util::TryStreamExt;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub struct Office {
+    pub site: Site,
+    pub mail: MailHost,
+    pub radius: FreeRadius,
+}
+
+/// What an outcome says of one step.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Step {
+    pub lane: String,
+    pub verb: String,
+    pub state: String,
+    pub proof: String,
+    pub fault: String,
+}
+
+impl Office {
+    /// Everything but akund runs.
+    pub fn open() -> Self {
+        let lane = "retry_seconds = 1\nretry_max_seconds = 2\nsettle_seconds = 3";
+        let site = Site::with(Setup { lane, ..Setup::default() });
+        fs::set_permissions(site.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(site.path("targets"), fs::Permissions::from_mode(0o755)).unwrap();
+        readable_by(&site.path("targets/mail"), "postfix");
+        readable_by(&site.path("targets/radius"), "freerad");
+        // FreeRADIUS wants its database when it starts.
+        site.start().terminate();
+        let mail = MailHost::start(&site.path("targets/mail/mail.db"));
+        let radius = FreeRadius::start(&site.path("targets/radius/radius.db"), "Asia/Jakarta");
+        let office = Self { site, mail, radius };
+        office.configure();
+        office
+    }
+
+    fn configure(&self) {
+        let Self { site, mail, radius } = self;
+        let mut text = format!(
+            "[[source]]\nname = \"local\"\nactions = [\"create\", \"reset\", \"suspend\", \"resume\"]\n\
+             [target.mail]\nhome = {:?}\n[target.radius]\npassword = \"nt-hash\"\n",
+            mail.homes()
+        );
+        let _ = write!(
+            text,
+            "[target.mail.proof]\nimap = \"imaps://127.0.0.1:{}\"\nsubmission = \"submission://localhost:{}\"\nca_file = {:?}\n\
+             [target.radius.proof]\nserver = \"127.0.0.1:{}\"\nsecret_file = \"secret\"\n\
+             [[target.radius.nas]]\naddress = \"127.0.0.1:{}\"\nsecret_file = \"{}\"\n",
+            mail.imaps,
+            mail.submission,
+            mail.ca_file(),
+            radius.port,
+            radius.nas_port,
+            site.path("secret").display(),
+        );
+        let text = text.replace("secret_file = \"secret\"", &format!("secret_file = {:?}", site.path("secret")));
+        fs::write(site.path("secret"), format!("{SECRET}\n")).unwrap();
+        fs::create_dir_all(site.path("conf.d")).unwrap();
+        fs::write(site.path("conf.d/proofs.toml"), text).unwrap();
+    }
+
+    pub fn start(&self) -> Daemon {
+        self.site.start()
+    }
+
+    /// Hands a request in and waits until nothing moves any more.
+    pub fn ask(&self, id: &str, action: &str, local: &str) {
+        let before = self.site.states().len();
+        self.hand_in(id, action, local);
+        self.site.until_rest(before + 1);
+    }
+
+    pub fn hand_in(&self, id: &str, action: &str, local: &str) {
+        let create = crate::daemon::records::good(id, local);
+        let record = match action {
+            "create" => create,
+            _ => {
+                let (before, _approval) = create.split_once("[[approval]]").unwrap();
+                before.replacen("akund = 1\n", &format!("akund = 1\naction = {action:?}\n"), 1)
+            }
+        };
+        self.site.drop_in(&format!("{id}.toml"), record);
+    }
+
+    /// The steps of a request, as its outcome has them.
+    pub fn steps(&self, id: &str) -> Vec<Step> {
+        let outcomes = self.site.outcomes();
+        let outcome = outcomes.iter().find(|(path, _)| path.to_string_lossy().contains(&format!("/{id}@")));
+        let (_, outcome) =
+            outcome.unwrap_or_else(|| panic!("{id} has no outcome: {:?}\n{}", outcomes.keys(), self.site.log()));
+        let text = |step: &serde_json::Value, key: &str| step[key].as_str().unwrap_or_default().to_owned();
+        let steps = outcome["steps"].as_array().unwrap();
+        let read = |step: &serde_json::Value| Step {
+            lane: text(step, "lane"),
+            verb: text(step, "verb"),
+            state: text(step, "state"),
+            proof: text(step, "proof"),
+            fault: text(step, "fault"),
+        };
+        steps.iter().map(read).collect()
+    }
+
+    /// How each target proved a request that must be done: by lane.
+    pub fn proofs(&self, id: &str) -> Vec<(String, String)> {
+        assert_eq!(self.site.state(&format!("generic:{id}@1")), "done", "{:#?}\n{}", self.steps(id), self.mail.log());
+        let mut proofs: Vec<_> = self
+            .steps(id)
+            .into_iter()
+            .filter(|step| step.verb == "prove")
+            .map(|step| (step.lane, step.proof))
+            .collect();
+        proofs.sort();
+        proofs
+    }
+
+    /// The passwords in the notices, in no order.
+    pub fn passwords(&self) -> Vec<String> {
+        notices(&self.site).iter().filter_map(|notice| notice.password().map(str::to_owned)).collect()
+    }
+
+    /// Whether the hotspot lets the user in, by PAP and MS-CHAP alike.
+    pub fn hotspot_takes(&self, user: &str, password: &str) -> bool {
+        let accepted = [Method::Pap, Method::MsChap].map(|method| self.radius.login(method, user, password).is_some());
+        assert!(accepted[0] == accepted[1], "PAP and MS-CHAP disagree: {accepted:?}");
+        accepted[0]
+    }
+
+    /// Whether IMAP lets the user in; its own client, not akund's.
+    pub async fn imap_takes(&self, user: &str, password: &str) -> bool {
+        self.client().await.login(user, password).await.is_ok()
+    }
+
+    /// Every message in the user's inbox.
+    pub async fn inbox(&self, user: &str, password: &str) -> Vec<String> {
+        let mut session = self.client().await.login(user, password).await.map_err(|(e, _)| e).unwrap();
+        let inbox = session.select("INBOX").await.unwrap();
+        if inbox.exists == 0 {
+            return Vec::new();
+        }
+        let fetched = session.fetch("1:*", "BODY[]").await.unwrap();
+        let messages: Vec<_> = fetched.try_collect().await.unwrap();
+        messages.iter().map(|m| String::from_utf8_lossy(m.body().unwrap_or_default()).into_owned()).collect()
+    }
+
+    async fn client(&self) -> Client<TlsStream<TcpStream>> {
+        let config = akund::tls::client_config(Some(&self.mail.ca_file())).unwrap();
+        let tcp = TcpStream::connect(("127.0.0.1", self.mail.imaps)).await.unwrap();
+        let name = akund::tls::server_name("127.0.0.1").unwrap();
+        let mut client = Client::new(TlsConnector::from(config).connect(name, tcp).await.unwrap());
+        client.read_response().await.unwrap();
+        client
+    }
+}
+
+/// As the integration notes want it: the group's readers may pass, files inherit the group.
+fn readable_by(dir: &Path, group: &str) {
+    let gid = nix::unistd::Group::from_name(group).unwrap().unwrap_or_else(|| panic!("there is no group {group}")).gid;
+    nix::unistd::chown(dir, None, Some(gid)).expect("the tests with real servers run as root");
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o2750)).unwrap();
+    for entry in fs::read_dir(dir).unwrap() {
+        nix::unistd::chown(&entry.unwrap().path(), None, Some(gid)).unwrap();
+    }
+}
+
+/// `mail` and `radius`, each proven so.
+pub fn both(proof: &str) -> Vec<(String, String)> {
+    vec![("mail".into(), proof.into()), ("radius".into(), proof.into())]
+}

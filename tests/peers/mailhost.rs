@@ -1,0 +1,256 @@
+use super::{PORT_TRIES, Server, free_tcp_port, open_dir, run, snippet, write};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const PACKAGES: &str = "postfix, postfix-sqlite, dovecot-core, dovecot-imapd, dovecot-lmtpd, dovecot-sqlite and swaks";
+const DATABASE: &str = "/var/lib/akund/mail/mail.db";
+const QUERIES: &str = "/etc/dovecot/akund-sql.conf.ext";
+const MASTER: &str = "/usr/lib/postfix/sbin/master";
+/// Whose the mail is, in the shipped queries.
+const VMAIL: u32 = 5000;
+
+/// A mail server as an office runs it: Postfix takes mail and hands it to Dovecot by LMTP, and asks Dovecot about passwords;
+/// both know the accounts from akund's database.
+pub struct MailHost {
+    dovecot: Option<Server>,
+    _postfix: Server,
+    dir: TempDir,
+    /// IMAP with STARTTLS.
+    pub imap: u16,
+    /// IMAP with TLS from the first byte.
+    pub imaps: u16,
+    /// SMTP.
+    pub smtp: u16,
+    /// Submission with STARTTLS.
+    pub submission: u16,
+}
+
+impl MailHost {
+    /// Starts both with the shipped look-ups on an SQLite database.
+    pub fn start(database: &Path) -> Self {
+        for _ in 0..PORT_TRIES {
+            let dir = open_dir();
+            let ports = [free_tcp_port(), free_tcp_port(), free_tcp_port(), free_tcp_port()];
+            let [imap, imaps, smtp, submission] = ports;
+            certificates(dir.path());
+            configure_dovecot(dir.path(), database, imap, imaps);
+            configure_postfix(dir.path(), database, smtp, submission);
+            let Some(dovecot) = start_dovecot(dir.path(), imap) else { continue };
+            let Some(postfix) = start_postfix(dir.path(), smtp) else { continue };
+            return Self { dovecot: Some(dovecot), _postfix: postfix, dir, imap, imaps, smtp, submission };
+        }
+        panic!("Postfix and Dovecot did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
+    }
+
+    /// The CA of the server's certificate, which is for 127.0.0.1 and localhost.
+    pub fn ca_file(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+
+    /// A home template for accounts whose mail this server can keep.
+    pub fn homes(&self) -> String {
+        self.dir.path().join("mail/{domain}/{local}").display().to_string()
+    }
+
+    /// Ends Dovecot; Postfix goes on.
+    pub fn stop_dovecot(&mut self) {
+        self.dovecot = None;
+    }
+
+    /// Starts Dovecot again on the same ports.
+    pub fn start_dovecot(&mut self) {
+        self.dovecot = Some(start_dovecot(self.dir.path(), self.imap).expect("Dovecot comes up again"));
+    }
+
+    /// Hands a message in by SMTP, as a stranger; whether Postfix took it.
+    pub fn deliver(&self, to: &str, subject: &str) -> bool {
+        let subject = format!("Subject: {subject}");
+        let output = run(
+            Command::new("swaks")
+                .args(["--server", "127.0.0.1", "--port", &self.smtp.to_string(), "--from", "stranger@example.net"])
+                .args(["--helo", "client.example.net", "--to", to, "--header", &subject, "--body", "Isi pesan."]),
+            PACKAGES,
+        );
+        output.status.success()
+    }
+
+    /// What both have logged, for a test that fails.
+    pub fn log(&self) -> String {
+        let read = |name: &str| fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+        format!("{}\n{}", read("dovecot.log"), read("log/mail"))
+    }
+}
+
+fn greets(port: u16, greeting: &str) -> bool {
+    let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let mut line = String::new();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).is_ok()
+        && BufReader::new(stream).read_line(&mut line).is_ok()
+        && line.starts_with(greeting)
+}
+
+fn start_dovecot(dir: &Path, imap: u16) -> Option<Server> {
+    let mut command = Command::new("/usr/sbin/dovecot");
+    command.arg("-F").arg("-c").arg(dir.join("dovecot.conf"));
+    let mut server = Server::spawn(&mut command, &dir.join("dovecot.stderr"), PACKAGES);
+    server.ready("Dovecot to greet", || greets(imap, "* OK")).then_some(server)
+}
+
+fn start_postfix(dir: &Path, smtp: u16) -> Option<Server> {
+    let etc = dir.join("etc");
+    let checked = run(Command::new("postfix").arg("-c").arg(&etc).arg("check"), PACKAGES);
+    assert!(checked.status.success(), "postfix check: {}", String::from_utf8_lossy(&checked.stderr));
+    let mut master = Command::new(MASTER);
+    master.arg("-d").arg("-c").arg(&etc);
+    let mut server = Server::spawn(&mut master, &dir.join("postfix.stderr"), PACKAGES);
+    server.ready("Postfix to greet", || greets(smtp, "220")).then_some(server)
+}
+
+fn certificates(dir: &Path) {
+    let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters of a CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA");
+    let key = KeyPair::generate().expect("a key");
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let leaf = CertificateParams::new(names).expect("parameters").signed_by(&key, &ca).expect("a certificate");
+    write(&dir.join("ca.pem"), &ca.pem());
+    write(&dir.join("server.pem"), &leaf.pem());
+    write(&dir.join("server.key"), &key.serialize_pem());
+}
+
+/// The penalty for refused logins would keep tests with many of them waiting (config/integration/dovecot).
+fn configure_dovecot(dir: &Path, database: &Path, imap: u16, imaps: u16) {
+    let queries = dir.join("akund-sql.conf.ext");
+    write(&queries, &snippet("dovecot/akund-sql.conf.ext", &[(DATABASE, database)]));
+    let auth = dir.join("auth-akund.conf.ext");
+    write(&auth, &snippet("dovecot/auth-akund.conf.ext", &[(QUERIES, &queries)]));
+    fs::create_dir(dir.join("mail")).expect("making a directory");
+    std::os::unix::fs::chown(dir.join("mail"), Some(VMAIL), Some(VMAIL)).expect("giving a directory away");
+    let (r, auth) = (dir.display(), auth.display());
+    write(
+        &dir.join("dovecot.conf"),
+        &format!(
+            "base_dir = {r}/base
+state_dir = {r}/state
+instance_name = akund-test-{imap}
+listen = 127.0.0.1
+protocols = imap lmtp
+log_path = {r}/dovecot.log
+auth_verbose = yes
+auth_mechanisms = plain login
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+ssl = yes
+ssl_cert = <{r}/server.pem
+ssl_key = <{r}/server.key
+mail_location = maildir:~/Maildir
+first_valid_uid = {VMAIL}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+}}
+service lmtp {{
+  unix_listener lmtp {{
+    mode = 0666
+  }}
+}}
+service auth {{
+  unix_listener auth-postfix {{
+    mode = 0666
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+!include {auth}
+"
+        ),
+    );
+}
+
+fn configure_postfix(dir: &Path, database: &Path, smtp: u16, submission: u16) {
+    let etc = dir.join("etc");
+    for sub in ["etc", "spool", "lib", "log"] {
+        fs::create_dir(dir.join(sub)).expect("making a directory");
+    }
+    let postfix = nix::unistd::User::from_name("postfix")
+        .expect("looking up a user")
+        .unwrap_or_else(|| panic!("the user postfix is missing: install {PACKAGES}"));
+    nix::unistd::chown(&dir.join("lib"), Some(postfix.uid), Some(postfix.gid)).expect("giving a directory to postfix");
+    for table in ["domains", "mailboxes", "aliases"] {
+        let text = snippet(&format!("postfix/akund-{table}.cf"), &[(DATABASE, database)]);
+        write(&etc.join(format!("akund-{table}.cf")), &text);
+    }
+    let (r, e) = (dir.display(), etc.display());
+    write(
+        &etc.join("main.cf"),
+        &format!(
+            "compatibility_level = 3.6
+config_directory = {e}
+queue_directory = {r}/spool
+data_directory = {r}/lib
+maillog_file = {r}/log/mail
+maillog_file_prefixes = {r}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mx.example.net
+mydestination =
+alias_maps =
+alias_database =
+local_recipient_maps =
+smtp_dns_support_level = disabled
+default_transport = error:no mail leaves this test
+virtual_transport = lmtp:unix:{r}/base/lmtp
+virtual_mailbox_domains = sqlite:{e}/akund-domains.cf
+virtual_mailbox_maps = sqlite:{e}/akund-mailboxes.cf
+virtual_alias_maps = sqlite:{e}/akund-aliases.cf
+smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
+smtpd_recipient_restrictions = permit_sasl_authenticated, reject_unlisted_recipient
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {r}/base/auth-postfix
+smtpd_tls_cert_file = {r}/server.pem
+smtpd_tls_key_file = {r}/server.key
+smtpd_tls_security_level = may
+smtpd_tls_session_cache_database =
+smtp_tls_session_cache_database =
+"
+        ),
+    );
+    let mut master = format!(
+        "127.0.0.1:{smtp} inet n - n - - smtpd\n127.0.0.1:{submission} inet n - n - - smtpd\n  \
+         -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes\n"
+    );
+    for (service, kind, private, wake, limit, program) in [
+        ("cleanup", "unix", "n", "-", "0", "cleanup"),
+        ("qmgr", "unix", "n", "300", "1", "qmgr"),
+        ("rewrite", "unix", "-", "-", "-", "trivial-rewrite"),
+        ("bounce", "unix", "-", "-", "0", "bounce"),
+        ("defer", "unix", "-", "-", "0", "bounce"),
+        ("proxymap", "unix", "-", "-", "-", "proxymap"),
+        ("anvil", "unix", "-", "-", "1", "anvil"),
+        ("error", "unix", "-", "-", "-", "error"),
+        ("retry", "unix", "-", "-", "-", "error"),
+        ("lmtp", "unix", "-", "-", "-", "lmtp"),
+        ("tlsmgr", "unix", "-", "1000?", "1", "tlsmgr"),
+        ("postlog", "unix-dgram", "n", "-", "1", "postlogd"),
+    ] {
+        master.push_str(&format!("{service} {kind} {private} - n {wake} {limit} {program}\n"));
+    }
+    write(&etc.join("master.cf"), &master);
+}
