@@ -1,11 +1,26 @@
 //! One account from its making to a new password.
 
-use crate::office::{Office, both};
+use crate::office::{Engine, Office, both};
 use crate::peers::wait_for;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_request_makes_a_mailbox_and_a_hotspot_account_that_work_until_they_are_suspended() {
-    let office = Office::open();
+async fn one_request_makes_accounts_that_work_until_they_are_suspended_with_sqlite() {
+    from_create_to_reset(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_makes_accounts_that_work_until_they_are_suspended_with_postgresql() {
+    from_create_to_reset(Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_makes_accounts_that_work_until_they_are_suspended_with_mariadb() {
+    from_create_to_reset(Engine::MariaDb).await;
+}
+
+/// A mailbox and a hotspot account by one request; suspended, resumed, and given a new password by three more.
+async fn from_create_to_reset(engine: Engine) {
+    let office = Office::on(engine);
     let daemon = office.start();
     let (address, user) = ("rukmini@example.ac.id", "rukmini");
 

@@ -2,13 +2,13 @@
 
 use crate::daemon::mailbox::notices;
 use crate::daemon::{Daemon, Setup, Site};
-use crate::peers::{FreeRadius, MailHost, Method, SECRET};
+use crate::peers::{FreeRadius, MailHost, MariaDb, Method, Postgres, SECRET};
 use async_imap::Client;
 use futures_util::TryStreamExt;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -17,6 +17,74 @@ pub struct Office {
     pub site: Site,
     pub mail: MailHost,
     pub radius: FreeRadius,
+}
+
+const READERS_PASSWORD: &str = "rahasia-pembaca";
+
+/// Where the accounts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+    MariaDb,
+}
+
+/// A target's database on a server; nothing is filled in where it is a file.
+#[derive(Default)]
+struct Database {
+    engine: Option<Engine>,
+    url: String,
+    name: String,
+    password_file: PathBuf,
+    port: u16,
+}
+
+impl Engine {
+    fn database(self) -> Database {
+        let engine = Some(self);
+        match self {
+            Self::Sqlite => Database::default(),
+            Self::Postgres => {
+                let server = Postgres::shared();
+                let (name, port, password_file) = (server.database(), server.port(), server.password_file());
+                Database { engine, url: server.url(&name, port), name, password_file, port }
+            }
+            Self::MariaDb => {
+                let server = MariaDb::shared();
+                let (name, port, password_file) = (server.database(), server.port(), server.password_file());
+                Database { engine, url: server.url(&name, port), name, password_file, port }
+            }
+        }
+    }
+}
+
+impl Database {
+    fn config(&self, target: &str) -> String {
+        match self.engine {
+            None => String::new(),
+            Some(_) => {
+                format!("[target.{target}]\ndatabase = {:?}\npassword_file = {:?}\n", self.url, self.password_file)
+            }
+        }
+    }
+
+    /// Makes the tables, and lets the mail servers or FreeRADIUS read them, as the integration notes say.
+    fn let_read(&self, target: &str) {
+        let Some(engine) = self.engine else { return };
+        let kind = if engine == Engine::Postgres { "postgresql" } else { "mysql" };
+        let shipped = |name: String| {
+            let path = format!("{}/config/integration/sql/{name}.{kind}.sql", env!("CARGO_MANIFEST_DIR"));
+            fs::read_to_string(path).unwrap()
+        };
+        let tables = shipped(target.to_owned());
+        let readers = shipped(format!("{target}-readers")).replace("CHANGE-ME", READERS_PASSWORD);
+        match engine {
+            Engine::Postgres => {
+                Postgres::shared().sql(&self.name, &format!("SET ROLE akund;\n{tables}\nRESET ROLE;\n{readers}"))
+            }
+            _ => MariaDb::shared().sql(&self.name, &format!("{tables}\n{readers}")),
+        };
+    }
 }
 
 /// What an outcome says of one step.
@@ -30,19 +98,42 @@ pub struct Step {
 }
 
 impl Office {
-    /// Everything but akund runs.
+    /// Everything but akund runs; the accounts are in SQLite files.
     pub fn open() -> Self {
+        Self::on(Engine::Sqlite)
+    }
+
+    /// Everything but akund runs.
+    pub fn on(engine: Engine) -> Self {
         let lane = "retry_seconds = 1\nretry_max_seconds = 2\nsettle_seconds = 3";
         let site = Site::with(Setup { lane, ..Setup::default() });
         fs::set_permissions(site.path(""), fs::Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(site.path("targets"), fs::Permissions::from_mode(0o755)).unwrap();
         readable_by(&site.path("targets/mail"), "postfix");
         readable_by(&site.path("targets/radius"), "freerad");
-        // FreeRADIUS wants its database when it starts.
+        fs::create_dir_all(site.path("conf.d")).unwrap();
+        let (mail, radius) = (engine.database(), engine.database());
+        fs::write(site.path("conf.d/databases.toml"), format!("{}{}", mail.config("mail"), radius.config("radius")))
+            .unwrap();
+        // FreeRADIUS wants its tables when it starts.
         site.start().terminate();
-        let mail = MailHost::start(&site.path("targets/mail/mail.db"));
-        let radius = FreeRadius::start(&site.path("targets/radius/radius.db"), "Asia/Jakarta");
-        let office = Self { site, mail, radius };
+        for (database, name) in [(&mail, "mail"), (&radius, "radius")] {
+            database.let_read(name);
+        }
+        let office = match engine {
+            Engine::Sqlite => {
+                let mail = MailHost::start(&site.path("targets/mail/mail.db"));
+                let radius = FreeRadius::start(&site.path("targets/radius/radius.db"), "Asia/Jakarta");
+                Self { site, mail, radius }
+            }
+            Engine::Postgres | Engine::MariaDb => {
+                let (maps, module) =
+                    if engine == Engine::Postgres { ("pgsql", "postgresql") } else { ("mysql", "mysql") };
+                let mail = MailHost::start_on_server(maps, mail.port, &mail.name, READERS_PASSWORD);
+                let radius = FreeRadius::start_on_server(module, radius.port, &radius.name, READERS_PASSWORD);
+                Self { site, mail, radius }
+            }
+        };
         office.configure();
         office
     }
@@ -68,7 +159,6 @@ impl Office {
         );
         let text = text.replace("secret_file = \"secret\"", &format!("secret_file = {:?}", site.path("secret")));
         fs::write(site.path("secret"), format!("{SECRET}\n")).unwrap();
-        fs::create_dir_all(site.path("conf.d")).unwrap();
         fs::write(site.path("conf.d/proofs.toml"), text).unwrap();
     }
 

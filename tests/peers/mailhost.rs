@@ -8,7 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const PACKAGES: &str = "postfix, postfix-sqlite, dovecot-core, dovecot-imapd, dovecot-lmtpd, dovecot-sqlite and swaks";
+const PACKAGES: &str = "postfix, postfix-sqlite, postfix-pgsql, postfix-mysql, dovecot-core, dovecot-imapd, dovecot-lmtpd, \
+                        dovecot-sqlite, dovecot-pgsql, dovecot-mysql and swaks";
 const DATABASE: &str = "/var/lib/akund/mail/mail.db";
 const QUERIES: &str = "/etc/dovecot/akund-sql.conf.ext";
 const MASTER: &str = "/usr/lib/postfix/sbin/master";
@@ -32,15 +33,33 @@ pub struct MailHost {
 }
 
 impl MailHost {
-    /// Starts both with the shipped look-ups on an SQLite database.
+    /// Starts both with the look-ups shipped for an SQLite database.
     pub fn start(database: &Path) -> Self {
+        Self::start_on("sql", &[(DATABASE, database)], "sqlite", &[(DATABASE, database)])
+    }
+
+    /// Starts both with the look-ups shipped for a server: `pgsql` or `mysql`.
+    pub fn start_on_server(kind: &str, port: u16, database: &str, password: &str) -> Self {
+        let usual = if kind == "pgsql" { "port=5432" } else { "port=3306" };
+        let (host, port) = (format!("127.0.0.1:{port}"), format!("port={port}"));
+        let [database, password] = [("akund_mail", Path::new(database)), ("CHANGE-ME", Path::new(password))];
+        let queries = [(usual, Path::new(&port)), database, password];
+        Self::start_on(kind, &queries, kind, &[("127.0.0.1", Path::new(&host)), database, password])
+    }
+
+    fn start_on(queries: &str, in_queries: &[(&str, &Path)], maps: &str, in_maps: &[(&str, &Path)]) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = open_dir();
             let ports = [free_tcp_port(), free_tcp_port(), free_tcp_port(), free_tcp_port()];
             let [imap, imaps, smtp, submission] = ports;
             certificates(dir.path());
-            configure_dovecot(dir.path(), database, imap, imaps);
-            configure_postfix(dir.path(), database, smtp, submission);
+            configure_dovecot(
+                dir.path(),
+                &snippet(&format!("dovecot/akund-{queries}.conf.ext"), in_queries),
+                imap,
+                imaps,
+            );
+            configure_postfix(dir.path(), maps, in_maps, smtp, submission);
             let Some(dovecot) = start_dovecot(dir.path(), imap) else { continue };
             let Some(postfix) = start_postfix(dir.path(), smtp) else { continue };
             return Self { dovecot: Some(dovecot), _postfix: postfix, dir, imap, imaps, smtp, submission };
@@ -125,9 +144,9 @@ fn certificates(dir: &Path) {
 }
 
 /// The penalty for refused logins would keep tests with many of them waiting (config/integration/dovecot).
-fn configure_dovecot(dir: &Path, database: &Path, imap: u16, imaps: u16) {
+fn configure_dovecot(dir: &Path, text: &str, imap: u16, imaps: u16) {
     let queries = dir.join("akund-sql.conf.ext");
-    write(&queries, &snippet("dovecot/akund-sql.conf.ext", &[(DATABASE, database)]));
+    write(&queries, text);
     let auth = dir.join("auth-akund.conf.ext");
     write(&auth, &snippet("dovecot/auth-akund.conf.ext", &[(QUERIES, &queries)]));
     fs::create_dir(dir.join("mail")).expect("making a directory");
@@ -184,7 +203,7 @@ service stats {{
     );
 }
 
-fn configure_postfix(dir: &Path, database: &Path, smtp: u16, submission: u16) {
+fn configure_postfix(dir: &Path, maps: &str, replaced: &[(&str, &Path)], smtp: u16, submission: u16) {
     let etc = dir.join("etc");
     for sub in ["etc", "spool", "lib", "log"] {
         fs::create_dir(dir.join(sub)).expect("making a directory");
@@ -194,7 +213,8 @@ fn configure_postfix(dir: &Path, database: &Path, smtp: u16, submission: u16) {
         .unwrap_or_else(|| panic!("the user postfix is missing: install {PACKAGES}"));
     nix::unistd::chown(&dir.join("lib"), Some(postfix.uid), Some(postfix.gid)).expect("giving a directory to postfix");
     for table in ["domains", "mailboxes", "aliases"] {
-        let text = snippet(&format!("postfix/akund-{table}.cf"), &[(DATABASE, database)]);
+        let folder = if maps == "sqlite" { String::new() } else { format!("{maps}/") };
+        let text = snippet(&format!("postfix/{folder}akund-{table}.cf"), replaced);
         write(&etc.join(format!("akund-{table}.cf")), &text);
     }
     let (r, e) = (dir.display(), etc.display());
@@ -217,9 +237,9 @@ local_recipient_maps =
 smtp_dns_support_level = disabled
 default_transport = error:no mail leaves this test
 virtual_transport = lmtp:unix:{r}/base/lmtp
-virtual_mailbox_domains = sqlite:{e}/akund-domains.cf
-virtual_mailbox_maps = sqlite:{e}/akund-mailboxes.cf
-virtual_alias_maps = sqlite:{e}/akund-aliases.cf
+virtual_mailbox_domains = {maps}:{e}/akund-domains.cf
+virtual_mailbox_maps = {maps}:{e}/akund-mailboxes.cf
+virtual_alias_maps = {maps}:{e}/akund-aliases.cf
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject_unlisted_recipient
 smtpd_sasl_type = dovecot
