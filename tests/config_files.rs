@@ -125,11 +125,14 @@ fn what_the_example_writes_to_the_unit_lets_it_write_to() {
     let made: Vec<PathBuf> = directories().into_iter().map(|(path, ..)| path).collect();
     assert!(made.contains(&example.spool.path));
     for target in example.target.values() {
-        let database = match target {
-            TargetConfig::MailMaps(maps) => &maps.database,
-            TargetConfig::Radius(radius) => &radius.database,
+        let files = match target {
+            TargetConfig::MailMaps(maps) => vec![&maps.database],
+            TargetConfig::MapFiles(files) => files.paths().to_vec(),
+            TargetConfig::Radius(radius) => vec![&radius.database],
         };
-        assert!(made.iter().any(|dir| Some(dir.as_path()) == database.parent()), "{}", database.display());
+        for file in files {
+            assert!(made.iter().any(|dir| Some(dir.as_path()) == file.parent()), "{}", file.display());
+        }
     }
     assert!(made.contains(&example.procedures.path) && made.contains(&example.templates.path));
 }

@@ -2,13 +2,13 @@
 
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
 use super::source::SignatureRule;
-use super::target::{MailMapsConfig, RadiusConfig};
+use super::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use super::tree::Part;
 use super::{ChannelConfig, Config, SourceConfig, TargetConfig, VERSION};
 use crate::model::{Scheme, Verb};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A sentence about what is wrong, and the path of the key that it is about.
 pub(super) struct Finding {
@@ -37,6 +37,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     for (name, target) in &config.target {
         match target {
             TargetConfig::MailMaps(maps) => mail_maps(name, maps, &mut found),
+            TargetConfig::MapFiles(files) => map_files(name, files, &mut found),
             TargetConfig::Radius(radius) => self::radius(name, radius, &mut found),
         }
     }
@@ -143,43 +144,71 @@ fn lane_names(config: &Config, found: &mut Findings) {
     }
 }
 
-/// One SQLite file has one owner: mail's readers must never see NT hashes, and nobody the journal.
+/// A file has one owner: mail's readers must never see NT hashes, and nobody the journal.
 fn databases(config: &Config, found: &mut Findings) {
     let mut owners: BTreeMap<&Path, String> = BTreeMap::from([(config.journal.path.as_path(), "the journal".into())]);
     for (name, target) in &config.target {
-        let path = match target {
-            TargetConfig::MailMaps(maps) => maps.database.as_path(),
-            TargetConfig::Radius(radius) => radius.database.as_path(),
+        let files: Vec<(&str, &Path)> = match target {
+            TargetConfig::MailMaps(maps) => vec![("database", &maps.database)],
+            TargetConfig::MapFiles(files) => ["passwd", "mailboxes", "aliases", "domains"]
+                .into_iter()
+                .zip(files.paths().map(PathBuf::as_path))
+                .collect(),
+            TargetConfig::Radius(radius) => vec![("database", &radius.database)],
         };
-        match owners.get(path) {
-            Some(owner) => found.check(false, ["target", name, "database"], || {
-                format!(
-                    "target {name} has the database {} which is that of {owner}: each needs a file of its own",
-                    path.display()
-                )
-            }),
-            None => {
-                owners.insert(path, format!("target {name}"));
+        for (key, path) in files {
+            match owners.get(path) {
+                Some(owner) => found.check(false, ["target", name, key], || {
+                    format!(
+                        "target {name} has the {key} {} which is that of {owner}: each needs a file of its own",
+                        path.display()
+                    )
+                }),
+                None => {
+                    owners.insert(path, format!("target {name}"));
+                }
             }
         }
     }
 }
 
+fn map_files(name: &str, files: &MapFilesConfig, found: &mut Findings) {
+    services(name, &files.services, found);
+    mail_password(name, files.password, found);
+    file_mode(name, &files.mode, found);
+    home(name, &files.home, found);
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == ':' || c == '%';
+    found.check(!files.home.contains(odd), ["target", name, "home"], || {
+        format!("home of target {name} cannot hold spaces, `:` or `%`: they mean something in a passwd-file")
+    });
+    found.check(files.mail_uid.is_some() == files.mail_gid.is_some(), ["target", name, "mail_uid"], || {
+        format!("target {name} needs both mail_uid and mail_gid, or neither")
+    });
+}
+
 fn mail_maps(name: &str, maps: &MailMapsConfig, found: &mut Findings) {
     services(name, &maps.services, found);
-    found.check(maps.password != Scheme::NtHash, ["target", name, "password"], || {
+    mail_password(name, maps.password, found);
+    file_mode(name, &maps.mode, found);
+    home(name, &maps.home, found);
+}
+
+fn mail_password(name: &str, scheme: Scheme, found: &mut Findings) {
+    found.check(scheme != Scheme::NtHash, ["target", name, "password"], || {
         format!("target {name} cannot store nt-hash: Postfix's and Dovecot's readers must not see it; use sha512-crypt")
     });
-    file_mode(name, &maps.mode, found);
-    let unknown = unknown_placeholder(&maps.home);
+}
+
+fn home(name: &str, home: &str, found: &mut Findings) {
+    let unknown = unknown_placeholder(home);
     found.check(unknown.is_none(), ["target", name, "home"], || {
         format!(
             "home of target {name}: {} is unknown; {{domain}}, {{local}}, {{address}} and {{uid}} are known",
             unknown.unwrap_or_default()
         )
     });
-    found.check(maps.home.starts_with('/'), ["target", name, "home"], || {
-        format!("home of target {name} must be an absolute path, not {}", maps.home)
+    found.check(home.starts_with('/'), ["target", name, "home"], || {
+        format!("home of target {name} must be an absolute path, not {home}")
     });
 }
 

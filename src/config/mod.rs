@@ -82,6 +82,7 @@ impl Config {
         for target in self.target.values_mut() {
             match target {
                 TargetConfig::MailMaps(maps) => paths.push(&mut maps.database),
+                TargetConfig::MapFiles(files) => paths.extend(files.paths_mut()),
                 TargetConfig::Radius(radius) => paths.push(&mut radius.database),
             }
         }

@@ -1,5 +1,9 @@
 //! `[target.NAME]`
 
+pub mod mapfiles;
+
+pub use mapfiles::{MapFile, MapFilesConfig, MapKind};
+
 use crate::model::Scheme;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -10,6 +14,8 @@ use std::path::PathBuf;
 pub enum TargetConfig {
     /// Postfix and Dovecot look-up tables.
     MailMaps(MailMapsConfig),
+    /// Postfix's and Dovecot's flat files.
+    MapFiles(MapFilesConfig),
     /// FreeRADIUS's SQL tables.
     Radius(RadiusConfig),
 }

@@ -5,12 +5,13 @@ use crate::channel::Channel;
 use crate::channel::notice::Templates;
 use crate::channel::outbox::Outbox;
 use crate::channel::smtp::Smtp;
-use crate::config::target::{MailMapsConfig, RadiusConfig};
+use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
 use crate::model::{Fault, Secret};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::target::Target;
 use crate::target::mailmaps::MailMaps;
+use crate::target::mapfiles::MapFiles;
 use crate::target::radius::Radius;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,23 +27,25 @@ pub struct OpenChannel {
 
 /// Opens every target, making its database if it is missing; one sentence for each that cannot be.
 pub fn targets(config: &Config) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
-    each_target(config, MailMaps::open, Radius::open)
+    each_target(config, MailMaps::open, MapFiles::open, Radius::open)
 }
 
 /// Every target as `check` wants it: configured, no file touched; one sentence for each that cannot be.
 pub fn targets_untouched(config: &Config) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
-    each_target(config, MailMaps::configured, Radius::configured)
+    each_target(config, MailMaps::configured, MapFiles::configured, Radius::configured)
 }
 
 fn each_target(
     config: &Config,
     mail_maps: impl Fn(&str, &MailMapsConfig) -> Result<MailMaps, Fault>,
+    map_files: impl Fn(&str, &MapFilesConfig) -> Result<MapFiles, Fault>,
     radius: impl Fn(&str, &RadiusConfig) -> Result<Radius, Fault>,
 ) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
     sort(config.target.iter().map(|(name, target)| -> Result<Arc<dyn Target>, String> {
         let said = |fault: Fault| format!("target {name}: {}", fault.message);
         Ok(match target {
             TargetConfig::MailMaps(settings) => Arc::new(mail_maps(name, settings).map_err(said)?),
+            TargetConfig::MapFiles(settings) => Arc::new(map_files(name, settings).map_err(said)?),
             TargetConfig::Radius(settings) => Arc::new(radius(name, settings).map_err(said)?),
         })
     }))
@@ -78,6 +81,7 @@ pub fn site_of(config: &Config) -> Site {
             .map(|(name, target)| {
                 let (services, scheme) = match target {
                     TargetConfig::MailMaps(mail) => (mail.services.clone(), mail.password),
+                    TargetConfig::MapFiles(files) => (files.services.clone(), files.password),
                     TargetConfig::Radius(radius) => (radius.services.clone(), radius.password),
                 };
                 SiteTarget { name: name.clone(), services, schemes: vec![scheme] }

@@ -1,8 +1,10 @@
 //! Targets: where accounts are made. A target knows nothing of retries, leases or the journal.
 
 pub mod embedded;
+pub mod home;
 pub mod inspect;
 pub mod mailmaps;
+pub mod mapfiles;
 pub mod radius;
 pub mod sqlite;
 

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 const PACKAGE: &str = "dovecot-core and dovecot-sqlite";
 const DATABASE: &str = "/var/lib/akund/mail/mail.db";
+const PASSWD: &str = "/var/lib/akund/dovecot/passwd";
 const QUERIES: &str = "/etc/dovecot/akund-sql.conf.ext";
 
 /// A Dovecot that knows akund's mail accounts; it serves no network protocol, only `doveadm`.
@@ -18,7 +19,18 @@ impl Dovecot {
     /// Starts one with the shipped passdb and userdb.
     pub fn start(database: &Path) -> Self {
         let dir = open_dir();
-        configure(dir.path(), database);
+        let queries = dir.path().join("akund-sql.conf.ext");
+        write(&queries, &snippet("dovecot/akund-sql.conf.ext", &[(DATABASE, database)]));
+        Self::launch(dir, &snippet("dovecot/auth-akund.conf.ext", &[(QUERIES, &queries)]))
+    }
+
+    /// Starts one with the shipped passwd-file databases.
+    pub fn with_passwd(passwd: &Path) -> Self {
+        Self::launch(open_dir(), &snippet("dovecot/auth-akund-files.conf.ext", &[(PASSWD, passwd)]))
+    }
+
+    fn launch(dir: TempDir, auth: &str) -> Self {
+        configure(dir.path(), auth);
         let config = dir.path().join("dovecot.conf");
         let mut command = Command::new("/usr/sbin/dovecot");
         command.arg("-F").arg("-c").arg(&config);
@@ -59,11 +71,9 @@ impl Dovecot {
     }
 }
 
-fn configure(dir: &Path, database: &Path) {
-    let queries = dir.join("akund-sql.conf.ext");
-    write(&queries, &snippet("dovecot/akund-sql.conf.ext", &[(DATABASE, database)]));
+fn configure(dir: &Path, databases: &str) {
     let auth = dir.join("auth-akund.conf.ext");
-    write(&auth, &snippet("dovecot/auth-akund.conf.ext", &[(QUERIES, &queries)]));
+    write(&auth, databases);
     let r = dir.display();
     write(
         &dir.join("dovecot.conf"),

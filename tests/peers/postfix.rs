@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 const PACKAGE: &str = "postfix and postfix-sqlite";
 const DATABASE: &str = "/var/lib/akund/mail/mail.db";
+const TABLES: [&str; 3] = ["domains", "mailboxes", "aliases"];
 const MASTER: &str = "/usr/lib/postfix/sbin/master";
 
 /// A Postfix that looks addresses up in akund's mail database.
@@ -16,15 +17,32 @@ pub struct Postfix {
     _server: Server,
     dir: TempDir,
     port: u16,
+    /// Domains, mailboxes, aliases.
+    maps: [String; 3],
 }
 
 impl Postfix {
     /// Starts one with the shipped look-up tables.
     pub fn start(database: &Path) -> Self {
+        Self::launch(|etc| {
+            TABLES.map(|table| {
+                let text = snippet(&format!("postfix/akund-{table}.cf"), &[(DATABASE, database)]);
+                write(&etc.join(format!("akund-{table}.cf")), &text);
+                format!("sqlite:{}", etc.join(format!("akund-{table}.cf")).display())
+            })
+        })
+    }
+
+    /// Starts one with these look-up tables, `TYPE:FILE` each: domains, mailboxes, aliases.
+    pub fn with_maps(maps: [String; 3]) -> Self {
+        Self::launch(|_| maps.clone())
+    }
+
+    fn launch(maps: impl Fn(&Path) -> [String; 3]) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = open_dir();
             let port = free_tcp_port();
-            configure(dir.path(), database, port);
+            let maps = configure(dir.path(), &maps, port);
             let etc = dir.path().join("etc");
             let checked = run(Command::new("postfix").arg("-c").arg(&etc).arg("check"), PACKAGE);
             assert!(checked.status.success(), "postfix check: {}", String::from_utf8_lossy(&checked.stderr));
@@ -32,17 +50,18 @@ impl Postfix {
             master.arg("-d").arg("-c").arg(&etc);
             let mut server = Server::spawn(&mut master, &dir.path().join("stderr"), PACKAGE);
             if server.ready("Postfix to greet", || Dialogue::open(port).is_some()) {
-                return Self { _server: server, dir, port };
+                return Self { _server: server, dir, port, maps };
             }
         }
         panic!("Postfix did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
     }
 
-    /// `postmap -q KEY sqlite:akund-TABLE.cf` as user postfix, without further groups.
+    /// `postmap -q KEY TYPE:TABLE` as user postfix, without further groups.
     pub fn lookup(&self, table: &str, key: &str) -> Option<String> {
         let etc = self.dir.path().join("etc");
-        let map = format!("sqlite:{}", etc.join(format!("akund-{table}.cf")).display());
-        let output = run(as_user("postfix", "postmap").arg("-c").arg(&etc).args(["-q", key, &map]), PACKAGE);
+        let place = TABLES.iter().position(|known| *known == table).expect("a table's name");
+        let map = &self.maps[place];
+        let output = run(as_user("postfix", "postmap").arg("-c").arg(&etc).args(["-q", key, map]), PACKAGE);
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(complaint.is_empty(), "postmap -q {key} {map}: {complaint}");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -87,7 +106,7 @@ impl Dialogue {
     }
 }
 
-fn configure(dir: &Path, database: &Path, port: u16) {
+fn configure(dir: &Path, maps: &impl Fn(&Path) -> [String; 3], port: u16) -> [String; 3] {
     let etc = dir.join("etc");
     fs::create_dir(&etc).expect("making a directory");
     for sub in ["spool", "lib", "log"] {
@@ -97,10 +116,8 @@ fn configure(dir: &Path, database: &Path, port: u16) {
         .expect("looking up a user")
         .unwrap_or_else(|| panic!("the user postfix is missing: install {PACKAGE}"));
     nix::unistd::chown(&dir.join("lib"), Some(postfix.uid), Some(postfix.gid)).expect("giving a directory to postfix");
-    for table in ["domains", "mailboxes", "aliases"] {
-        let text = snippet(&format!("postfix/akund-{table}.cf"), &[(DATABASE, database)]);
-        write(&etc.join(format!("akund-{table}.cf")), &text);
-    }
+    let maps = maps(&etc);
+    let [domains, mailboxes, aliases] = &maps;
     let (r, e) = (dir.display(), etc.display());
     write(
         &etc.join("main.cf"),
@@ -121,9 +138,9 @@ local_recipient_maps =
 smtp_dns_support_level = disabled
 default_transport = error:no mail leaves this test
 virtual_transport = discard:
-virtual_mailbox_domains = sqlite:{e}/akund-domains.cf
-virtual_mailbox_maps = sqlite:{e}/akund-mailboxes.cf
-virtual_alias_maps = sqlite:{e}/akund-aliases.cf
+virtual_mailbox_domains = {domains}
+virtual_mailbox_maps = {mailboxes}
+virtual_alias_maps = {aliases}
 smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions = reject_unlisted_recipient
 smtpd_reject_unlisted_recipient = yes
@@ -145,4 +162,5 @@ smtpd_reject_unlisted_recipient = yes
         master.push_str(&format!("{service} {kind} {private} - n {wake} {limit} {program}\n"));
     }
     write(&etc.join("master.cf"), &master);
+    maps
 }

@@ -1,8 +1,8 @@
 //! The rows of mail accounts. Every function runs inside the caller's savepoint.
 
-use super::HomeTemplate;
 use crate::model::{Account, AccountUid, Address, Fault, Scheme};
 use crate::target::embedded::{end_seconds, wanted_hash};
+use crate::target::home::HomeTemplate;
 use crate::target::sqlite::Stop;
 use crate::target::{Found, Work};
 use rusqlite::{Connection, OptionalExtension, named_params, params};

@@ -1,0 +1,17 @@
+//! The map-files target: the contract that every target keeps, what the files look like, and what real servers make of them.
+//!
+//! The modules are `cfg(test)` so that clippy counts their helpers as test code.
+
+#[cfg(test)]
+#[path = "mapfiles/fixture.rs"]
+mod fixture;
+#[cfg(test)]
+#[allow(dead_code, unused_imports, reason = "the peers are also those of other tests")]
+mod peers;
+
+#[cfg(test)]
+#[path = "targets/contract.rs"]
+mod contract;
+#[cfg(test)]
+#[path = "mapfiles/servers.rs"]
+mod servers;
