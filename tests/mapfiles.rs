@@ -10,8 +10,20 @@ mod fixture;
 mod peers;
 
 #[cfg(test)]
+#[path = "mapfiles/check.rs"]
+mod check;
+#[cfg(test)]
 #[path = "targets/contract.rs"]
 mod contract;
+#[cfg(test)]
+#[path = "mapfiles/crash.rs"]
+mod crash;
+#[cfg(test)]
+#[path = "mapfiles/foreign.rs"]
+mod foreign;
+#[cfg(test)]
+#[path = "mapfiles/refusals.rs"]
+mod refusals;
 #[cfg(test)]
 #[path = "mapfiles/servers.rs"]
 mod servers;

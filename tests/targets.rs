@@ -6,6 +6,7 @@
 #[path = "targets/fixture.rs"]
 mod fixture;
 #[cfg(test)]
+#[allow(dead_code, reason = "the peers are also those of other tests")]
 mod peers;
 
 #[cfg(test)]

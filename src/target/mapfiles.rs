@@ -3,7 +3,7 @@
 //! A batch reads all four once, is worked out in memory, and writes each that differs once. What akund did not write is kept byte
 //! for byte, and akund knows its own by the mark above each entry ([`entry`]). A suspended account can't log in and still
 //! receives mail; an ended one neither logs in nor receives: files can't tell the time, so its entries are commented
-//! out by the first batch after its end. No NT hash is ever in here.
+//! out when its end has come ([`Target::keep_up`]). No NT hash is ever in here.
 
 pub mod accounts;
 pub mod disk;
@@ -28,7 +28,7 @@ use ledger::Ledger;
 use login::Owner;
 use postmap::Postmap;
 use sheet::Interest;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How often a batch is begun again because somebody else has changed a file meanwhile.
 const TRIES: usize = 5;
@@ -46,8 +46,8 @@ pub struct MapFiles {
 struct Shared {
     disk: Disk,
     rules: Rules,
-    /// What the configuration says of reloading; none: nothing.
-    reload: Option<Vec<String>>,
+    /// When the next account ends, seconds since 1970, if any does; none: not known.
+    next_end: Mutex<Option<Option<i64>>>,
 }
 
 impl MapFiles {
@@ -68,7 +68,7 @@ impl MapFiles {
             maps: [config.domains.clone(), config.aliases.clone(), config.mailboxes.clone()],
             mode: parse_mode(&config.mode).map_err(wrong)?,
             postmap: Postmap { program: config.postmap.clone(), config: config.postfix.clone() },
-            reload: config.reload.clone().unwrap_or_default(),
+            reload: config.reload.clone(),
         };
         let rules = Rules {
             scheme: config.password,
@@ -79,7 +79,7 @@ impl MapFiles {
             name: name.to_owned(),
             services: config.services.clone(),
             schemes: [config.password],
-            shared: Arc::new(Shared { disk, rules, reload: config.reload.clone() }),
+            shared: Arc::new(Shared { disk, rules, next_end: Mutex::new(None) }),
         })
     }
 
@@ -177,6 +177,15 @@ impl Target for MapFiles {
         })
     }
 
+    fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || shared.keep_up()).await.unwrap_or_else(|e| {
+                Err(Fault::transient(format!("target {}: closing ended accounts failed unexpectedly: {e}", self.name)))
+            })
+        })
+    }
+
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
@@ -206,6 +215,7 @@ impl Shared {
             let answers = batch.iter().map(|work| entry(&mut maps, work, &mut snapshot.ledger, now)).collect();
             self.close(&mut maps, &ended, now);
             if self.disk.write(&mut snapshot, &originals, &maps)? == Written::Done {
+                *self.next_end() = Some(maps.sheet(Which::Passwd).next_end(now));
                 return Ok(answers);
             }
         }
@@ -237,6 +247,22 @@ impl Shared {
     fn find(&self, names: &[String]) -> Result<Vec<Found>, Fault> {
         let keys = names.iter().map(|name| name.clone().into_bytes()).collect();
         Ok(self.read(Interest { keys, ..Interest::default() })?.find(names))
+    }
+
+    /// Closes accounts whose end has come; when the next one's comes. Goes through the files only when one has, or when that is not
+    /// known yet.
+    fn keep_up(&self) -> Result<Option<Timestamp>, Fault> {
+        let known = *self.next_end();
+        let now = Timestamp::now().as_second();
+        if known.is_none_or(|next| next.is_some_and(|end| end <= now)) {
+            self.write(&[], |_, _, _, _| Ok(()))?;
+        }
+        let next = self.next_end().flatten();
+        Ok(next.and_then(|end| Timestamp::from_second(end).ok()))
+    }
+
+    fn next_end(&self) -> MutexGuard<'_, Option<Option<i64>>> {
+        self.next_end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The files as they are now.

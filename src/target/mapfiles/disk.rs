@@ -9,8 +9,8 @@
 //! Dovecot does not know, and after a crash between any two renames the same batch, applied again, completes the work.
 
 use super::accounts::{Maps, Which};
-use super::ledger::Ledger;
-use super::postmap::Postmap;
+use super::ledger::{Ledger, Stamp};
+use super::postmap::{Postmap, run_command};
 use crate::config::target::MapFile;
 use crate::model::Fault;
 use crate::{crash, durable};
@@ -37,8 +37,8 @@ pub struct Disk {
     pub mode: u32,
     /// Makes indexes.
     pub postmap: Postmap,
-    /// Makes Postfix read texthash files again.
-    pub reload: Vec<String>,
+    /// Makes Postfix read texthash files again; empty: something else does; none: the configuration does not say.
+    pub reload: Option<Vec<String>>,
 }
 
 /// All four as they were read, and what akund remembers of them.
@@ -157,7 +157,7 @@ impl Disk {
         let mut staged = Vec::new();
         let written = self.stage_all(snapshot, originals, maps, &mut staged).and_then(|()| {
             if staged.is_empty() {
-                return Ok(Written::Done);
+                return self.reload(snapshot).map(|()| Written::Done);
             }
             crash::point("maps-staged");
             if self.overtaken(originals, maps)? {
@@ -303,7 +303,24 @@ impl Disk {
             snapshot.ledger.entries.insert(which.as_str().into(), maps.sheet(which).count_now());
         }
         save(&snapshot.ledger)?;
+        self.reload(snapshot)?;
         Ok(Written::Done)
+    }
+
+    /// Has Postfix read again what it reads as text only, where that has changed since it was last told to.
+    fn reload(&self, snapshot: &mut Snapshot) -> Result<(), Fault> {
+        let Some(command) = self.reload.as_ref().filter(|command| !command.is_empty()) else { return Ok(()) };
+        let mut stamps = snapshot.ledger.reloaded.clone();
+        for which in Which::ALL.into_iter().filter(|which| self.map(*which).is_some() && self.index(*which).is_none()) {
+            stamps.insert(which.as_str().into(), stamp_of(self.path(which)).unwrap_or_default());
+        }
+        if stamps == snapshot.ledger.reloaded {
+            return Ok(());
+        }
+        run_command(command)
+            .map_err(|why| self.fault(format!("the maps are written, but Postfix was not reloaded: {why}")))?;
+        snapshot.ledger.reloaded = stamps;
+        snapshot.ledger.save(&self.ledger_path()).map_err(|e| self.fault(e))
     }
 
     /// The directories of the four files, where they are missing.
@@ -333,15 +350,17 @@ pub struct Originals {
 }
 
 impl Snapshot {
+    /// Whether a map is there whose index is not that of its text.
+    pub fn is_stale(&self, which: Which) -> bool {
+        Which::ALL.iter().position(|w| *w == which).is_some_and(|n| self.texts[n].is_some() && !self.indexed[n])
+    }
+
     /// Hands the texts over; empty ones for files that are not there.
     pub fn take_texts(&mut self) -> ([Vec<u8>; 4], Originals) {
         let there = std::array::from_fn(|n| self.texts[n].is_some());
         (std::mem::take(&mut self.texts).map(Option::unwrap_or_default), Originals { there })
     }
 }
-
-/// When a file was written: seconds since 1970, and nanoseconds.
-type Stamp = (i64, i64);
 
 #[derive(Debug)]
 struct Staged {

@@ -63,6 +63,11 @@ impl Entry {
             && self.value.expose() == other.value.expose()
     }
 
+    /// Whether readers find it.
+    pub fn is_seen(&self) -> bool {
+        self.state == State::Live
+    }
+
     /// Appends its lines. Only akund's own are ever written, and what goes into them has passed [`fits`].
     pub fn write(&self, syntax: Syntax, out: &mut Vec<u8>) {
         let uid = self.uid.map(|uid| uid.to_string()).unwrap_or_default();

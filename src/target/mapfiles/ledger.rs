@@ -18,6 +18,9 @@ pub fn budget(entries: usize) -> usize {
     (entries / 20).max(LEAST)
 }
 
+/// When a file was written: seconds since 1970, and nanoseconds.
+pub type Stamp = (i64, i64);
+
 /// Kept as JSON in a file of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,8 +32,8 @@ pub struct Ledger {
     pub passwd_mtime: i64,
     /// Accounts removed, with the second.
     removed: Vec<(i64, usize)>,
-    /// What a running Postfix was last told to read again, by map: the text's time stamp, nanoseconds.
-    pub reloaded: BTreeMap<String, i64>,
+    /// What a running Postfix was last told to read again, by map.
+    pub reloaded: BTreeMap<String, Stamp>,
 }
 
 impl Ledger {

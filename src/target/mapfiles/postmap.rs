@@ -2,7 +2,9 @@
 
 use crate::config::target::{MapFile, MapKind};
 use std::collections::HashMap;
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -49,6 +51,28 @@ impl Postmap {
         }
         let pairs = found.lines().filter_map(|line| line.split_once('\t'));
         Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+
+    /// Tries a type of map on a small one, in a temporary directory that is deleted again.
+    ///
+    /// # Errors
+    /// As [`Self::index`].
+    pub fn works(&self, kind: MapKind) -> Result<(), String> {
+        let dir = std::env::temp_dir().join(format!("akund-check-{}", uuid::Uuid::new_v4()));
+        let made = fs::DirBuilder::new().mode(0o700).create(&dir);
+        made.map_err(|e| format!("cannot make {} to try {} maps in: {e}", dir.display(), kind.as_str()))?;
+        let map = MapFile { kind, path: dir.join("probe") };
+        let tried = fs::write(&map.path, "a@example.org b@example.org\n").map_err(|e| e.to_string()).and_then(|()| {
+            if kind.suffix().is_some() {
+                self.index(kind, &map.path)?;
+            }
+            match self.query(&map, &["a@example.org".into()])?.get("a@example.org").map(String::as_str) {
+                Some("b@example.org") => Ok(()),
+                _ => Err(format!("postmap does not find in {map} what it was made of")),
+            }
+        });
+        let _ = fs::remove_dir_all(&dir);
+        tried
     }
 
     fn run(&self, arguments: &[&str], input: &str) -> Result<(ExitStatus, String, String), String> {

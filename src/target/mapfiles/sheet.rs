@@ -19,8 +19,10 @@ pub struct Interest {
     pub homes: HashSet<Vec<u8>>,
     /// how many others are in these domains,
     pub domains: HashSet<Vec<u8>>,
-    /// and live entries that end by then (seconds since 1970).
+    /// live entries that end by then (seconds since 1970),
     pub ended_by: Option<i64>,
+    /// or just everything.
+    pub everything: bool,
 }
 
 /// How many entries a text has.
@@ -41,6 +43,7 @@ pub struct Sheet {
     text: Vec<u8>,
     rows: Vec<Row>,
     others: HashMap<Vec<u8>, usize>,
+    next_end_of_others: Option<i64>,
     count: Count,
 }
 
@@ -65,11 +68,18 @@ impl Row {
 impl Sheet {
     /// Goes through a text.
     pub fn read(syntax: Syntax, text: Vec<u8>, interest: &Interest) -> Self {
-        let mut reader =
-            Reader { syntax, interest, rows: Vec::new(), others: HashMap::new(), count: Count::default(), logical: 0 };
+        let mut reader = Reader {
+            syntax,
+            interest,
+            rows: Vec::new(),
+            others: HashMap::new(),
+            next_end: None,
+            count: Count::default(),
+            logical: 0,
+        };
         reader.go_through(&text);
-        let Reader { rows, others, count, .. } = reader;
-        Self { syntax, text, rows, others, count }
+        let Reader { rows, others, next_end, count, .. } = reader;
+        Self { syntax, text, rows, others, next_end_of_others: next_end, count }
     }
 
     /// How many entries the text had when it was read.
@@ -81,6 +91,12 @@ impl Sheet {
     pub fn count_now(&self) -> usize {
         let real = |entry: &Option<Entry>| usize::from(entry.as_ref().is_some_and(|e| e.state != State::Retired));
         self.rows.iter().fold(self.count.entries, |sum, row| sum + real(&row.now) - real(&row.was).min(sum))
+    }
+
+    /// The earliest end after `now` of an entry that is live; seconds since 1970.
+    pub fn next_end(&self, now: i64) -> Option<i64> {
+        let taken_up = self.entries().filter(|entry| entry.is_seen()).filter_map(|entry| entry.ends_at);
+        taken_up.chain(self.next_end_of_others).filter(|end| *end > now).min()
     }
 
     /// The text as it was read.
@@ -207,6 +223,7 @@ struct Reader<'i> {
     interest: &'i Interest,
     rows: Vec<Row>,
     others: HashMap<Vec<u8>, usize>,
+    next_end: Option<i64>,
     count: Count,
     /// The first row that a line of continuation would go on with.
     logical: usize,
@@ -306,16 +323,20 @@ impl Reader<'_> {
         let ended = |by: i64| found.state == State::Live && found.ends_at.is_some_and(|end| end <= by);
         let home =
             || self.syntax == Syntax::Passwd && found.home().is_some_and(|home| self.interest.homes.contains(home));
-        if self.interest.keys.contains(&lower)
+        if self.interest.everything
+            || self.interest.keys.contains(&lower)
             || found.uid.is_some_and(|uid| self.interest.uids.contains(uid))
             || self.interest.ended_by.is_some_and(ended)
             || home()
         {
             self.rows.push(found.row(place));
-        } else if !self.interest.domains.is_empty()
-            && let domain = domain_of(&lower)
-            && self.interest.domains.contains(domain)
-        {
+            return;
+        }
+        if found.state == State::Live {
+            self.next_end = [self.next_end, found.ends_at].into_iter().flatten().min();
+        }
+        let domain = domain_of(&lower);
+        if self.interest.domains.contains(domain) {
             *self.others.entry(domain.to_owned()).or_default() += 1;
         }
     }
