@@ -15,7 +15,12 @@ use uuid::Uuid;
 pub fn config(dir: &Path, kind: MapKind) -> MapFilesConfig {
     let postfix = dir.join("postfix");
     fs::create_dir_all(&postfix).unwrap();
-    fs::write(postfix.join("main.cf"), "compatibility_level = 3.6\n").unwrap();
+    let main_cf = postfix.join("main.cf");
+    if !main_cf.exists() {
+        fs::write(&main_cf, "compatibility_level = 3.6\n").unwrap();
+        // Postfix's programs wait until a main.cf that was just written is two seconds old.
+        fs::File::open(&main_cf).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
     let map = |name: &str| MapFile { kind, path: dir.join(name) };
     MapFilesConfig {
         passwd: dir.join("passwd"),

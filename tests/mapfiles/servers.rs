@@ -63,3 +63,116 @@ async fn postfix_and_dovecot_find_what_was_written_and_lose_what_was_taken_back(
         wait_for("Dovecot to forget the account", || !dovecot.logs_in("humas@example.org", password(&create)));
     }
 }
+
+/// Uid and gid of the mail's files; no such user need be.
+const VMAIL: u32 = 5000;
+
+#[tokio::test]
+async fn an_accounts_whole_life_as_the_servers_see_it() {
+    let dir = open_dir();
+    let mut config = site(dir.path(), MapKind::Lmdb);
+    config.home = format!("{}/home/{{domain}}/{{local}}", dir.path().display());
+    std::fs::create_dir(dir.path().join("home")).unwrap();
+    std::os::unix::fs::chown(dir.path().join("home"), Some(VMAIL), Some(VMAIL)).unwrap();
+    let target = MapFiles::open("mail", &config).unwrap();
+    let mut account = named("humas");
+    let create = create(&target, &account);
+    apply(&target, &create).await;
+    let (postfix, dovecot) = (postfix(&config), Dovecot::with_passwd(&config.passwd));
+    dovecot.imap("humas@example.org", password(&create)).unwrap();
+    assert_eq!(postfix.rcpt("humas@example.org"), 250);
+
+    // Suspended: no way in, and mail arrives.
+    apply(&target, &plain(Action::Suspend, &account)).await;
+    wait_for("Dovecot to see the suspension", || !dovecot.logs_in("humas@example.org", password(&create)));
+    assert!(dovecot.imap("humas@example.org", password(&create)).unwrap_err().contains("AUTHENTICATIONFAILED"));
+    assert_eq!(postfix.rcpt("humas@example.org"), 250);
+    assert!(dovecot.user("humas@example.org").contains_key("home"), "its mail can be delivered");
+    apply(&target, &plain(Action::Resume, &account)).await;
+    wait_for("Dovecot to see the end of the suspension", || dovecot.logs_in("humas@example.org", password(&create)));
+
+    // Another address, the old one kept as an alias, the mail where it was.
+    account.address = Some(address("info@example.org"));
+    account.aliases = vec![address("humas@example.org")];
+    apply(&target, &plain(Action::Change, &account)).await;
+    wait_for("Dovecot to see the new address", || dovecot.imap("info@example.org", password(&create)).is_ok());
+    assert!(!dovecot.logs_in("humas@example.org", password(&create)));
+    assert!(dovecot.user("info@example.org")["home"].ends_with("/home/example.org/humas"));
+    assert_eq!(postfix.lookup("aliases", "humas@example.org").as_deref(), Some("info@example.org"));
+    assert_eq!((postfix.rcpt("info@example.org"), postfix.rcpt("humas@example.org")), (250, 250));
+
+    // Ended, and prolonged.
+    account.ends_at = from_now(-1);
+    apply(&target, &plain(Action::Change, &account)).await;
+    wait_for("Dovecot to see the end", || !dovecot.logs_in("info@example.org", password(&create)));
+    assert_eq!((postfix.rcpt("info@example.org"), postfix.rcpt("humas@example.org")), (550, 550));
+    account.ends_at = from_now(3600);
+    apply(&target, &plain(Action::Change, &account)).await;
+    wait_for("Dovecot to see the new end", || dovecot.logs_in("info@example.org", password(&create)));
+    assert_eq!(postfix.rcpt("humas@example.org"), 250);
+
+    apply(&target, &plain(Action::Remove, &account)).await;
+    wait_for("Dovecot to forget it", || !dovecot.logs_in("info@example.org", password(&create)));
+    assert_eq!((postfix.rcpt("info@example.org"), postfix.rcpt("humas@example.org")), (550, 550));
+    assert!(dir.path().join("home/example.org/humas/Maildir").is_dir(), "mail is not deleted");
+}
+
+#[tokio::test]
+async fn of_many_resets_within_a_second_dovecot_sees_the_last() {
+    let dir = open_dir();
+    let config = site(dir.path(), MapKind::Lmdb);
+    let target = MapFiles::open("mail", &config).unwrap();
+    let account = named("humas");
+    let create = create(&target, &account);
+    apply(&target, &create).await;
+    let dovecot = Dovecot::with_passwd(&config.passwd);
+    assert!(dovecot.logs_in("humas@example.org", password(&create)));
+    let size = || std::fs::metadata(&config.passwd).unwrap().len();
+    let before = size();
+    let mut last = create;
+    for round in 0..3 {
+        for _ in 0..3 {
+            let credential = akund::secret::hash::new_credential(target.schemes()).unwrap();
+            last = work(Action::Reset, &account, Some(credential));
+            apply(&target, &last).await;
+            assert_eq!(size(), before, "Dovecot cannot tell by the size");
+            // It looks at the file in the middle, too.
+            dovecot.logs_in("humas@example.org", password(&last));
+        }
+        wait_for(&format!("Dovecot to see the last reset of round {round}"), || {
+            dovecot.logs_in("humas@example.org", password(&last))
+        });
+    }
+    target.prove(&[last]).await.remove(0).unwrap();
+}
+
+#[tokio::test]
+async fn both_schemes_open_the_account() {
+    let dir = open_dir();
+    let mut config = site(dir.path(), MapKind::Cdb);
+    config.password = akund::model::Scheme::Ssha512;
+    let target = MapFiles::open("mail", &config).unwrap();
+    let dovecot = Dovecot::with_passwd(&config.passwd);
+    let create = create(&target, &named("humas"));
+    apply(&target, &create).await;
+    wait_for("Dovecot to know the account", || dovecot.logs_in("humas@example.org", password(&create)));
+    apply(&target, &plain(Action::Suspend, &create.account)).await;
+    wait_for("Dovecot to see the suspension", || !dovecot.logs_in("humas@example.org", password(&create)));
+    target.prove(&[plain(Action::Suspend, &create.account)]).await.remove(0).unwrap();
+}
+
+#[tokio::test]
+async fn a_running_postfix_reads_texthash_again_when_it_is_reloaded() {
+    let dir = open_dir();
+    let mut config = site(dir.path(), MapKind::Texthash);
+    MapFiles::open("mail", &config).unwrap();
+    let postfix = postfix(&config);
+    config.reload = Some(["postfix", "-c", postfix.config().to_str().unwrap(), "reload"].map(str::to_owned).into());
+    let target = MapFiles::open("mail", &config).unwrap();
+    assert_eq!(postfix.rcpt("humas@example.org"), 554);
+    let create = create(&target, &named("humas"));
+    apply(&target, &create).await;
+    wait_for("Postfix to have read its maps again", || postfix.rcpt("humas@example.org") == 250);
+    target.undo(&[create]).await.remove(0).unwrap();
+    wait_for("Postfix to have read them once more", || postfix.rcpt("humas@example.org") == 554);
+}

@@ -67,6 +67,11 @@ impl Postfix {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
+    /// Its configuration directory.
+    pub fn config(&self) -> std::path::PathBuf {
+        self.dir.path().join("etc")
+    }
+
     /// What the running server answers to `RCPT TO`: the reply's code.
     pub fn rcpt(&self, address: &str) -> u16 {
         let mut dialogue = Dialogue::open(self.port).expect("Postfix greets");
@@ -147,6 +152,9 @@ smtpd_reject_unlisted_recipient = yes
 "
         ),
     );
+    // Postfix's programs wait until a main.cf that was just written is two seconds old.
+    let main_cf = fs::File::open(etc.join("main.cf")).expect("opening main.cf");
+    main_cf.set_modified(std::time::UNIX_EPOCH).expect("setting the time of main.cf");
     let mut master = format!("127.0.0.1:{port} inet n - n - - smtpd\n");
     for (service, kind, private, wake, limit, program) in [
         ("cleanup", "unix", "n", "-", "0", "cleanup"),
