@@ -77,7 +77,8 @@ async fn entries_in_the_middle_are_changed_in_their_place_and_taken_out_of_it() 
 
 #[tokio::test]
 async fn an_entry_whose_mark_was_taken_away_or_that_was_edited_is_somebody_elses() {
-    let edits: [(&str, fn(&str) -> String); 4] = [
+    type Edit = fn(&str) -> String;
+    let edits: [(&str, Edit); 4] = [
         ("the mark deleted", |text| {
             text.lines().filter(|l| !l.starts_with("# akund")).map(|l| format!("{l}\n")).collect()
         }),

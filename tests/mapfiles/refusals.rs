@@ -11,7 +11,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 #[tokio::test]
 async fn a_file_that_was_emptied_lost_or_cut_is_an_error_and_never_no_accounts() {
-    let damages: [(&str, fn(&std::path::Path)); 3] = [
+    type Damage = fn(&std::path::Path);
+    let damages: [(&str, Damage); 3] = [
         ("emptied", |path| fs::write(path, "").unwrap()),
         ("lost", |path| fs::remove_file(path).unwrap()),
         ("cut", |path| {

@@ -25,20 +25,34 @@ impl Postfix {
     /// Starts one with the shipped look-up tables.
     pub fn start(database: &Path) -> Self {
         Self::launch(|etc| {
-            TABLES.map(|table| {
+            let maps = TABLES.map(|table| {
                 let text = snippet(&format!("postfix/akund-{table}.cf"), &[(DATABASE, database)]);
                 write(&etc.join(format!("akund-{table}.cf")), &text);
                 format!("sqlite:{}", etc.join(format!("akund-{table}.cf")).display())
-            })
+            });
+            let settings = format!(
+                "virtual_transport = discard:
+virtual_mailbox_domains = {}
+virtual_mailbox_maps = {}
+virtual_alias_maps = {}
+",
+                maps[0], maps[1], maps[2]
+            );
+            (maps, settings)
         })
     }
 
-    /// Starts one with these look-up tables, `TYPE:FILE` each: domains, mailboxes, aliases.
+    /// Starts one with the shipped settings for look-up tables in files, `TYPE:FILE` each: domains, mailboxes, aliases.
     pub fn with_maps(maps: [String; 3]) -> Self {
-        Self::launch(|_| maps.clone())
+        let shipped = TABLES.map(|table| format!("hash:/var/lib/akund/postfix/{table}"));
+        let mut replaced: Vec<(&str, &Path)> =
+            shipped.iter().map(String::as_str).zip(maps.iter().map(Path::new)).collect();
+        replaced.push(("lmtp:unix:private/dovecot-lmtp", Path::new("discard:")));
+        let settings = snippet("postfix/akund-files.cf", &replaced);
+        Self::launch(|_| (maps.clone(), settings.clone()))
     }
 
-    fn launch(maps: impl Fn(&Path) -> [String; 3]) -> Self {
+    fn launch(maps: impl Fn(&Path) -> ([String; 3], String)) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = open_dir();
             let port = free_tcp_port();
@@ -111,7 +125,7 @@ impl Dialogue {
     }
 }
 
-fn configure(dir: &Path, maps: &impl Fn(&Path) -> [String; 3], port: u16) -> [String; 3] {
+fn configure(dir: &Path, maps: &impl Fn(&Path) -> ([String; 3], String), port: u16) -> [String; 3] {
     let etc = dir.join("etc");
     fs::create_dir(&etc).expect("making a directory");
     for sub in ["spool", "lib", "log"] {
@@ -121,8 +135,7 @@ fn configure(dir: &Path, maps: &impl Fn(&Path) -> [String; 3], port: u16) -> [St
         .expect("looking up a user")
         .unwrap_or_else(|| panic!("the user postfix is missing: install {PACKAGE}"));
     nix::unistd::chown(&dir.join("lib"), Some(postfix.uid), Some(postfix.gid)).expect("giving a directory to postfix");
-    let maps = maps(&etc);
-    let [domains, mailboxes, aliases] = &maps;
+    let (maps, settings) = maps(&etc);
     let (r, e) = (dir.display(), etc.display());
     write(
         &etc.join("main.cf"),
@@ -142,10 +155,7 @@ alias_database =
 local_recipient_maps =
 smtp_dns_support_level = disabled
 default_transport = error:no mail leaves this test
-virtual_transport = discard:
-virtual_mailbox_domains = {domains}
-virtual_mailbox_maps = {mailboxes}
-virtual_alias_maps = {aliases}
+{settings}
 smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions = reject_unlisted_recipient
 smtpd_reject_unlisted_recipient = yes
