@@ -6,7 +6,6 @@
 #[path = "mapfiles/fixture.rs"]
 mod fixture;
 #[cfg(test)]
-#[allow(dead_code, unused_imports, reason = "the peers are also those of other tests")]
 mod peers;
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 #[path = "targets/fixture.rs"]
 mod fixture;
 #[cfg(test)]
-#[allow(dead_code, reason = "the peers are also those of other tests")]
 mod peers;
 
 #[cfg(test)]
