@@ -106,6 +106,18 @@ pub fn place_all(files: &[Placement<'_>], mode: u32) -> io::Result<()> {
     result
 }
 
+/// A new file with content and mode, replacing what was there: the first half of [`replace`], for a file that is to be worked
+/// on before it is put in place. Not synced yet.
+pub fn stage(temporary: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
+    write_one(&Placement { temporary, path: temporary, bytes }, mode)
+}
+
+/// The second half: gives a staged file, which has been synced, its name, and syncs the directory.
+pub fn put_in_place(temporary: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(temporary, path).map_err(explain("replace", path))?;
+    sync_dir(parent(path))
+}
+
 /// Every temporary written, and on the disk.
 fn write_all(files: &[Placement<'_>], mode: u32) -> io::Result<()> {
     if files.len() < SYNC_WHOLE_FROM {
@@ -163,13 +175,13 @@ fn rename_all(files: &[Placement<'_>]) -> io::Result<()> {
 }
 
 /// The directory of a file's path; `.` where the path has none.
-fn parent(path: &Path) -> &Path {
+pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// `.NAME.akund-tmp` beside `path`. Fixed, so that a crash leaves at most one to be overwritten. A name too long for
 /// that is replaced by its SHA-256.
-fn temporary_name(path: &Path) -> io::Result<PathBuf> {
+pub fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("{} names no file", path.display())))?;

@@ -59,6 +59,34 @@ fn the_example_is_a_configuration_that_akund_takes() {
     assert_eq!(config::problems(&example), Vec::<String>::new());
 }
 
+/// The example with its commented-out targets in the place of the others of their names.
+#[test]
+fn the_example_of_map_files_is_one_too() {
+    let text = shipped("config/akund.toml");
+    let start = text.find("# [target.mail]\n# kind = \"map-files\"").unwrap();
+    let block: String = text[start..]
+        .lines()
+        .take_while(|line| line.starts_with("# "))
+        .map(|line| line.trim_start_matches("# ").to_owned() + "\n")
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("akund.toml");
+    std::fs::write(&path, format!("akund = 1\n{block}")).unwrap();
+    let config = config::load(&path).unwrap_or_else(|report| panic!("{report}"));
+    let TargetConfig::MapFiles(files) = &config.target["mail"] else { panic!("another kind") };
+    assert_eq!((files.mail_uid, files.reload.as_deref()), (Some(5000), Some(&[][..])));
+    let made: Vec<PathBuf> = directories().into_iter().map(|(path, ..)| path).collect();
+    for file in files.paths() {
+        assert!(made.iter().any(|dir| Some(dir.as_path()) == file.parent()), "{}", file.display());
+    }
+    let main_cf = shipped("config/integration/postfix/akund-files.cf");
+    for map in [&files.mailboxes, &files.aliases, &files.domains] {
+        assert!(main_cf.contains(&map.to_string()), "{map}");
+    }
+    let dovecot = shipped("config/integration/dovecot/auth-akund-files.conf.ext");
+    assert!(dovecot.contains(files.passwd.to_str().unwrap()));
+}
+
 #[test]
 fn the_unit_starts_the_installed_program_and_is_told_when_it_is_ready() {
     assert_eq!(value("ExecStart"), "/usr/bin/akund run");
@@ -125,12 +153,14 @@ fn what_the_example_writes_to_the_unit_lets_it_write_to() {
     let made: Vec<PathBuf> = directories().into_iter().map(|(path, ..)| path).collect();
     assert!(made.contains(&example.spool.path));
     for target in example.target.values() {
-        let database = match target {
-            TargetConfig::MailMaps(maps) => &maps.database,
-            TargetConfig::Radius(radius) => &radius.database,
+        let files = match target {
+            TargetConfig::MailMaps(maps) => vec![maps.database.file().unwrap()],
+            TargetConfig::MapFiles(files) => files.paths().map(PathBuf::as_path).to_vec(),
+            TargetConfig::Radius(radius) => vec![radius.database.file().unwrap()],
         };
-        let file = database.file().unwrap();
-        assert!(made.iter().any(|dir| Some(dir.as_path()) == file.parent()), "{database}");
+        for file in files {
+            assert!(made.iter().any(|dir| Some(dir.as_path()) == file.parent()), "{}", file.display());
+        }
     }
     assert!(made.contains(&example.procedures.path) && made.contains(&example.templates.path));
 }

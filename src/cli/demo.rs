@@ -213,6 +213,7 @@ fn places(config: &Config) {
     for target in config.target.values() {
         match target {
             config::TargetConfig::MailMaps(mail) => say!("mail accounts              {}", mail.database),
+            config::TargetConfig::MapFiles(files) => say!("mail accounts              {}", files.passwd.display()),
             config::TargetConfig::Radius(radius) => {
                 say!("hotspot accounts           {}", radius.database)
             }

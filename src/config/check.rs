@@ -5,7 +5,7 @@ mod proofs;
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
 use super::database::{Database, ServerPlace};
 use super::source::SignatureRule;
-use super::target::{MailMapsConfig, RadiusConfig, SqlAccess};
+use super::target::{MailMapsConfig, MapFilesConfig, RadiusConfig, SqlAccess};
 use super::tree::Part;
 use super::{ChannelConfig, Config, SourceConfig, TargetConfig, VERSION};
 use crate::model::{Scheme, Verb};
@@ -46,6 +46,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
                 self::radius(name, radius, &mut found);
                 proofs::radius(name, radius, &mut found);
             }
+            TargetConfig::MapFiles(files) => map_files(name, files, &mut found),
         }
     }
     for (name, channel) in &config.channel {
@@ -160,21 +161,34 @@ fn databases(config: &Config, found: &mut Findings) {
         let (access, kind) = match target {
             TargetConfig::MailMaps(maps) => (maps.access(), "mail-maps"),
             TargetConfig::Radius(radius) => (radius.access(), "radius"),
+            TargetConfig::MapFiles(files) => {
+                for (key, path) in ["passwd", "mailboxes", "aliases", "domains"].into_iter().zip(files.paths()) {
+                    owned(name, key, (Database::File(path.clone()), ""), &mut owners, found);
+                }
+                continue;
+            }
         };
         database_access(name, access, found);
         let kind = if access.database.file().is_some() { "" } else { kind };
-        let place = (access.database.clone(), kind);
-        match owners.get(&place) {
-            Some(owner) => found.check(false, ["target", name, "database"], || {
-                let own = if kind.is_empty() { "a file" } else { "a database" };
-                format!(
-                    "target {name} has the database {} which is that of {owner}: each needs {own} of its own",
-                    place.0
-                )
-            }),
-            None => {
-                owners.insert(place, format!("target {name}"));
-            }
+        owned(name, "database", (access.database.clone(), kind), &mut owners, found);
+    }
+}
+
+/// The owner of a file is the first that names it.
+fn owned(
+    name: &str,
+    key: &str,
+    place: (Database, &'static str),
+    owners: &mut BTreeMap<(Database, &'static str), String>,
+    found: &mut Findings,
+) {
+    match owners.get(&place) {
+        Some(owner) => found.check(false, ["target", name, key], || {
+            let own = if place.1.is_empty() { "a file" } else { "a database" };
+            format!("target {name} has the {key} {} which is that of {owner}: each needs {own} of its own", place.0)
+        }),
+        None => {
+            owners.insert(place, format!("target {name}"));
         }
     }
 }
@@ -199,21 +213,43 @@ fn database_access(name: &str, access: SqlAccess<'_>, found: &mut Findings) {
     });
 }
 
+fn map_files(name: &str, files: &MapFilesConfig, found: &mut Findings) {
+    services(name, &files.services, found);
+    mail_password(name, files.password, found);
+    file_mode(name, &files.mode, found);
+    home(name, &files.home, found);
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == ':' || c == '%';
+    found.check(!files.home.contains(odd), ["target", name, "home"], || {
+        format!("home of target {name} cannot hold spaces, `:` or `%`: they mean something in a passwd-file")
+    });
+    found.check(files.mail_uid.is_some() == files.mail_gid.is_some(), ["target", name, "mail_uid"], || {
+        format!("target {name} needs both mail_uid and mail_gid, or neither")
+    });
+}
+
 fn mail_maps(name: &str, maps: &MailMapsConfig, found: &mut Findings) {
     services(name, &maps.services, found);
-    found.check(maps.password != Scheme::NtHash, ["target", name, "password"], || {
+    mail_password(name, maps.password, found);
+    file_mode(name, &maps.mode, found);
+    home(name, &maps.home, found);
+}
+
+fn mail_password(name: &str, scheme: Scheme, found: &mut Findings) {
+    found.check(scheme != Scheme::NtHash, ["target", name, "password"], || {
         format!("target {name} cannot store nt-hash: Postfix's and Dovecot's readers must not see it; use sha512-crypt")
     });
-    file_mode(name, &maps.mode, found);
-    let unknown = unknown_placeholder(&maps.home);
+}
+
+fn home(name: &str, home: &str, found: &mut Findings) {
+    let unknown = unknown_placeholder(home);
     found.check(unknown.is_none(), ["target", name, "home"], || {
         format!(
             "home of target {name}: {} is unknown; {{domain}}, {{local}}, {{address}} and {{uid}} are known",
             unknown.unwrap_or_default()
         )
     });
-    found.check(maps.home.starts_with('/'), ["target", name, "home"], || {
-        format!("home of target {name} must be an absolute path, not {}", maps.home)
+    found.check(home.starts_with('/'), ["target", name, "home"], || {
+        format!("home of target {name} must be an absolute path, not {home}")
     });
 }
 

@@ -89,6 +89,10 @@ impl Config {
                     paths.extend(maps.proof.as_mut().and_then(|proof| proof.ca_file.as_mut()));
                     (&mut maps.database, &mut maps.password_file, &mut maps.ca_file)
                 }
+                TargetConfig::MapFiles(files) => {
+                    paths.extend(files.paths_mut());
+                    continue;
+                }
                 TargetConfig::Radius(radius) => {
                     paths.push(&mut radius.dictionary);
                     secrets.extend(radius.nas.iter_mut().map(|nas| &mut nas.secret_file));

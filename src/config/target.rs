@@ -1,5 +1,9 @@
 //! `[target.NAME]`
 
+pub mod mapfiles;
+
+pub use mapfiles::{MapFile, MapFilesConfig, MapKind};
+
 use super::database::Database;
 use super::proof::{MailProofConfig, NasConfig, RadiusProofConfig};
 use crate::model::Scheme;
@@ -15,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub enum TargetConfig {
     /// Postfix and Dovecot look-up tables.
     MailMaps(MailMapsConfig),
+    /// Postfix's and Dovecot's flat files.
+    MapFiles(MapFilesConfig),
     /// FreeRADIUS's SQL tables.
     Radius(RadiusConfig),
 }

@@ -5,7 +5,7 @@ use crate::channel::Channel;
 use crate::channel::notice::Templates;
 use crate::channel::outbox::Outbox;
 use crate::channel::smtp::Smtp;
-use crate::config::target::{MailMapsConfig, RadiusConfig};
+use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
 use crate::model::Fault;
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
@@ -14,6 +14,7 @@ pub use crate::secret::place::read_secret;
 use crate::target::Target;
 use crate::target::login::Proofs;
 use crate::target::mailmaps::MailMaps;
+use crate::target::mapfiles::MapFiles;
 use crate::target::radius::Radius;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,17 +30,18 @@ pub struct OpenChannel {
 
 /// Opens every target, making its database if it is missing; one sentence for each that cannot be.
 pub fn targets(config: &Config) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
-    each_target(config, MailMaps::open, Radius::open)
+    each_target(config, MailMaps::open, MapFiles::open, Radius::open)
 }
 
 /// Every target as `check` wants it: configured, no file touched; one sentence for each that cannot be.
 pub fn targets_untouched(config: &Config) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
-    each_target(config, MailMaps::configured, Radius::configured)
+    each_target(config, MailMaps::configured, MapFiles::configured, Radius::configured)
 }
 
 fn each_target(
     config: &Config,
     mail_maps: impl Fn(&str, &MailMapsConfig) -> Result<MailMaps, Fault>,
+    map_files: impl Fn(&str, &MapFilesConfig) -> Result<MapFiles, Fault>,
     radius: impl Fn(&str, &RadiusConfig) -> Result<Radius, Fault>,
 ) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
     sort(config.target.iter().map(|(name, target)| -> Result<Arc<dyn Target>, String> {
@@ -55,6 +57,7 @@ fn each_target(
                 let proofs = Proofs::of_radius(settings.proof.as_ref(), &settings.nas, nt_hash, &read_secret);
                 Arc::new(radius(name, settings).map_err(said)?.proven_by(proofs.map_err(wrong)?))
             }
+            TargetConfig::MapFiles(settings) => Arc::new(map_files(name, settings).map_err(said)?),
         })
     }))
 }
@@ -90,6 +93,7 @@ pub fn site_of(config: &Config) -> Site {
                 let (services, scheme) = match target {
                     TargetConfig::MailMaps(mail) => (mail.services.clone(), Some(mail.password)),
                     TargetConfig::Radius(radius) => (radius.services.clone(), radius.password.scheme()),
+                    TargetConfig::MapFiles(files) => (files.services.clone(), Some(files.password)),
                 };
                 SiteTarget { name: name.clone(), services, schemes: scheme.into_iter().collect() }
             })

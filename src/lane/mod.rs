@@ -46,6 +46,10 @@ pub trait Worker: Send + Sync {
     fn batch(&self) -> usize;
     /// Whether a step whose fate is unknown must not be repeated by itself.
     fn never_blindly(&self) -> bool;
+    /// Does what time alone brings about; answers when to ask again ([`crate::target::Target::keep_up`]).
+    fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
+        Box::pin(async { Ok(None) })
+    }
     /// Carries a batch out: one answer per claim, in order.
     fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>>;
 }
@@ -131,8 +135,9 @@ impl Slot {
                 if self.context.shutdown.is_cancelled() {
                     return Ok(());
                 }
+                let keep_up = self.keep_up().await;
                 self.beat.idle();
-                self.wait(turn.next_due).await;
+                self.wait([turn.next_due, keep_up].into_iter().flatten().min()).await;
                 continue;
             }
             if turn.claims.len() >= most {
@@ -243,6 +248,17 @@ impl Slot {
         let beyond = self.transient_turns.load(Ordering::Relaxed).checked_sub(PATIENT_TURNS)?;
         let wait = retry::wait(&self.context.policy, beyond + 1, rand::random());
         Some(Duration::try_from(wait).unwrap_or(LONGEST_LANE_WAIT).min(LONGEST_LANE_WAIT))
+    }
+
+    /// Lets the worker do what time brings about; when to do so again. A fault is told, and tried again in a while.
+    async fn keep_up(&self) -> Option<Timestamp> {
+        match self.worker.keep_up().await {
+            Ok(next) => next,
+            Err(fault) => {
+                tracing::warn!(lane = self.worker.lane(), %fault, "what time brings about could not be done, and is tried again");
+                Timestamp::now().saturating_add(self.context.policy.longest).ok()
+            }
+        }
     }
 
     async fn rest(&self, wait: Duration) {

@@ -6,6 +6,7 @@ use crate::model::Answer;
 use crate::model::{Fault, Verb};
 use crate::secret::seal::SealingKey;
 use crate::target::{Target, Work};
+use jiff::Timestamp;
 use std::sync::Arc;
 
 /// Runs a target.
@@ -30,6 +31,9 @@ impl Worker for TargetWorker {
     }
     fn never_blindly(&self) -> bool {
         false
+    }
+    fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
+        self.target.keep_up()
     }
     fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>> {
         Box::pin(async move {

@@ -1,12 +1,15 @@
 //! Targets: where accounts are made. A target knows nothing of retries, leases or the journal.
 
+pub mod home;
 pub mod login;
 pub mod mailmaps;
+pub mod mapfiles;
 pub mod nas;
 pub mod radius;
 pub mod sql;
 
 use crate::model::{Account, Action, Answer, Credential, Fault, Finding, Proof, Scheme, StepId};
+use jiff::Timestamp;
 
 /// One account's worth of work in a batch.
 #[derive(Debug, Clone)]
@@ -57,6 +60,11 @@ pub trait Target: Send + Sync {
     fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>>;
     /// Takes back exactly what a create with this uid made; nothing there is a success.
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>>;
+    /// Does what time alone brings about, where the server cannot tell the time itself; answers when to ask again. The lane
+    /// asks at its start, when it has nothing else to do, and then.
+    fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
+        Box::pin(async { Ok(None) })
+    }
     /// Looks whether it can be used; changes nothing.
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>>;
 }

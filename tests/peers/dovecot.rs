@@ -1,17 +1,23 @@
-use super::{Server, open_dir, run, snippet, write};
+use super::{Server, free_tcp_port, open_dir, run, snippet, write};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const PACKAGE: &str = "dovecot-core, dovecot-sqlite, dovecot-pgsql and dovecot-mysql";
 const DATABASE: &str = "/var/lib/akund/mail/mail.db";
+const PASSWD: &str = "/var/lib/akund/dovecot/passwd";
 const QUERIES: &str = "/etc/dovecot/akund-sql.conf.ext";
 
-/// A Dovecot that knows akund's mail accounts; it serves no network protocol, only `doveadm`.
+/// A Dovecot that knows akund's mail accounts.
 pub struct Dovecot {
     _server: Server,
     dir: TempDir,
+    /// Its port, if it serves IMAP.
+    imap: Option<u16>,
 }
 
 impl Dovecot {
@@ -32,7 +38,64 @@ impl Dovecot {
 
     fn start_on(kind: &str, replaced: &[(&str, &Path)]) -> Self {
         let dir = open_dir();
-        configure(dir.path(), kind, replaced);
+        let queries = dir.path().join("akund-sql.conf.ext");
+        write(&queries, &snippet(&format!("dovecot/akund-{kind}.conf.ext"), replaced));
+        Self::launch(dir, &snippet("dovecot/auth-akund.conf.ext", &[(QUERIES, &queries)]))
+    }
+
+    /// Starts one with the shipped passwd-file databases.
+    pub fn with_passwd(passwd: &Path) -> Self {
+        let databases = snippet("dovecot/auth-akund-files.conf.ext", &[(PASSWD, passwd)]);
+        let port = free_tcp_port();
+        let imap = format!(
+            "protocols = imap
+disable_plaintext_auth = no
+first_valid_uid = 5000
+service imap-login {{
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+"
+        );
+        Self { imap: Some(port), ..Self::launch(open_dir(), &(imap + &databases)) }
+    }
+
+    /// Logs in by IMAP and opens the inbox; what the server said to what failed, if anything did.
+    pub fn imap(&self, user: &str, password: &str) -> Result<(), String> {
+        let port = self.imap.expect("a Dovecot that serves IMAP");
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("connecting to Dovecot");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("setting a time-out");
+        let mut lines = BufReader::new(stream);
+        for (tag, command) in [("*", ""), ("a", &format!("a LOGIN {user} {password}\r\n")), ("b", "b SELECT INBOX\r\n")]
+        {
+            lines.get_mut().write_all(command.as_bytes()).expect("talking to Dovecot");
+            let answer = loop {
+                let mut line = String::new();
+                lines.read_line(&mut line).expect("an answer of Dovecot's");
+                assert!(!line.is_empty(), "Dovecot hung up");
+                if let Some(answer) = line.strip_prefix(tag).and_then(|rest| rest.strip_prefix(' ')) {
+                    break answer.to_owned();
+                }
+            };
+            if !answer.starts_with("OK") {
+                return Err(answer);
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(dir: TempDir, auth: &str) -> Self {
+        configure(dir.path(), auth);
         let config = dir.path().join("dovecot.conf");
         let mut command = Command::new("/usr/sbin/dovecot");
         command.arg("-F").arg("-c").arg(&config);
@@ -43,7 +106,7 @@ impl Dovecot {
             "Dovecot did not start: {}",
             std::fs::read_to_string(dir.path().join("stderr")).unwrap_or_default()
         );
-        Self { _server: server, dir }
+        Self { _server: server, dir, imap: None }
     }
 
     /// `doveadm auth test`: whether the password opens the account.
@@ -73,11 +136,9 @@ impl Dovecot {
     }
 }
 
-fn configure(dir: &Path, kind: &str, replaced: &[(&str, &Path)]) {
-    let queries = dir.join("akund-sql.conf.ext");
-    write(&queries, &snippet(&format!("dovecot/akund-{kind}.conf.ext"), replaced));
+fn configure(dir: &Path, databases: &str) {
     let auth = dir.join("auth-akund.conf.ext");
-    write(&auth, &snippet("dovecot/auth-akund.conf.ext", &[(QUERIES, &queries)]));
+    write(&auth, databases);
     let r = dir.display();
     write(
         &dir.join("dovecot.conf"),

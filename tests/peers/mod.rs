@@ -1,7 +1,6 @@
 //! Real servers as private processes: in a temporary directory, on free loopback ports, stopped by process id when dropped.
 //! A server that is not installed fails the test.
-// Each test program uses some of them.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, reason = "each test program asks some of them only")]
 
 mod dovecot;
 mod freeradius;

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 const PACKAGE: &str = "postfix, postfix-sqlite, postfix-pgsql and postfix-mysql";
 const DATABASE: &str = "/var/lib/akund/mail/mail.db";
+const TABLES: [&str; 3] = ["domains", "mailboxes", "aliases"];
 const MASTER: &str = "/usr/lib/postfix/sbin/master";
 
 /// A Postfix that looks addresses up in akund's mail database.
@@ -16,7 +17,8 @@ pub struct Postfix {
     _server: Server,
     dir: TempDir,
     port: u16,
-    kind: &'static str,
+    /// Domains, mailboxes, aliases.
+    maps: [String; 3],
 }
 
 impl Postfix {
@@ -34,11 +36,41 @@ impl Postfix {
         )
     }
 
-    fn start_on(kind: &'static str, replaced: &[(&str, &Path)]) -> Self {
+    fn start_on(kind: &str, replaced: &[(&str, &Path)]) -> Self {
+        let folder = if kind == "sqlite" { String::new() } else { format!("{kind}/") };
+        Self::launch(|etc| {
+            let maps = TABLES.map(|table| {
+                let text = snippet(&format!("postfix/{folder}akund-{table}.cf"), replaced);
+                write(&etc.join(format!("akund-{table}.cf")), &text);
+                format!("{kind}:{}", etc.join(format!("akund-{table}.cf")).display())
+            });
+            let settings = format!(
+                "virtual_transport = discard:
+virtual_mailbox_domains = {}
+virtual_mailbox_maps = {}
+virtual_alias_maps = {}
+",
+                maps[0], maps[1], maps[2]
+            );
+            (maps, settings)
+        })
+    }
+
+    /// Starts one with the shipped settings for look-up tables in files, `TYPE:FILE` each: domains, mailboxes, aliases.
+    pub fn with_maps(maps: [String; 3]) -> Self {
+        let shipped = TABLES.map(|table| format!("hash:/var/lib/akund/postfix/{table}"));
+        let mut replaced: Vec<(&str, &Path)> =
+            shipped.iter().map(String::as_str).zip(maps.iter().map(Path::new)).collect();
+        replaced.push(("lmtp:unix:private/dovecot-lmtp", Path::new("discard:")));
+        let settings = snippet("postfix/akund-files.cf", &replaced);
+        Self::launch(|_| (maps.clone(), settings.clone()))
+    }
+
+    fn launch(maps: impl Fn(&Path) -> ([String; 3], String)) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = open_dir();
             let port = free_tcp_port();
-            configure(dir.path(), kind, replaced, port);
+            let maps = configure(dir.path(), &maps, port);
             let etc = dir.path().join("etc");
             let checked = run(Command::new("postfix").arg("-c").arg(&etc).arg("check"), PACKAGE);
             assert!(checked.status.success(), "postfix check: {}", String::from_utf8_lossy(&checked.stderr));
@@ -46,20 +78,26 @@ impl Postfix {
             master.arg("-d").arg("-c").arg(&etc);
             let mut server = Server::spawn(&mut master, &dir.path().join("stderr"), PACKAGE);
             if server.ready("Postfix to greet", || Dialogue::open(port).is_some()) {
-                return Self { _server: server, dir, port, kind };
+                return Self { _server: server, dir, port, maps };
             }
         }
         panic!("Postfix did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
     }
 
-    /// `postmap -q KEY sqlite:akund-TABLE.cf` as user postfix, without further groups.
+    /// `postmap -q KEY TYPE:TABLE` as user postfix, without further groups.
     pub fn lookup(&self, table: &str, key: &str) -> Option<String> {
         let etc = self.dir.path().join("etc");
-        let map = format!("{}:{}", self.kind, etc.join(format!("akund-{table}.cf")).display());
-        let output = run(as_user("postfix", "postmap").arg("-c").arg(&etc).args(["-q", key, &map]), PACKAGE);
+        let place = TABLES.iter().position(|known| *known == table).expect("a table's name");
+        let map = &self.maps[place];
+        let output = run(as_user("postfix", "postmap").arg("-c").arg(&etc).args(["-q", key, map]), PACKAGE);
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(complaint.is_empty(), "postmap -q {key} {map}: {complaint}");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Its configuration directory.
+    pub fn config(&self) -> std::path::PathBuf {
+        self.dir.path().join("etc")
     }
 
     /// What the running server answers to `RCPT TO`: the reply's code.
@@ -101,7 +139,7 @@ impl Dialogue {
     }
 }
 
-fn configure(dir: &Path, kind: &str, replaced: &[(&str, &Path)], port: u16) {
+fn configure(dir: &Path, maps: &impl Fn(&Path) -> ([String; 3], String), port: u16) -> [String; 3] {
     let etc = dir.join("etc");
     fs::create_dir(&etc).expect("making a directory");
     for sub in ["spool", "lib", "log"] {
@@ -111,11 +149,7 @@ fn configure(dir: &Path, kind: &str, replaced: &[(&str, &Path)], port: u16) {
         .expect("looking up a user")
         .unwrap_or_else(|| panic!("the user postfix is missing: install {PACKAGE}"));
     nix::unistd::chown(&dir.join("lib"), Some(postfix.uid), Some(postfix.gid)).expect("giving a directory to postfix");
-    for table in ["domains", "mailboxes", "aliases"] {
-        let folder = if kind == "sqlite" { String::new() } else { format!("{kind}/") };
-        let text = snippet(&format!("postfix/{folder}akund-{table}.cf"), replaced);
-        write(&etc.join(format!("akund-{table}.cf")), &text);
-    }
+    let (maps, settings) = maps(&etc);
     let (r, e) = (dir.display(), etc.display());
     write(
         &etc.join("main.cf"),
@@ -135,16 +169,16 @@ alias_database =
 local_recipient_maps =
 smtp_dns_support_level = disabled
 default_transport = error:no mail leaves this test
-virtual_transport = discard:
-virtual_mailbox_domains = {kind}:{e}/akund-domains.cf
-virtual_mailbox_maps = {kind}:{e}/akund-mailboxes.cf
-virtual_alias_maps = {kind}:{e}/akund-aliases.cf
+{settings}
 smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions = reject_unlisted_recipient
 smtpd_reject_unlisted_recipient = yes
 "
         ),
     );
+    // Postfix's programs wait until a main.cf that was just written is two seconds old.
+    let main_cf = fs::File::open(etc.join("main.cf")).expect("opening main.cf");
+    main_cf.set_modified(std::time::UNIX_EPOCH).expect("setting the time of main.cf");
     let mut master = format!("127.0.0.1:{port} inet n - n - - smtpd\n");
     for (service, kind, private, wake, limit, program) in [
         ("cleanup", "unix", "n", "-", "0", "cleanup"),
@@ -160,4 +194,5 @@ smtpd_reject_unlisted_recipient = yes
         master.push_str(&format!("{service} {kind} {private} - n {wake} {limit} {program}\n"));
     }
     write(&etc.join("master.cf"), &master);
+    maps
 }

@@ -1,4 +1,4 @@
-//! What every target of tables must do, on every engine.
+//! What every target must do that keeps accounts in files of its own.
 
 use crate::fixture::*;
 use akund::model::{Action, FaultClass, Proof, Scheme};
@@ -229,14 +229,12 @@ async fn what_is_asked_of_an_account_that_is_not_there_is_a_permanent_fault() {
 #[tokio::test]
 async fn a_hash_that_was_tampered_with_is_not_proven() {
     for bench in Bench::each() {
-        let mail = bench.target.name() == "mail";
         let other = hash::hash(&hash::new_credential(&[]).unwrap().password, bench.target.schemes()[0]).unwrap();
         for stored in [other.expose(), "", "$6$", "x"] {
             let work = bench.create(&named("humas"));
             bench.apply(&work).await.unwrap();
             bench.prove(&work).await.unwrap();
-            let column = if mail { "mailboxes SET password" } else { "radcheck SET value" };
-            bench.by_hand(&format!("UPDATE {column} = '{stored}'"));
+            bench.spoil_passwords(stored);
             let told = bench.prove(&work).await;
             assert_eq!(class_of(&told), FaultClass::Permanent);
             assert!(told.unwrap_err().message.contains("somebody else has changed it"));
@@ -286,11 +284,7 @@ async fn secrets_show_up_in_no_fault_and_no_debug_output() {
         bench.apply(&work).await.unwrap();
         let other = bench.create(&named("humas"));
         let refused = bench.apply(&other).await.unwrap_err();
-        bench.by_hand(if bench.target.name() == "mail" {
-            "UPDATE mailboxes SET password = 'changed'"
-        } else {
-            "UPDATE radcheck SET value = 'changed'"
-        });
+        bench.spoil_passwords("changed");
         let unproven = bench.prove(&work).await.unwrap_err();
         let shown = format!("{refused} {refused:?} {unproven} {unproven:?} {work:?} {other:?}");
         for secret in [password(&work), password(&other), "$6$"] {

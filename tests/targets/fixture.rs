@@ -250,6 +250,12 @@ impl Bench {
         self.base.by_hand(sql);
     }
 
+    /// Puts something else in the place of every account's hash, by hand.
+    pub fn spoil_passwords(&self, stored: &str) {
+        let column = if self.target.name() == "mail" { "mailboxes SET password" } else { "radcheck SET value" };
+        self.by_hand(&format!("UPDATE {column} = '{stored}'"));
+    }
+
     /// Every row of every table that says something of accounts, without row numbers.
     pub fn rows(&self) -> Vec<String> {
         self.base.rows()

@@ -18,7 +18,7 @@ pub fn inspect(store: &Store, readers: &str) -> Vec<Finding> {
             return vec![Err(format!("{}: the database {} cannot be looked at: {e}", store.target(), path.display()))];
         }
     };
-    let mut findings = vec![writable(store), reachable(store, &meta, readers)];
+    let mut findings = vec![writable(store), reachable(store.target(), path, &meta, readers)];
     match store.reader() {
         Ok(db) => {
             findings.push(whole(store, &db));
@@ -60,14 +60,14 @@ fn writable(store: &Store) -> Finding {
 }
 
 /// Says who can read the file, and finds the directory that stands in their way.
-fn reachable(store: &Store, meta: &Metadata, readers: &str) -> Finding {
-    let path = fs::canonicalize(store.path()).unwrap_or_else(|_| store.path().to_owned());
+pub(in crate::target) fn reachable(target: &str, path: &Path, meta: &Metadata, readers: &str) -> Finding {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mode = meta.mode() & 0o777;
     let group = group_name(meta.gid());
     if mode & 0o044 == 0 {
         return Err(format!(
             "{}: {} has mode {mode:04o}: nobody but its owner can read it. {readers}",
-            store.target(),
+            target,
             path.display()
         ));
     }
@@ -77,7 +77,7 @@ fn reachable(store: &Store, meta: &Metadata, readers: &str) -> Finding {
         if dir_meta.mode() & 0o001 == 0 && !by_group {
             return Err(format!(
                 "{}: readers of {} cannot pass through {} (mode {:04o}, group {}). {readers}",
-                store.target(),
+                target,
                 path.display(),
                 dir.display(),
                 dir_meta.mode() & 0o7777,
@@ -86,7 +86,7 @@ fn reachable(store: &Store, meta: &Metadata, readers: &str) -> Finding {
         }
     }
     let who = if mode & 0o004 == 0 { format!("group {group}") } else { "every user".into() };
-    Ok(format!("{}: {} can be read by {who} (mode {mode:04o}). {readers}", store.target(), path.display()))
+    Ok(format!("{}: {} can be read by {who} (mode {mode:04o}). {readers}", target, path.display()))
 }
 
 fn group_name(gid: u32) -> String {

@@ -1,0 +1,275 @@
+//! Mail accounts in flat files: a passwd-file that Dovecot reads, and three look-up tables that Postfix reads.
+//!
+//! A batch reads all four once, is worked out in memory, and writes each that differs once. What akund did not write is kept byte
+//! for byte, and akund knows its own by the mark above each entry ([`entry`]). A suspended account can't log in and still
+//! receives mail; an ended one neither logs in nor receives: files can't tell the time, so its entries are commented
+//! out when its end has come ([`Target::keep_up`]). No NT hash is ever in here.
+
+pub mod accounts;
+pub mod disk;
+pub mod entry;
+mod inspect;
+pub mod ledger;
+pub mod login;
+pub mod postmap;
+mod proof;
+pub mod sheet;
+
+use super::home::HomeTemplate;
+use super::sql::sqlite::parse_mode;
+use super::{Applied, Found, Target, Work};
+use crate::config::target::MapFilesConfig;
+use crate::model::{AccountUid, Action, Answer, Fault, FaultClass, Finding, Proof, Scheme};
+use crate::secret::hash;
+use accounts::{Maps, Rules, Which, interest};
+use disk::{Disk, Written};
+use jiff::Timestamp;
+use ledger::Ledger;
+use login::Owner;
+use postmap::Postmap;
+use sheet::Interest;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How often a batch is begun again because somebody else has changed a file meanwhile.
+const TRIES: usize = 5;
+
+/// The map-files target.
+#[derive(Debug)]
+pub struct MapFiles {
+    name: String,
+    services: Vec<String>,
+    schemes: [Scheme; 1],
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    disk: Disk,
+    rules: Rules,
+    /// When the next account ends, seconds since 1970, if any does; none: not known.
+    next_end: Mutex<Option<Option<i64>>>,
+}
+
+impl MapFiles {
+    /// Checks the configuration; touches no file.
+    ///
+    /// # Errors
+    /// Permanent, for what the configuration must not say: NT hashes, a mode or a home that will not do.
+    pub fn configured(name: &str, config: &MapFilesConfig) -> Result<Self, Fault> {
+        let wrong = |what: String| Fault::permanent(format!("[target.{name}]: {what}"));
+        if config.password == Scheme::NtHash {
+            let why = "password = \"nt-hash\" will not do for map-files: an NT hash is as good as the password, and mail's \
+                       readers must not see it; use \"sha512-crypt\" or \"ssha512\"";
+            return Err(wrong(why.into()));
+        }
+        let disk = Disk {
+            target: name.to_owned(),
+            passwd: config.passwd.clone(),
+            maps: [config.domains.clone(), config.aliases.clone(), config.mailboxes.clone()],
+            mode: parse_mode(&config.mode).map_err(wrong)?,
+            postmap: Postmap { program: config.postmap.clone(), config: config.postfix.clone() },
+            reload: config.reload.clone(),
+        };
+        let rules = Rules {
+            scheme: config.password,
+            home: HomeTemplate::parse(&config.home).map_err(wrong)?,
+            owner: config.mail_uid.zip(config.mail_gid).map(|(uid, gid)| Owner { uid, gid }),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            services: config.services.clone(),
+            schemes: [config.password],
+            shared: Arc::new(Shared { disk, rules, next_end: Mutex::new(None) }),
+        })
+    }
+
+    /// Checks the configuration, and makes files and indexes that are missing: Postfix takes no mail at all while one is.
+    ///
+    /// # Errors
+    /// Permanent, as [`Self::configured`]. What may pass is logged and left to later attempts.
+    pub fn open(name: &str, config: &MapFilesConfig) -> Result<Self, Fault> {
+        let target = Self::configured(name, config)?;
+        match target.shared.write(&[], |_, _, _, _| Ok(())) {
+            Err(fault) if fault.class != FaultClass::Transient => return Err(fault),
+            Err(fault) => tracing::warn!(target_name = name, "{fault}"),
+            Ok(_) => {}
+        }
+        Ok(target)
+    }
+
+    /// Runs blocking work for a batch off the async threads; one answer per entry even if it panics.
+    fn blocking<R: Send + 'static>(
+        &self,
+        batch: &[Work],
+        work: impl FnOnce(&Shared, &[Work]) -> Result<Vec<Result<R, Fault>>, Fault> + Send + 'static,
+    ) -> Answer<'_, Vec<Result<R, Fault>>> {
+        let (shared, batch) = (Arc::clone(&self.shared), batch.to_vec());
+        let entries = batch.len();
+        Box::pin(async move {
+            if entries == 0 {
+                return Vec::new();
+            }
+            let done = tokio::task::spawn_blocking(move || work(&shared, &batch)).await.unwrap_or_else(|e| {
+                Err(Fault::unknown(format!("target {}: its work on a batch ended unexpectedly: {e}", self.name)))
+            });
+            done.unwrap_or_else(|fault| (0..entries).map(|_| Err(fault.clone())).collect())
+        })
+    }
+}
+
+impl Target for MapFiles {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn services(&self) -> &[String] {
+        &self.services
+    }
+    fn schemes(&self) -> &[Scheme] {
+        &self.schemes
+    }
+
+    fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
+        let (shared, names) = (Arc::clone(&self.shared), names.to_vec());
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || shared.find(&names)).await.unwrap_or_else(|e| {
+                Err(Fault::transient(format!("target {}: looking names up ended unexpectedly: {e}", self.name)))
+            })
+        })
+    }
+
+    fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
+        self.blocking(batch, |shared, batch| {
+            shared.write(batch, |maps, work, ledger, now| {
+                let removed = shared.within_budget(maps, work, ledger, now)?;
+                maps.apply(work, &shared.rules, now)?;
+                ledger.note_removed(removed, now);
+                Ok(Applied { external_id: None })
+            })
+        })
+    }
+
+    fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
+        self.blocking(batch, |shared, batch| {
+            let stored = proof::read_back(shared, batch)?;
+            let now = Timestamp::now().as_second();
+            Ok(hash::on_every_core(&stored, |(work, stored)| {
+                proof::as_wanted(work, stored, now)?;
+                proof::password_opens(work, stored, shared.rules.scheme)?;
+                Ok(Proof::Stored)
+            }))
+        })
+    }
+
+    fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
+        self.blocking(batch, |shared, batch| {
+            shared.write(batch, |maps, work, _, _| {
+                if work.action != Action::Create {
+                    // Undoing anything else by deleting would take away an account that another request made.
+                    return Err(Fault::permanent(format!(
+                        "account {}: the action {} cannot be taken back, only create can",
+                        work.account.uid,
+                        work.action.as_str()
+                    )));
+                }
+                maps.undo(work.account.uid);
+                Ok(())
+            })
+        })
+    }
+
+    fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || shared.keep_up()).await.unwrap_or_else(|e| {
+                Err(Fault::transient(format!("target {}: closing ended accounts failed unexpectedly: {e}", self.name)))
+            })
+        })
+    }
+
+    fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || inspect::inspect(&shared)).await.unwrap_or_else(|e| {
+                vec![Err(format!("target {}: looking at its files ended unexpectedly: {e}", self.name))]
+            })
+        })
+    }
+}
+
+impl Shared {
+    /// Works a batch out on what the files hold, and writes them. Begun again when somebody else was faster.
+    fn write<R>(
+        &self,
+        batch: &[Work],
+        entry: impl Fn(&mut Maps, &Work, &mut Ledger, i64) -> Result<R, Fault>,
+    ) -> Result<Vec<Result<R, Fault>>, Fault> {
+        let _lock = self.disk.lock()?;
+        for _ in 0..TRIES {
+            let now = Timestamp::now().as_second();
+            let mut interest = interest(batch.iter().map(|work| &work.account), &self.rules);
+            interest.ended_by = Some(now);
+            let mut snapshot = self.disk.read()?;
+            let (texts, originals) = snapshot.take_texts();
+            let (mut maps, ended) = Maps::read(texts, interest);
+            self.disk.believe(&snapshot, &maps)?;
+            let answers = batch.iter().map(|work| entry(&mut maps, work, &mut snapshot.ledger, now)).collect();
+            self.close(&mut maps, &ended, now);
+            if self.disk.write(&mut snapshot, &originals, &maps)? == Written::Done {
+                *self.next_end() = Some(maps.sheet(Which::Passwd).next_end(now));
+                return Ok(answers);
+            }
+        }
+        Err(self.disk.fault(format!(
+            "its files were changed by somebody else {TRIES} times while akund was about to write them"
+        )))
+    }
+
+    fn close(&self, maps: &mut Maps, ended: &[AccountUid], now: i64) {
+        for uid in ended {
+            maps.close_if_ended(*uid, &self.rules, now);
+        }
+    }
+
+    /// How many accounts a work takes away, if the change budget allows it.
+    fn within_budget(&self, maps: &Maps, work: &Work, ledger: &Ledger, now: i64) -> Result<usize, Fault> {
+        let there = work.action == Action::Remove && maps.sheet(Which::Passwd).of(work.account.uid).next().is_some();
+        let own = maps.sheet(Which::Passwd).count().own;
+        if there && ledger.may_remove(own, now) == 0 {
+            return Err(Fault::permanent(format!(
+                "account {}: it was not removed: target {} has removed as many accounts within 24 hours as the change budget \
+                 allows (the larger of 20 and 5 %); look whether that is meant, and `akund retry` it tomorrow",
+                work.account.uid, self.disk.target
+            )));
+        }
+        Ok(usize::from(there))
+    }
+
+    fn find(&self, names: &[String]) -> Result<Vec<Found>, Fault> {
+        let keys = names.iter().map(|name| name.clone().into_bytes()).collect();
+        Ok(self.read(Interest { keys, ..Interest::default() })?.find(names))
+    }
+
+    /// Closes accounts whose end has come; when the next one's comes. Goes through the files only when one has, or when that is not
+    /// known yet.
+    fn keep_up(&self) -> Result<Option<Timestamp>, Fault> {
+        let known = *self.next_end();
+        let now = Timestamp::now().as_second();
+        if known.is_none_or(|next| next.is_some_and(|end| end <= now)) {
+            self.write(&[], |_, _, _, _| Ok(()))?;
+        }
+        let next = self.next_end().flatten();
+        Ok(next.and_then(|end| Timestamp::from_second(end).ok()))
+    }
+
+    fn next_end(&self) -> MutexGuard<'_, Option<Option<i64>>> {
+        self.next_end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The files as they are now.
+    fn read(&self, interest: Interest) -> Result<Maps, Fault> {
+        let mut snapshot = self.disk.read()?;
+        let (maps, _) = Maps::read(snapshot.take_texts().0, interest);
+        self.disk.believe(&snapshot, &maps)?;
+        Ok(maps)
+    }
+}

@@ -1,0 +1,116 @@
+//! What akund remembers beside the files: how many entries they had, so that one that was emptied by accident is not taken
+//! for "no accounts", and what it has removed of late. Pure but for [`Ledger::load`] and [`Ledger::save`].
+
+use crate::durable;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+const VERSION: u32 = 1;
+/// The change budget holds for 24 hours.
+const WINDOW: i64 = 24 * 60 * 60;
+const LEAST: usize = 20;
+
+/// The larger of 20 and 5 %.
+pub fn budget(entries: usize) -> usize {
+    (entries / 20).max(LEAST)
+}
+
+/// When a file was written: seconds since 1970, and nanoseconds.
+pub type Stamp = (i64, i64);
+
+/// Kept as JSON in a file of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    version: u32,
+    /// Entries after the last write, by map.
+    pub entries: BTreeMap<String, usize>,
+    /// The passwd-file's time stamp, whole seconds since 1970.
+    pub passwd_mtime: i64,
+    /// Accounts removed, with the second.
+    removed: Vec<(i64, usize)>,
+    /// What a running Postfix was last told to read again, by map.
+    pub reloaded: BTreeMap<String, Stamp>,
+}
+
+impl Ledger {
+    /// Reads it; empty where there is none.
+    ///
+    /// # Errors
+    /// Unreadable, or of a newer akund: a sentence that says what to do.
+    pub fn load(path: &Path) -> Result<Self, String> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self { version: VERSION, ..Self::default() }),
+            Err(e) => return Err(format!("cannot read {}: {e}", path.display())),
+        };
+        match serde_json::from_slice::<Self>(&bytes) {
+            Ok(ledger) if ledger.version == VERSION => Ok(ledger),
+            Ok(_) => Err(format!("{} was written by a newer akund", path.display())),
+            Err(e) => {
+                Err(format!("{} is damaged ({e}); delete it if the four files are as they should be", path.display()))
+            }
+        }
+    }
+
+    /// Writes it, synced.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        durable::replace(path, &serde_json::to_vec(self).map_err(io::Error::other)?, 0o600)
+    }
+
+    /// What stands in the way of believing a map that has this many entries now. None: nothing.
+    pub fn doubt(&self, map: &str, entries: usize) -> Option<String> {
+        let before = self.entries.get(map).copied().unwrap_or(0);
+        let gone = before.saturating_sub(entries);
+        (gone > budget(before) || (entries == 0 && before > 0))
+            .then(|| format!("has {entries} entries, and had {before} after akund's last write"))
+    }
+
+    /// How many more accounts may be removed.
+    pub fn may_remove(&self, accounts: usize, now: i64) -> usize {
+        let removed: usize = self.removed.iter().filter(|(at, _)| *at > now - WINDOW).map(|(_, n)| n).sum();
+        budget(accounts + removed).saturating_sub(removed)
+    }
+
+    /// Notes removals.
+    pub fn note_removed(&mut self, accounts: usize, now: i64) {
+        self.removed.retain(|(at, _)| *at > now - WINDOW);
+        if accounts > 0 {
+            self.removed.push((now, accounts));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_that_has_lost_more_than_the_budget_or_everything_is_not_believed() {
+        let mut ledger = Ledger::default();
+        ledger.entries.insert("aliases".into(), 1000);
+        assert_eq!(ledger.doubt("aliases", 950), None);
+        assert!(ledger.doubt("aliases", 949).unwrap().contains("has 949 entries, and had 1000"));
+        assert_eq!(ledger.doubt("aliases", 2000), None);
+        assert_eq!(ledger.doubt("mailboxes", 0), None, "a new one");
+        ledger.entries.insert("aliases".into(), 3);
+        assert_eq!(ledger.doubt("aliases", 1), None);
+        assert!(ledger.doubt("aliases", 0).is_some());
+    }
+
+    #[test]
+    fn removals_count_for_a_day() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.may_remove(1000, 0), 50);
+        ledger.note_removed(30, 1_000);
+        assert_eq!(ledger.may_remove(970, 1_001), 20);
+        ledger.note_removed(20, 2_000);
+        assert_eq!(ledger.may_remove(950, 2_001), 0);
+        assert_eq!(ledger.may_remove(950, 1_000 + WINDOW), 28);
+        assert_eq!(ledger.may_remove(950, 2_000 + WINDOW), 47);
+        assert_eq!(Ledger::default().may_remove(3, 0), 20);
+    }
+}

@@ -1,0 +1,162 @@
+//! Postfix's `postmap`: makes an index from a text, and asks it.
+
+use crate::config::target::{MapFile, MapKind};
+use std::collections::HashMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A million entries in a Berkeley DB take six seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The program, and the Postfix that it belongs to.
+#[derive(Debug, Clone)]
+pub struct Postmap {
+    /// The program.
+    pub program: PathBuf,
+    /// Directory with `main.cf`.
+    pub config: PathBuf,
+}
+
+impl Postmap {
+    /// Makes the index of a text file, beside it.
+    ///
+    /// # Errors
+    /// A sentence, with Postfix's own words.
+    pub fn index(&self, kind: MapKind, text: &Path) -> Result<(), String> {
+        let map = format!("{}:{}", kind.as_str(), text.display());
+        let (status, _, said) = self.run(&[&map], "")?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("{} {map} failed: {}", self.program.display(), one_line(&said))),
+        }
+    }
+
+    /// Asks a map for many keys; what was found, by key.
+    ///
+    /// # Errors
+    /// As [`Self::index`].
+    pub fn query(&self, map: &MapFile, keys: &[String]) -> Result<HashMap<String, String>, String> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let (status, found, said) = self.run(&["-q", "-", &map.to_string()], &(keys.join("\n") + "\n"))?;
+        // 1 is also "nothing found".
+        if !status.success() && (said.contains("fatal:") || said.contains("error:") || status.code() != Some(1)) {
+            return Err(format!("{} -q - {map} failed: {}", self.program.display(), one_line(&said)));
+        }
+        let pairs = found.lines().filter_map(|line| line.split_once('\t'));
+        Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+
+    /// Tries a type of map on a small one, in a temporary directory that is deleted again.
+    ///
+    /// # Errors
+    /// As [`Self::index`].
+    pub fn works(&self, kind: MapKind) -> Result<(), String> {
+        let dir = std::env::temp_dir().join(format!("akund-check-{}", uuid::Uuid::new_v4()));
+        let made = fs::DirBuilder::new().mode(0o700).create(&dir);
+        made.map_err(|e| format!("cannot make {} to try {} maps in: {e}", dir.display(), kind.as_str()))?;
+        let map = MapFile { kind, path: dir.join("probe") };
+        let tried = fs::write(&map.path, "a@example.org b@example.org\n").map_err(|e| e.to_string()).and_then(|()| {
+            if kind.suffix().is_some() {
+                self.index(kind, &map.path)?;
+            }
+            match self.query(&map, &["a@example.org".into()])?.get("a@example.org").map(String::as_str) {
+                Some("b@example.org") => Ok(()),
+                _ => Err(format!("postmap does not find in {map} what it was made of")),
+            }
+        });
+        let _ = fs::remove_dir_all(&dir);
+        tried
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Result<(ExitStatus, String, String), String> {
+        let mut child = Command::new(&self.program)
+            .arg("-c")
+            .arg(&self.config)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| format!("{} cannot be run: {e}", self.program.display()))?;
+        let (to, from, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        thread::scope(|scope| {
+            let fed = scope.spawn(move || to.map(|mut to| to.write_all(input.as_bytes())));
+            let found = scope.spawn(move || drain(from));
+            let said = scope.spawn(move || drain(errors));
+            let ended = end_of(&mut child);
+            let _ = fed.join();
+            let text = |handle: thread::ScopedJoinHandle<'_, String>| handle.join().unwrap_or_default();
+            let status = ended.map_err(|why| format!("{} {why}", self.program.display()))?;
+            Ok((status, text(found), text(said)))
+        })
+    }
+}
+
+/// Runs a program with arguments to its end, for its effect.
+///
+/// # Errors
+/// A sentence, with the program's own words.
+pub fn run_command(command: &[String]) -> Result<(), String> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(()) };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("{program} cannot be run: {e}"))?;
+    let errors = child.stderr.take();
+    let status = thread::scope(|scope| {
+        let said = scope.spawn(move || drain(errors));
+        end_of(&mut child).map(|status| (status, said.join().unwrap_or_default()))
+    });
+    match status {
+        Ok((status, _)) if status.success() => Ok(()),
+        Ok((status, said)) => Err(format!("{program} ended with {status}: {}", one_line(&said))),
+        Err(why) => Err(format!("{program} {why}")),
+    }
+}
+
+fn drain(from: Option<impl Read>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(mut from) = from {
+        let _ = from.read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Waits for a child's end; one that takes too long is killed.
+fn end_of(child: &mut Child) -> Result<ExitStatus, String> {
+    let begun = Instant::now();
+    let mut pause = Duration::from_micros(500);
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if begun.elapsed() < PATIENCE => {
+                thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(20));
+            }
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("did not end within {} s, and was killed", PATIENCE.as_secs()));
+            }
+            Err(e) => return Err(format!("cannot be waited for: {e}")),
+        }
+    }
+}
+
+fn one_line(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join("; ")
+}

@@ -1,0 +1,28 @@
+//! The map-files target: the contract that every target keeps, what the files look like, and what real servers make of them.
+//!
+//! The modules are `cfg(test)` so that clippy counts their helpers as test code.
+
+#[cfg(test)]
+#[path = "mapfiles/fixture.rs"]
+mod fixture;
+#[cfg(test)]
+mod peers;
+
+#[cfg(test)]
+#[path = "mapfiles/check.rs"]
+mod check;
+#[cfg(test)]
+#[path = "targets/contract.rs"]
+mod contract;
+#[cfg(test)]
+#[path = "mapfiles/crash.rs"]
+mod crash;
+#[cfg(test)]
+#[path = "mapfiles/foreign.rs"]
+mod foreign;
+#[cfg(test)]
+#[path = "mapfiles/refusals.rs"]
+mod refusals;
+#[cfg(test)]
+#[path = "mapfiles/servers.rs"]
+mod servers;

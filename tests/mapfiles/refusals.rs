@@ -1,0 +1,234 @@
+//! What akund refuses to believe or to do, and how it says so.
+
+use crate::fixture::*;
+use crate::foreign::postmap_that;
+use akund::config::target::{MapFilesConfig, MapKind};
+use akund::model::{Action, FaultClass, Scheme};
+use akund::target::Target;
+use akund::target::mapfiles::MapFiles;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+#[tokio::test]
+async fn a_file_that_was_emptied_lost_or_cut_is_an_error_and_never_no_accounts() {
+    type Damage = fn(&std::path::Path);
+    let damages: [(&str, Damage); 3] = [
+        ("emptied", |path| fs::write(path, "").unwrap()),
+        ("lost", |path| fs::remove_file(path).unwrap()),
+        ("cut", |path| {
+            let text = fs::read(path).unwrap();
+            fs::write(path, &text[..text.len() / 3]).unwrap();
+        }),
+    ];
+    let bench = Bench::new(MapKind::Lmdb);
+    let batch: Vec<_> = (0..60).map(|n| bench.create(&account(n))).collect();
+    for applied in bench.target.apply(&batch).await {
+        applied.unwrap();
+    }
+    for name in ["passwd", "mailboxes"] {
+        for (what, damage) in damages {
+            let whole = bench.text(name);
+            damage(bench.path(name));
+            let rest = fs::read(bench.path(name)).ok();
+            let more = bench.create(&named("humas"));
+            let told = bench.apply(&more).await;
+            assert_eq!(class_of(&told), FaultClass::Transient, "{name} {what}");
+            let told = told.unwrap_err().message;
+            assert!(
+                told.contains("and had 60 after akund's last write") && told.contains(".passwd.akund-state"),
+                "{told}"
+            );
+            assert!(bench.target.find(&["n001@example.org".into()]).await.is_err(), "{name} {what}");
+            assert!(bench.prove(&plain(Action::Remove, &batch[1].account)).await.is_err(), "{name} {what}");
+            assert_eq!(class_of(&bench.undo(&batch[0]).await), FaultClass::Transient, "{name} {what}");
+            assert!(MapFiles::open("mail", &bench.config).is_ok(), "the daemon starts, and the lane waits");
+            assert_eq!(fs::read(bench.path(name)).ok(), rest, "{name} {what}: nothing is written");
+            fs::write(bench.path(name), whole).unwrap();
+            bench.apply(&more).await.unwrap();
+            bench.undo(&more).await.unwrap();
+        }
+    }
+    fs::write(bench.path("aliases"), "").unwrap();
+    fs::write(bench.path("mailboxes"), "").unwrap();
+    fs::remove_file(bench.config.passwd.with_file_name(".passwd.akund-state")).unwrap();
+    bench.apply(&bench.create(&named("humas"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_more_accounts_are_removed_in_a_day_than_the_change_budget_allows() {
+    let bench = Bench::new(MapKind::Cdb);
+    let batch: Vec<_> = (0..30).map(|n| bench.create(&account(n))).collect();
+    bench.target.apply(&batch).await;
+    let removals: Vec<_> = batch.iter().map(|work| plain(Action::Remove, &work.account)).collect();
+    let first = bench.target.apply(&removals[..15]).await;
+    assert!(first.iter().all(Result::is_ok));
+    let answers = bench.target.apply(&removals).await;
+    for (n, answer) in answers.iter().enumerate() {
+        match n {
+            0..20 => assert!(answer.is_ok(), "{n}"),
+            _ => assert_eq!(class_of(answer), FaultClass::Permanent, "{n}"),
+        }
+    }
+    assert!(answers[29].as_ref().unwrap_err().message.contains("change budget"));
+    assert_eq!(bench.text("mailboxes").lines().count(), 20, "ten accounts with their marks");
+    // What was made by mistake can be taken back all the same, and akund believes its own files afterwards.
+    for undone in bench.target.undo(&batch).await {
+        undone.unwrap();
+    }
+    bench.apply(&bench.create(&named("humas"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_postmap_that_fails_changes_nothing_and_says_why() {
+    let bench = Bench::new(MapKind::Hash);
+    let dir = bench.config.passwd.parent().unwrap();
+    let before = bench.rows();
+    for (postmap, words) in [
+        (postmap_that(dir, "echo 'postmap: fatal: no disk left' >&2; exit 1"), "no disk left"),
+        (dir.join("no-such-postmap"), "cannot be run"),
+    ] {
+        let mut config = bench.config.clone();
+        config.postmap = postmap;
+        let target = MapFiles::open("mail", &config).unwrap();
+        let told = target.apply(&[bench.create(&named("humas"))]).await.remove(0);
+        assert_eq!(class_of(&told), FaultClass::Transient);
+        assert!(told.unwrap_err().message.contains(words));
+        assert_eq!(bench.rows(), before);
+    }
+    bench.apply(&bench.create(&named("humas"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_index_that_is_missing_or_not_that_of_its_text_is_made_anew() {
+    for kind in [MapKind::Hash, MapKind::Lmdb, MapKind::Cdb] {
+        let bench = Bench::new(kind);
+        let create = bench.create(&named("humas"));
+        bench.apply(&create).await.unwrap();
+        let index = format!("{}{}", bench.config.mailboxes.path.display(), kind.suffix().unwrap());
+        fs::remove_file(&index).unwrap();
+        assert!(bench.prove(&create).await.is_err());
+        bench.apply(&create).await.unwrap();
+        bench.prove(&create).await.unwrap();
+        // Somebody edits the text and forgets postmap.
+        bench.append("mailboxes", "tangan@example.org x\n");
+        bench.apply(&create).await.unwrap();
+        let stamps = [&index, &bench.config.mailboxes.path.display().to_string()].map(|path| {
+            let meta = fs::metadata(path).unwrap();
+            (meta.mtime(), meta.mtime_nsec(), meta.mode() & 0o777)
+        });
+        assert_eq!(stamps[0], stamps[1]);
+        assert_eq!(stamps[0].2, 0o640);
+    }
+}
+
+#[tokio::test]
+async fn a_link_and_a_directory_that_cannot_be_written_are_waited_for() {
+    let bench = Bench::new(MapKind::Lmdb);
+    let real = bench.config.passwd.with_file_name("elsewhere");
+    fs::rename(&bench.config.passwd, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &bench.config.passwd).unwrap();
+    let told = bench.apply(&bench.create(&named("humas"))).await;
+    assert_eq!(class_of(&told), FaultClass::Transient);
+    assert!(told.unwrap_err().message.contains("symbolic link"));
+    assert_eq!(fs::read_to_string(&real).unwrap(), "");
+}
+
+#[test]
+fn nt_hashes_and_homes_that_will_not_do_are_refused() {
+    let bench = Bench::new(MapKind::Texthash);
+    let spoils: [fn(&mut MapFilesConfig); 3] = [
+        |config| config.password = Scheme::NtHash,
+        |config| config.mode = "0666".into(),
+        |config| config.home = "mail/{local}".into(),
+    ];
+    for spoil in spoils {
+        let mut config = bench.config.clone();
+        spoil(&mut config);
+        assert_eq!(class_of(&MapFiles::open("mail", &config).map(|_| ())), FaultClass::Permanent);
+    }
+}
+
+#[tokio::test]
+async fn a_home_that_would_break_a_line_is_refused() {
+    let bench = Bench::new(MapKind::Texthash);
+    let mut config = bench.config.clone();
+    for home in ["/srv/a:b/{local}", "/srv/a b/{local}", "/srv/%u/{local}"] {
+        config.home = home.into();
+        let target = MapFiles::open("mail", &config).unwrap();
+        let told = target.apply(&[bench.create(&named("humas"))]).await.remove(0);
+        assert_eq!(class_of(&told), FaultClass::Permanent, "{home}");
+        assert_eq!(bench.text("passwd"), "");
+    }
+}
+
+#[tokio::test]
+async fn an_account_whose_end_comes_is_closed_in_time_and_opened_again_by_a_change() {
+    let bench = Bench::new(MapKind::Lmdb);
+    let mut account = named("humas");
+    account.aliases = vec![address("pers@example.org")];
+    account.ends_at = from_now(1);
+    let create = bench.create(&account);
+    bench.apply(&create).await.unwrap();
+    let due = bench.target.keep_up().await.unwrap();
+    assert_eq!(due, account.ends_at.map(|end| end.round(jiff::Unit::Second).unwrap()));
+    crate::peers::wait_for("the account's end", || account.ends_at.unwrap() <= jiff::Timestamp::now());
+    assert_eq!(bench.target.keep_up().await.unwrap(), None);
+    for name in ["passwd", "mailboxes", "aliases"] {
+        assert!(bench.text(name).lines().all(|line| line.starts_with('#')), "{name}: {}", bench.text(name));
+    }
+    assert_eq!(class_of(&bench.prove(&create).await), FaultClass::Permanent);
+    let taken = bench.apply(&bench.create(&named("pers"))).await;
+    assert_eq!(class_of(&taken), FaultClass::Conflict, "its names stay its own");
+    account.ends_at = None;
+    bench.apply(&plain(Action::Change, &account)).await.unwrap();
+    bench.prove(&work(Action::Create, &account, create.credential)).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_ever_given_the_mail_of_the_one_who_had_the_address_before() {
+    let bench = Bench::new(MapKind::Lmdb);
+    let (first, second) = (named("humas"), named("humas"));
+    bench.apply(&bench.create(&first)).await.unwrap();
+    bench.apply(&plain(Action::Remove, &first)).await.unwrap();
+    bench.apply(&bench.create(&second)).await.unwrap();
+    assert!(bench.text("passwd").contains(&format!(":/var/mail/vhosts/example.org/humas.{}:", second.uid)));
+    bench.append(
+        "passwd",
+        "x:y:::/:/var/mail/vhosts/example.org/pers::\ny:y:1:1::/var/mail/vhosts/example.org/info::\n",
+    );
+    let third = named("info");
+    bench.apply(&bench.create(&third)).await.unwrap();
+    assert!(bench.text("passwd").contains(&format!("/example.org/info.{}:", third.uid)));
+    bench.undo(&bench.create(&second)).await.unwrap();
+    // The first account itself, made again, finds its mail.
+    bench.apply(&bench.create(&first)).await.unwrap();
+    assert!(bench.text("passwd").contains(":/var/mail/vhosts/example.org/humas:"));
+}
+
+#[tokio::test]
+async fn the_domain_that_came_with_an_account_goes_with_it_unless_somebody_lives_there() {
+    let bench = Bench::new(MapKind::Hash);
+    bench.append("domains", "example.org  hand-made\n");
+    let mut stranger = named("a");
+    stranger.address = Some(address("a@baru.example.net"));
+    let create = bench.create(&stranger);
+    bench.apply(&create).await.unwrap();
+    bench.append("aliases", "info@BARU.example.net root@example.org\n");
+    bench.undo(&create).await.unwrap();
+    assert!(bench.text("domains").contains("\nbaru.example.net "), "an alias of somebody else's is in it");
+    fs::write(bench.path("aliases"), "info@example.org root@example.org\n").unwrap();
+    bench.undo(&create).await.unwrap();
+    assert_eq!(bench.text("domains"), "example.org  hand-made\n");
+}
+
+#[test]
+fn files_have_the_mode_asked_for_and_a_group_given_by_hand_stays() {
+    let bench = Bench::new(MapKind::Lmdb);
+    let daemon = nix::unistd::Group::from_name("daemon").unwrap().unwrap().gid;
+    nix::unistd::chown(&bench.config.passwd, None, Some(daemon)).unwrap();
+    fs::set_permissions(&bench.config.passwd, fs::Permissions::from_mode(0o666)).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(bench.apply(&bench.create(&named("humas")))).unwrap();
+    let meta = fs::metadata(&bench.config.passwd).unwrap();
+    assert_eq!((meta.mode() & 0o777, meta.gid()), (0o640, daemon.as_raw()));
+}
