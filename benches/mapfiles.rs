@@ -157,5 +157,6 @@ fn config(dir: &Path, kind: MapKind) -> MapFilesConfig {
         postmap: "/usr/sbin/postmap".into(),
         postfix,
         reload: None,
+        proof: None,
     }
 }

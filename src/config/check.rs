@@ -40,13 +40,16 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         match target {
             TargetConfig::MailMaps(maps) => {
                 mail_maps(name, maps, &mut found);
-                proofs::mail(name, maps, &mut found);
+                proofs::mail(name, maps.proof.as_ref(), &mut found);
             }
             TargetConfig::Radius(radius) => {
                 self::radius(name, radius, &mut found);
                 proofs::radius(name, radius, &mut found);
             }
-            TargetConfig::MapFiles(files) => map_files(name, files, &mut found),
+            TargetConfig::MapFiles(files) => {
+                map_files(name, files, &mut found);
+                proofs::mail(name, files.proof.as_ref(), &mut found);
+            }
         }
     }
     for (name, channel) in &config.channel {

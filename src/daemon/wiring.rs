@@ -57,7 +57,10 @@ fn each_target(
                 let proofs = Proofs::of_radius(settings.proof.as_ref(), &settings.nas, nt_hash, &read_secret);
                 Arc::new(radius(name, settings).map_err(said)?.proven_by(proofs.map_err(wrong)?))
             }
-            TargetConfig::MapFiles(settings) => Arc::new(map_files(name, settings).map_err(said)?),
+            TargetConfig::MapFiles(settings) => {
+                let proofs = Proofs::of_mail(settings.proof.as_ref()).map_err(wrong)?;
+                Arc::new(map_files(name, settings).map_err(said)?.proven_by(proofs))
+            }
         })
     }))
 }

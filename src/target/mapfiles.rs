@@ -16,6 +16,7 @@ mod proof;
 pub mod sheet;
 
 use super::home::HomeTemplate;
+use super::login::Proofs;
 use super::sql::sqlite::parse_mode;
 use super::{Applied, Found, Target, Work};
 use crate::config::target::MapFilesConfig;
@@ -40,6 +41,7 @@ pub struct MapFiles {
     services: Vec<String>,
     schemes: [Scheme; 1],
     shared: Arc<Shared>,
+    proofs: Proofs,
 }
 
 #[derive(Debug)]
@@ -80,7 +82,13 @@ impl MapFiles {
             services: config.services.clone(),
             schemes: [config.password],
             shared: Arc::new(Shared { disk, rules, next_end: Mutex::new(None) }),
+            proofs: Proofs::default(),
         })
+    }
+
+    /// Lets servers prove what was written.
+    pub fn proven_by(self, proofs: Proofs) -> Self {
+        Self { proofs, ..self }
     }
 
     /// Checks the configuration, and makes files and indexes that are missing: Postfix takes no mail at all while one is.
@@ -149,15 +157,20 @@ impl Target for MapFiles {
     }
 
     fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
-        self.blocking(batch, |shared, batch| {
+        let by_login = self.proofs.by_login();
+        let seen = self.blocking(batch, move |shared, batch| {
             let stored = proof::read_back(shared, batch)?;
             let now = Timestamp::now().as_second();
             Ok(hash::on_every_core(&stored, |(work, stored)| {
                 proof::as_wanted(work, stored, now)?;
+                if by_login || !work.action.mints() {
+                    return Ok(Proof::Observed);
+                }
                 proof::password_opens(work, stored, shared.rules.scheme)?;
                 Ok(Proof::Stored)
             }))
-        })
+        });
+        Box::pin(async move { self.proofs.after_reading_back(batch, seen.await).await })
     }
 
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
@@ -189,9 +202,12 @@ impl Target for MapFiles {
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || inspect::inspect(&shared)).await.unwrap_or_else(|e| {
-                vec![Err(format!("target {}: looking at its files ended unexpectedly: {e}", self.name))]
-            })
+            let mut findings =
+                tokio::task::spawn_blocking(move || inspect::inspect(&shared)).await.unwrap_or_else(|e| {
+                    vec![Err(format!("target {}: looking at its files ended unexpectedly: {e}", self.name))]
+                });
+            findings.extend(self.proofs.check().await);
+            findings
         })
     }
 }

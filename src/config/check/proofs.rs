@@ -2,12 +2,12 @@
 
 use super::{Findings, is_loopback, key};
 use crate::config::place::{IMAP, Place, Protection, SUBMISSION, Starttls};
-use crate::config::proof::{RadiusMethod, with_port};
-use crate::config::target::{MailMapsConfig, RadiusConfig};
+use crate::config::proof::{MailProofConfig, RadiusMethod, with_port};
+use crate::config::target::RadiusConfig;
 use crate::config::tree::Part;
 
-pub fn mail(name: &str, maps: &MailMapsConfig, found: &mut Findings) {
-    let Some(proof) = &maps.proof else { return };
+pub fn mail(name: &str, proof: Option<&MailProofConfig>, found: &mut Findings) {
+    let Some(proof) = proof else { return };
     let at = |field: &str| vec![key("target"), key(name), key("proof"), key(field)];
     let starttls = if proof.starttls { Starttls::Required } else { Starttls::Off };
     found.check(proof.imap.is_some() || proof.submission.is_some(), ["target", name, "proof"], || {

@@ -1,5 +1,6 @@
 //! `kind = "map-files"`
 
+use crate::config::proof::MailProofConfig;
 use crate::model::Scheme;
 use serde::Deserialize;
 use std::fmt;
@@ -47,6 +48,9 @@ pub struct MapFilesConfig {
     /// list says that something else does (a systemd path unit, say). Not needed for the other types.
     #[serde(default)]
     pub reload: Option<Vec<String>>,
+    /// The server that proves accounts by a login. Default: what was stored is read back and the hash verified.
+    #[serde(default)]
+    pub proof: Option<MailProofConfig>,
 }
 
 impl MapFilesConfig {
@@ -55,9 +59,11 @@ impl MapFilesConfig {
         [&self.passwd, &self.mailboxes.path, &self.aliases.path, &self.domains.path]
     }
     /// Every path that may be relative to the configuration's directory.
-    pub(in crate::config) fn paths_mut(&mut self) -> [&mut PathBuf; 6] {
-        let Self { passwd, mailboxes, aliases, domains, postmap, postfix, .. } = self;
+    pub(in crate::config) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let Self { passwd, mailboxes, aliases, domains, postmap, postfix, proof, .. } = self;
         [passwd, &mut mailboxes.path, &mut aliases.path, &mut domains.path, postmap, postfix]
+            .into_iter()
+            .chain(proof.as_mut().and_then(|proof| proof.ca_file.as_mut()))
     }
 }
 
