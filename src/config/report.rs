@@ -152,7 +152,8 @@ fn line_at(text: &str, offset: usize) -> &str {
 /// A mistaken line in which somebody may have written a secret is named and not shown: reports end in logs.
 fn may_hold_secret(line: &str) -> bool {
     let line = line.to_ascii_lowercase().replace("password_file", "").replace("key_file", "");
-    ["pass", "secret", "token", "pwd", "key"].iter().any(|word| line.contains(word))
+    let may_be_in_a_url = line.contains("://") && line.contains('@');
+    may_be_in_a_url || ["pass", "secret", "token", "pwd", "key"].iter().any(|word| line.contains(word))
 }
 
 /// The known word that `word` was probably meant to be.

@@ -11,6 +11,7 @@
 
 pub mod attributes;
 pub mod dictionary;
+mod held;
 mod picture;
 mod profiles;
 mod proof;

@@ -36,6 +36,7 @@ pub fn config(dir: &Path, kind: MapKind) -> MapFilesConfig {
         postmap: "/usr/sbin/postmap".into(),
         postfix,
         reload: None,
+        proof: None,
     }
 }
 

@@ -111,6 +111,15 @@ impl Base {
         }
     }
 
+    /// What a server's own client prints.
+    pub fn ask(&self, sql: &str) -> String {
+        match self {
+            Self::File(_) => panic!("a file has no client here"),
+            Self::Postgres(server, name) => server.sql(name, sql),
+            Self::MariaDb(server, name) => server.sql(name, sql),
+        }
+    }
+
     /// Every row of every table that says something of accounts, without row numbers.
     pub fn rows(&self) -> Vec<String> {
         match self {

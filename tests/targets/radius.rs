@@ -40,6 +40,49 @@ fn the_schema_is_the_one_that_freeradius_ships() {
     assert_eq!(shape(&Connection::open(&bench.path).unwrap()), shape(&theirs));
 }
 
+/// Every column and index of a server's database but akund's own.
+fn shape_of(engine: Engine, base: &Base) -> String {
+    base.ask(match engine {
+        Engine::Postgres => {
+            "SELECT table_name, column_name, data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') AS said
+             FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'akund%'
+             UNION ALL SELECT tablename, indexname, indexdef FROM pg_indexes
+             WHERE schemaname = 'public' AND indexname NOT LIKE 'akund%' ORDER BY 1, 2"
+        }
+        _ => {
+            "SELECT table_name, column_name, column_type, is_nullable, column_default, collation_name
+             FROM information_schema.columns WHERE table_schema = database() AND table_name NOT LIKE 'akund%'
+             UNION ALL SELECT table_name, index_name, column_name, seq_in_index, non_unique, sub_part
+             FROM information_schema.statistics WHERE table_schema = database() AND table_name NOT LIKE 'akund%'
+             ORDER BY 1, 2, 3"
+        }
+    })
+}
+
+#[tokio::test]
+async fn freeradius_own_tables_on_a_server_are_taken_over_as_they_are_and_made_the_same() {
+    for (engine, folder) in [(Engine::Postgres, "postgresql"), (Engine::MariaDb, "mysql")] {
+        let sql = std::fs::read_to_string(SHIPPED_SCHEMA.replace("sqlite", folder)).unwrap();
+        let base = Base::new(engine);
+        let owner = if engine == Engine::Postgres { "SET ROLE akund; " } else { "" };
+        base.by_hand(&format!("{owner}{sql}"));
+        base.by_hand(
+            "INSERT INTO radcheck (username, attribute, op, value) VALUES ('lama', 'Cleartext-Password', ':=', 'x')",
+        );
+        let theirs = shape_of(engine, &base);
+        let target = Radius::open("hotspot", &base.radius_config(Scheme::Sha512Crypt)).unwrap();
+        let credential = akund::secret::hash::new_credential(target.schemes()).unwrap();
+        let refused = target.apply(&[work(Action::Create, &named("lama"), Some(credential.clone()))]).await.remove(0);
+        assert_eq!(class_of(&refused), FaultClass::Conflict);
+        target.apply(&[work(Action::Create, &named("baru"), Some(credential))]).await.remove(0).unwrap();
+        assert!(base.rows().iter().any(|row| row.contains("lama")));
+        assert_eq!(shape_of(engine, &base), theirs, "nothing of FreeRADIUS's is changed");
+        let own = Base::new(engine);
+        make_tables(engine, Radius::open("hotspot", &own.radius_config(Scheme::Sha512Crypt)).unwrap());
+        assert_eq!(shape_of(engine, &own), theirs, "the tables that akund makes are FreeRADIUS's");
+    }
+}
+
 #[tokio::test]
 async fn a_database_that_freeradius_has_been_using_is_taken_over_with_its_users_untouched() {
     let dir = open_dir();

@@ -49,6 +49,26 @@ const BAD: &[(&str, &[&str])] = &[
         &["akund.toml:3:1: the log filter \"akund=loud\" cannot be read: error parsing level filter: \
         expected one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or a number 0-5"],
     ),
+    (
+        "[target.a]\nkind = \"mail-maps\"\ndatabase = \"postgresql://akund@db.example.org/m\"",
+        &[
+            "akund.toml:4:1: target a would send passwords and hashes in clear text to postgresql://akund@db.example.org:5432/m: \
+             name the CA of its certificate as ca_file, or use a Unix socket or a loopback address",
+        ],
+    ),
+    (
+        "[target.a]\nkind = \"radius\"\ndatabase = \"/a\"\nca_file = \"/ca\"\npassword_file = \"p\"",
+        &[
+            "akund.toml:5:1: target a has a ca_file, and its database is not reached by TCP",
+            "akund.toml:6:1: target a has a password_file, and its database is a file",
+        ],
+    ),
+    (
+        "[target.a]\nkind = \"radius\"\ndatabase = \"mysql://a@localhost/r\"\n[target.b]\nkind = \"mail-maps\"\n\
+         database = \"mysql://a@localhost/r\"\n[target.c]\nkind = \"radius\"\ndatabase = \"mysql://a@localhost/r\"",
+        &["akund.toml:10:1: target c has the database mysql://a@localhost:3306/r which is that of target a: \
+             each needs a database of its own"],
+    ),
     // Several mistakes at once, in the order in which a reader meets them.
     (
         "[http]\nlisen = \"x\"\n[lane]\nbatch = true\nretry = 1\n[[source]]\nname = 7\n[[source]]\nnamed = \"x\"",
@@ -86,7 +106,7 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[target.mail]\nkind = \"mail-maps\"\ndatabase = \"/a.db\"\ndefault_group = \"x\"",
         &[
-            "akund.toml:5:1: there is no key `default_group` in `target.mail`; known here: database, services, password, home, mode, proof",
+            "akund.toml:5:1: there is no key `default_group` in `target.mail`; known here: database, password_file, ca_file, make_tables, services, password, home, mode, proof",
         ],
     ),
     (
@@ -234,6 +254,9 @@ fn a_line_that_may_hold_a_secret_is_named_and_not_shown() {
     for shown in [report.to_string(), report.lines().join("\n")] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
+    let text = "akund = 1\n[target.m]\nkind = \"mail-maps\"\ndatabase = \"mysql://akund:hunter2@localhost/m\"\n";
+    let report = parse(text).unwrap_err().to_string();
+    assert!(report.contains("password_file") && !report.contains("hunter2"), "{report}");
     // Nor is a neighbour shown.
     let text = "akund = 1\nssl = 1\npassword = \"hunter2\"\n";
     assert!(parse(text).unwrap_err().to_string().contains("ssl = 1"));

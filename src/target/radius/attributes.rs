@@ -1,7 +1,7 @@
 //! Attributes that the configuration adds to accounts and profiles.
 
 use super::dictionary::Dictionary;
-use super::picture::Pair;
+use super::held::Pair;
 use crate::config::target::{AttributeSet, AttributeValue, RadiusConfig};
 use std::collections::BTreeMap;
 

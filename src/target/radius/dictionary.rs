@@ -158,7 +158,7 @@ mod tests {
         let dictionary = shipped();
         for (attribute, value, told) in [
             ("Mikrotik-Rate-Limits", "1M/1M", "did you mean Mikrotik-Rate-Limit?"),
-            ("SHA2-512-Password", "x", "did you mean SHA2-"),
+            ("SHA2-512-Password", "x", "did you mean SSHA2-"),
             ("Simultanous-Use", "1", "did you mean Simultaneous-Use?"),
             ("qqq", "1", "knows no attribute"),
             ("Session-Timeout", "1h", "whole number"),

@@ -2,7 +2,8 @@
 
 use super::RadiusTables;
 use super::attributes::{Place, same};
-use super::picture::{Pair, Picture};
+use super::held::Pair;
+use super::picture::Picture;
 use crate::model::Fault;
 use crate::target::Work;
 

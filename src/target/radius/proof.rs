@@ -2,7 +2,8 @@
 
 use super::RadiusTables;
 use super::attributes::Place;
-use super::picture::{Known, Pair, Picture, expiration};
+use super::held::{Known, Pair};
+use super::picture::{Picture, expiration};
 use crate::model::{Account, Action, Fault};
 use crate::target::Work;
 use jiff::Timestamp;

@@ -2,7 +2,8 @@
 
 use super::RadiusTables;
 use super::attributes::Place;
-use super::picture::{Known, Membership, Pair, Picture};
+use super::held::{Known, Membership, Pair};
+use super::picture::Picture;
 use crate::model::AccountUid;
 use crate::target::Found;
 use crate::target::sql::{Engine, Row, Session, Trouble, Value, many};

@@ -59,14 +59,6 @@ impl Engine {
         }
     }
 
-    /// Texts put together.
-    pub fn concat(self, parts: &[&str]) -> String {
-        match self {
-            Self::Sqlite | Self::Postgres => parts.join(" || "),
-            Self::MariaDb => format!("concat({})", parts.join(", ")),
-        }
-    }
-
     /// Whether two texts that differ in case only are the same to this engine's own comparison in FreeRADIUS's schema.
     pub fn ignores_case(self) -> bool {
         self == Self::MariaDb

@@ -29,7 +29,7 @@ fn switched_on() -> String {
 }
 
 fn is_key(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 /// What decoding says that it knows, when it is given `text` with a key or a kind `zz` that it does not.
@@ -71,6 +71,7 @@ fn all_keys() -> BTreeSet<String> {
 /// Every key that the example shows, switched on or commented out.
 fn shown_keys() -> BTreeSet<String> {
     let (mut section, mut kind, mut part, mut shown) = (String::new(), String::new(), String::new(), BTreeSet::new());
+    let mut free = false;
     for line in switched_on().lines() {
         if line.starts_with('[') {
             let mut names = line.trim_matches(['[', ']']).split('.');
@@ -80,6 +81,11 @@ fn shown_keys() -> BTreeSet<String> {
             if let Some(key) = part.strip_suffix('.') {
                 shown.insert(format!("{section}.{kind}.{key}"));
             }
+            // The keys of these are attributes and categories.
+            free = ["groups.", "check.", "reply.", "profile."].contains(&part.as_str());
+            continue;
+        }
+        if free {
             continue;
         }
         let (key, value) = line.split_once(" = ").unwrap();
@@ -112,7 +118,7 @@ fn the_example_loads_as_it_stands_and_with_everything_switched_on() {
     assert_eq!(on.source.len(), 2);
     assert_eq!(on.source[0].actions, [Action::Create, Action::Reset]);
     assert_eq!(on.channel.len(), 2);
-    assert_eq!(on.target.len(), 2);
+    assert_eq!(on.target.len(), 4);
 }
 
 #[test]
@@ -134,11 +140,21 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
 
 #[test]
 fn every_relative_path_is_relative_to_the_files_directory() {
-    let keys = ["path", "key_file", "allowed_signers", "socket", "database", "ca_file", "password_file", "secret_file"];
+    let keys = [
+        "path",
+        "key_file",
+        "allowed_signers",
+        "socket",
+        "database",
+        "ca_file",
+        "password_file",
+        "secret_file",
+        "dictionary",
+    ];
     let mut count = 0;
     let on = switched_on();
     let lines = on.lines().map(|line| match line.split_once(" = ") {
-        Some((key, _)) if keys.contains(&key) => {
+        Some((key, value)) if keys.contains(&key) && !value.contains("://") => {
             count += 1;
             format!("{key} = \"rel/{count}\"\n")
         }
