@@ -118,7 +118,7 @@ fn the_example_loads_as_it_stands_and_with_everything_switched_on() {
     assert_eq!(on.source.len(), 2);
     assert_eq!(on.source[0].actions, [Action::Create, Action::Reset]);
     assert_eq!(on.channel.len(), 2);
-    assert_eq!(on.target.len(), 4);
+    assert_eq!(on.target.len(), 5);
 }
 
 #[test]
