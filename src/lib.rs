@@ -16,7 +16,7 @@
 //! 8. [`observe`] shows what happens: logs, metrics, health.
 //! 9. [`cli`] is what the operator types.
 //!
-//! [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
+//! [`durable`] writes every file that must survive a power cut; [`tls`] says which servers are trusted; [`crash`] is the tests' way of dying at a chosen place.
 #![deny(unsafe_code)]
 
 pub mod admission;
@@ -34,3 +34,4 @@ pub mod observe;
 pub mod procedure;
 pub mod secret;
 pub mod target;
+pub mod tls;

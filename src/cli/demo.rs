@@ -216,6 +216,7 @@ fn places(config: &Config) {
             config::TargetConfig::Radius(radius) => {
                 say!("hotspot accounts           {}", radius.database.display())
             }
+            config::TargetConfig::Ldap(ldap) => say!("directory                  {}", ldap.url),
         }
     }
     for channel in config.channel.values() {

@@ -2,7 +2,7 @@
 
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
 use super::source::SignatureRule;
-use super::target::{MailMapsConfig, RadiusConfig};
+use super::target::{LdapConfig, MailMapsConfig, RadiusConfig};
 use super::tree::Part;
 use super::{ChannelConfig, Config, SourceConfig, TargetConfig, VERSION};
 use crate::model::{Scheme, Verb};
@@ -38,6 +38,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         match target {
             TargetConfig::MailMaps(maps) => mail_maps(name, maps, &mut found),
             TargetConfig::Radius(radius) => self::radius(name, radius, &mut found),
+            TargetConfig::Ldap(ldap) => self::ldap(name, ldap, &mut found),
         }
     }
     for (name, channel) in &config.channel {
@@ -150,6 +151,7 @@ fn databases(config: &Config, found: &mut Findings) {
         let path = match target {
             TargetConfig::MailMaps(maps) => maps.database.as_path(),
             TargetConfig::Radius(radius) => radius.database.as_path(),
+            TargetConfig::Ldap(_) => continue,
         };
         match owners.get(path) {
             Some(owner) => found.check(false, ["target", name, "database"], || {
@@ -199,6 +201,16 @@ fn radius(name: &str, radius: &RadiusConfig, found: &mut Findings) {
     found.check(known, ["target", name, "password"], || {
         format!("target {name}: FreeRADIUS takes sha512-crypt or nt-hash here")
     });
+}
+
+fn ldap(name: &str, ldap: &LdapConfig, found: &mut Findings) {
+    services(name, &ldap.services, found);
+    for (key, sentence) in ldap.problems() {
+        found.check(false, ["target", name, key], || format!("target {name}: {sentence}"));
+    }
+    for (key, sentence) in crate::target::ldap::layout_problems(ldap) {
+        found.check(false, ["target", name, key], || format!("target {name}: {sentence}"));
+    }
 }
 
 /// Nobody but akund writes, and nobody executes.

@@ -83,6 +83,11 @@ impl Config {
             match target {
                 TargetConfig::MailMaps(maps) => paths.push(&mut maps.database),
                 TargetConfig::Radius(radius) => paths.push(&mut radius.database),
+                TargetConfig::Ldap(ldap) => {
+                    paths.extend(ldap.ca_file.as_mut());
+                    // A bare name is a systemd credential's.
+                    paths.extend(ldap.password_file.as_mut().filter(|p| p.components().count() > 1));
+                }
             }
         }
         for channel in self.channel.values_mut() {

@@ -1,5 +1,9 @@
 //! `[target.NAME]`
 
+pub mod ldap;
+
+pub use ldap::LdapConfig;
+
 use crate::model::Scheme;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -12,6 +16,8 @@ pub enum TargetConfig {
     MailMaps(MailMapsConfig),
     /// FreeRADIUS's SQL tables.
     Radius(RadiusConfig),
+    /// A directory.
+    Ldap(Box<LdapConfig>),
 }
 
 /// `kind = "mail-maps"`

@@ -10,6 +10,7 @@ use crate::config::{ChannelConfig, Config, TargetConfig};
 use crate::model::{Fault, Secret};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::target::Target;
+use crate::target::ldap::Directory;
 use crate::target::mailmaps::MailMaps;
 use crate::target::radius::Radius;
 use std::collections::BTreeMap;
@@ -44,6 +45,9 @@ fn each_target(
         Ok(match target {
             TargetConfig::MailMaps(settings) => Arc::new(mail_maps(name, settings).map_err(said)?),
             TargetConfig::Radius(settings) => Arc::new(radius(name, settings).map_err(said)?),
+            TargetConfig::Ldap(settings) => {
+                Arc::new(Directory::configured(name, settings, &read_secret).map_err(said)?)
+            }
         })
     }))
 }
@@ -76,11 +80,12 @@ pub fn site_of(config: &Config) -> Site {
             .target
             .iter()
             .map(|(name, target)| {
-                let (services, scheme) = match target {
-                    TargetConfig::MailMaps(mail) => (mail.services.clone(), mail.password),
-                    TargetConfig::Radius(radius) => (radius.services.clone(), radius.password),
+                let (services, schemes) = match target {
+                    TargetConfig::MailMaps(mail) => (&mail.services, vec![mail.password]),
+                    TargetConfig::Radius(radius) => (&radius.services, vec![radius.password]),
+                    TargetConfig::Ldap(ldap) => (&ldap.services, ldap.schemes()),
                 };
-                SiteTarget { name: name.clone(), services, schemes: vec![scheme] }
+                SiteTarget { name: name.clone(), services: services.clone(), schemes }
             })
             .collect(),
         channels: config

@@ -2,6 +2,7 @@
 
 pub mod embedded;
 pub mod inspect;
+pub mod ldap;
 pub mod mailmaps;
 pub mod radius;
 pub mod sqlite;

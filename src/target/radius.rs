@@ -40,9 +40,9 @@ impl Embedded<RadiusTables> {
     /// Permanent, for what the configuration must not say: a scheme that FreeRADIUS can't use from there, a bad mode or group.
     pub fn configured(name: &str, config: &RadiusConfig) -> Result<Self, Fault> {
         let wrong = |what: String| Fault::permanent(format!("[target.{name}]: {what}"));
-        if config.password == Scheme::Ssha512 {
+        if !matches!(config.password, Scheme::Sha512Crypt | Scheme::NtHash) {
             return Err(wrong(
-                "password = \"ssha512\" will not do for radius; use \"sha512-crypt\" or \"nt-hash\"".into(),
+                "that password scheme will not do for radius; use \"sha512-crypt\" or \"nt-hash\"".into(),
             ));
         }
         let mode = parse_mode(&config.mode).map_err(wrong)?;
@@ -70,7 +70,7 @@ impl RadiusTables {
     fn password_attribute(&self) -> &'static str {
         match self.password {
             Scheme::NtHash => "NT-Password",
-            Scheme::Sha512Crypt | Scheme::Ssha512 => "Crypt-Password",
+            Scheme::Sha512Crypt | Scheme::Ssha512 | Scheme::Bcrypt | Scheme::Argon2id => "Crypt-Password",
         }
     }
 

@@ -1,13 +1,21 @@
 //! Real servers as private processes: in a temporary directory, on free loopback ports, stopped by process id when dropped.
 //! A server that is not installed fails the test.
 
+#![allow(dead_code, unused_imports, reason = "each test program uses some of these servers")]
+
+mod authority;
 mod dovecot;
 mod freeradius;
+mod ldap_clients;
 mod postfix;
+mod slapd;
 
+pub use authority::Authority;
 pub use dovecot::Dovecot;
 pub use freeradius::{FreeRadius, Method};
+pub use ldap_clients::{logs_in, modify, search};
 pub use postfix::Postfix;
+pub use slapd::Slapd;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -110,6 +118,13 @@ impl Server {
             .spawn()
             .unwrap_or_else(|e| panic!("{} cannot be started ({e}): install {package}", program.to_string_lossy()));
         Self { child }
+    }
+
+    /// Sends it a signal.
+    fn signal(&self, signal: Signal) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
     }
 
     /// Whether it has ended by itself.
