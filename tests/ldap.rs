@@ -9,5 +9,14 @@ mod peers;
 #[path = "ldap/bench.rs"]
 mod bench;
 #[cfg(test)]
+#[path = "ldap/broken.rs"]
+mod broken;
+#[cfg(test)]
 #[path = "ldap/contract.rs"]
 mod contract;
+#[cfg(test)]
+#[path = "ldap/openldap.rs"]
+mod openldap;
+#[cfg(test)]
+#[path = "ldap/proxy.rs"]
+mod proxy;

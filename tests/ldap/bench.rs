@@ -2,43 +2,107 @@
 
 use crate::peers::Slapd;
 use akund::config::target::LdapConfig;
-use akund::model::{
-    Account, AccountUid, Action, Address, Credential, Fault, FaultClass, Proof, Scheme, Secret, StepId,
-};
+use akund::model::{Account, AccountUid, Action, Address, Credential, Fault, FaultClass, Proof, StepId};
+use akund::model::{Finding, Scheme, Secret};
 use akund::secret::hash;
 use akund::target::ldap::Directory;
 use akund::target::{Applied, Found, Target, Work};
 use std::path::Path;
 use uuid::Uuid;
 
-/// The configuration that the tests begin with, for the server at this URL.
-pub fn openldap_toml(slapd: &Slapd) -> String {
+/// A directory as the contract wants to meet it.
+pub trait Site {
+    /// The target's configuration.
+    fn toml(&self) -> String;
+    /// The DN that an account gets.
+    fn dn_of(&self, account: &Account) -> String;
+    /// What is there of accounts, as the server's own tools show it: one text per entry, without what the server counts itself.
+    fn entries(&self) -> Vec<String>;
+    /// Whether a password opens an entry, by a real client.
+    fn logs_in(&self, dn: &str, password: &str) -> bool;
+    /// Makes an entry of somebody else's with this account's names.
+    fn put_foreign(&self, account: &Account);
+    /// Removes every account.
+    fn clear(&self);
+}
+
+/// OpenLDAP with the shipped configuration.
+pub struct OpenLdap {
+    pub slapd: Slapd,
+}
+
+impl OpenLdap {
+    pub fn start() -> Self {
+        Self { slapd: Slapd::start() }
+    }
+}
+
+pub const PEOPLE: &str = "ou=people,dc=example,dc=org";
+
+impl Site for OpenLdap {
+    fn toml(&self) -> String {
+        format!(
+            "url = \"{}\"\nca_file = \"{}\"\n{}",
+            self.slapd.url(),
+            self.slapd.authority.ca.display(),
+            common(&self.slapd)
+        )
+    }
+    fn dn_of(&self, account: &Account) -> String {
+        format!("uid={},{PEOPLE}", account.username)
+    }
+    fn entries(&self) -> Vec<String> {
+        self.slapd.search("(objectClass=inetOrgPerson)", &["*", "pwdAccountLockedTime", "pwdReset"])
+    }
+    fn logs_in(&self, dn: &str, password: &str) -> bool {
+        self.slapd.logs_in(dn, password)
+    }
+    fn put_foreign(&self, account: &Account) {
+        let (name, address) = (&account.username, account.address.as_ref().unwrap());
+        self.slapd.by_hand(&format!(
+            "dn: cn=Foreign {name},{PEOPLE}\nchangetype: add\nobjectClass: inetOrgPerson\ncn: Foreign {name}\nsn: x\n\
+             uid: {}\nmail: {address}\n",
+            name.as_str().to_uppercase()
+        ));
+    }
+    fn clear(&self) {
+        let gone: String = self
+            .entries()
+            .iter()
+            .map(|entry| format!("{}\nchangetype: delete\n\n", entry.lines().next().unwrap()))
+            .collect();
+        if !gone.is_empty() {
+            self.slapd.by_hand(&gone);
+        }
+    }
+}
+
+/// Everything but the way there.
+pub fn common(slapd: &Slapd) -> String {
     format!(
         r#"
-url = "{}"
-ca_file = "{}"
 bind_dn = "cn=akund,ou=services,dc=example,dc=org"
 password_file = "{}"
-base = "ou=people,dc=example,dc=org"
+base = "{PEOPLE}"
 object_classes = ["inetOrgPerson"]
-timeout_seconds = 10
-[attributes]
-cn = "{{name}}"
-sn = "{{family_name}}"
-givenName = "{{given_name}}"
-mail = ["{{address}}", "{{aliases}}"]
-ou = "{{unit}}"
-employeeType = "{{category}}"
-description = "quota {{quota}}"
-"#,
-        slapd.url(),
-        slapd.authority.ca.display(),
+{ATTRIBUTES}"#,
         slapd.path("password").display()
     )
 }
 
+pub const ATTRIBUTES: &str = r#"
+[attributes]
+cn = "{name}"
+sn = "{family_name}"
+givenName = "{given_name}"
+mail = ["{address}", "{aliases}"]
+ou = "{unit}"
+employeeType = "{category}"
+description = "quota {quota}"
+"#;
+
 pub fn config(toml: &str) -> LdapConfig {
-    toml::from_str(toml).unwrap_or_else(|e| panic!("{e}"))
+    toml::from_str(toml).unwrap_or_else(|e| panic!("{e}\n{toml}"))
 }
 
 pub fn secret_in(path: &Path) -> Result<Secret, String> {
@@ -61,6 +125,10 @@ pub async fn undo(target: &Directory, work: &Work) -> Result<(), Fault> {
 pub async fn find(target: &Directory, names: &[&str]) -> Vec<Found> {
     let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
     target.find(&names).await.unwrap()
+}
+/// What `check` finds wrong.
+pub fn wrong(findings: Vec<Finding>) -> Vec<String> {
+    findings.into_iter().filter_map(Result::err).collect()
 }
 
 pub fn address(text: &str) -> Address {
@@ -99,6 +167,11 @@ pub fn plain(action: Action, account: &Account) -> Work {
 /// A create with a fresh password, and its hash in these schemes.
 pub fn create(account: &Account, schemes: &[Scheme]) -> Work {
     work(Action::Create, account, Some(hash::new_credential(schemes).unwrap()))
+}
+/// Creates with the same password, which is quicker.
+pub fn creates(accounts: impl Iterator<Item = Account>, schemes: &[Scheme]) -> Vec<Work> {
+    let credential = hash::new_credential(schemes).unwrap();
+    accounts.map(|account| work(Action::Create, &account, Some(credential.clone()))).collect()
 }
 pub fn password(work: &Work) -> &str {
     work.credential.as_ref().unwrap().password.expose()

@@ -29,7 +29,7 @@ impl Directory {
         let mut leaving = Vec::new();
         for (at, (work, plan)) in works.iter().zip(&decided).enumerate() {
             if let Ok(Plan { was: Some(was), dn: None, .. }) = plan {
-                leaving.extend(self.memberships(at, work, was, false));
+                leaving.extend(self.memberships(at, work, was, work.account.username.as_str(), false));
             }
         }
         self.bring_about(open, leaving, &mut decided).await;
@@ -40,14 +40,17 @@ impl Directory {
     pub(super) async fn join_groups(&self, open: &Open, works: &[&Work], results: &mut [Result<Plan, Fault>]) {
         let mut joining = Vec::new();
         for (at, (work, plan)) in works.iter().zip(results.iter()).enumerate() {
-            let Ok(Plan { dn: Some(dn), was, .. }) = plan else { continue };
+            let Ok(Plan { dn: Some(dn), was, was_called, .. }) = plan else { continue };
             if !matches!(work.action, Action::Create | Action::Change) {
                 continue;
             }
-            joining.extend(self.memberships(at, work, dn, true));
-            if let Some(was) = was.as_ref().filter(|was| was.key() != dn.key()) {
-                let by_name = |m: &Membership<'_>| holds_names(m.group);
-                joining.extend(self.memberships(at, work, was, false).filter(by_name));
+            joining.extend(self.memberships(at, work, dn, work.account.username.as_str(), true));
+            // What it was called until now is in no group.
+            let old_dn = was.as_ref().filter(|was| was.key() != dn.key());
+            if old_dn.is_some() || was_called.is_some() {
+                let name = was_called.as_deref();
+                let old = self.memberships(at, work, old_dn.unwrap_or(dn), name.unwrap_or_default(), false);
+                joining.extend(old.filter(|m| if holds_names(m.group) { old_dn.is_some() } else { name.is_some() }));
             }
         }
         self.bring_about(open, joining, results).await;
@@ -56,15 +59,17 @@ impl Directory {
     fn memberships<'a>(
         &'a self,
         at: usize,
-        work: &'a Work,
+        work: &Work,
         dn: &Dn,
+        name: &str,
         stays: bool,
-    ) -> impl Iterator<Item = Membership<'a>> {
-        let dn = dn.clone();
+    ) -> impl Iterator<Item = Membership<'a>> + use<'a> {
+        let (by_dn, by_name) = (Value::text(dn.as_str()), Value::text(name));
+        let of = work.account.group.clone();
         self.layout.groups.iter().map(move |group| {
-            let value = if holds_names(group) { dn.as_str() } else { work.account.username.as_str() };
-            let chosen = group.only.is_none() || group.only == work.account.group;
-            Membership { work: at, group, value: Value::text(value), wanted: stays && chosen }
+            let value = if holds_names(group) { by_dn.clone() } else { by_name.clone() };
+            let chosen = group.only.is_none() || group.only == of;
+            Membership { work: at, group, value, wanted: stays && chosen }
         })
     }
 

@@ -1,5 +1,6 @@
 //! The configuration, read: what an account looks like as an entry. Pure.
 
+use super::entry::Entry;
 use super::name::{Attribute, Dn, Filter, Rdn};
 use super::operation::Value;
 use super::server;
@@ -167,6 +168,11 @@ impl Layout {
             filters.extend(attributes.into_iter().map(|a| Filter::equal(a, name.as_bytes())));
         }
         filters
+    }
+
+    /// The user name that an entry has.
+    pub fn user_name_of<'e>(&self, entry: &'e Entry) -> Option<&'e str> {
+        self.user_names.iter().find_map(|attribute| entry.texts(attribute).next())
     }
 
     /// The attributes in which names are.

@@ -61,6 +61,18 @@ pub fn unlocking(entry: &Entry, layout: &Layout) -> Result<Option<Change>, Fault
     }
 }
 
+/// OpenLDAP's ppolicy takes the lock away with each new password, unless the same modification does so itself; then it can come
+/// back behind it. What goes before and after the password.
+pub fn around_a_reset(entry: &Entry, layout: &Layout) -> (Option<Change>, Option<Change>) {
+    let by_policy = layout.server == LdapServer::OpenLdap && layout.suspend == LdapSuspend::Lock;
+    if !(by_policy && is_locked(entry, layout)) {
+        return (None, None);
+    }
+    let lock = server::lock_attribute(layout.server);
+    let again = vec![Value::text(LOCKED_FOR_GOOD)];
+    (Some(Change::Delete(lock.clone(), Vec::new())), Some(Change::Add(lock, again)))
+}
+
 /// Whether the stored hash has akund's bar.
 pub fn is_barred(entry: &Entry, layout: &Layout) -> bool {
     layout.suspend == LdapSuspend::Password

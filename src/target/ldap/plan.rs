@@ -20,12 +20,14 @@ pub struct Plan {
     pub was: Option<Dn>,
     /// Its entry's name afterwards; none when it is gone.
     pub dn: Option<Dn>,
+    /// Its user name before, where that was another.
+    pub was_called: Option<String>,
     /// The immutable id of its entry, where it is known already.
     pub id: Option<String>,
 }
 
 impl Plan {
-    const NOTHING: Self = Self { operations: Vec::new(), was: None, dn: None, id: None };
+    const NOTHING: Self = Self { operations: Vec::new(), was: None, dn: None, was_called: None, id: None };
 }
 
 /// What brings a work's action about.
@@ -48,7 +50,12 @@ pub fn decide(work: &Work, world: &World, layout: &Layout) -> Result<Plan, Fault
         (Action::Reset | Action::Suspend | Action::Resume, Some(entry)) => {
             let mut changes = Vec::new();
             match work.action {
-                Action::Reset => changes.extend(new_password(work, entry, layout)?),
+                Action::Reset => {
+                    let (before, after) = lock::around_a_reset(entry, layout);
+                    changes.extend(before);
+                    changes.extend(new_password(work, entry, layout)?);
+                    changes.extend(after);
+                }
                 Action::Suspend => changes.extend(lock::locking(entry, layout)?),
                 _ => changes.extend(lock::unlocking(entry, layout)?),
             }
@@ -127,7 +134,7 @@ fn created(work: &Work, layout: &Layout) -> Result<Plan, Fault> {
         attributes.push((server::password_attribute(layout.server), vec![password]));
         operations.push(Operation::Add { dn: dn.clone(), attributes });
     }
-    Ok(Plan { operations, was: None, dn: Some(dn), id: None })
+    Ok(Plan { operations, was: None, dn: Some(dn), was_called: None, id: None })
 }
 
 /// An entry that is there is made as wanted. A create also sets the password and opens it.
@@ -151,14 +158,17 @@ fn changed(work: &Work, entry: &Entry, layout: &Layout) -> Result<Plan, Fault> {
         let unlocking = lock::unlocking(entry, layout)?;
         changes.extend(unlocking.filter(|change| !overlaps(&changes, change)));
     }
-    Ok(modified(entry, dn, operations, changes, layout))
+    let was_called =
+        layout.user_name_of(entry).filter(|name| !name.eq_ignore_ascii_case(work.account.username.as_str()));
+    Ok(Plan { was_called: was_called.map(str::to_owned), ..modified(entry, dn, operations, changes, layout) })
 }
 
 fn modified(entry: &Entry, dn: Dn, mut operations: Vec<Operation>, changes: Vec<Change>, layout: &Layout) -> Plan {
     if !changes.is_empty() {
         operations.push(Operation::Modify { dn: dn.clone(), changes });
     }
-    Plan { operations, was: Some(entry.dn.clone()), dn: Some(dn), id: entry.id(layout.server) }
+    let was = Some(entry.dn.clone());
+    Plan { operations, was, dn: Some(dn), was_called: None, id: entry.id(layout.server) }
 }
 
 fn removed(entry: &Entry, layout: &Layout) -> Plan {
@@ -166,6 +176,7 @@ fn removed(entry: &Entry, layout: &Layout) -> Plan {
         operations: vec![Operation::Delete { dn: entry.dn.clone() }],
         was: Some(entry.dn.clone()),
         dn: None,
+        was_called: None,
         id: entry.id(layout.server),
     }
 }

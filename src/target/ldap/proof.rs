@@ -5,7 +5,7 @@ use super::entry::Entry;
 use super::operation::{Change, Operation, Value};
 use super::world::World;
 use super::{Directory, batch, fault, lock, plan};
-use crate::config::target::ldap::LdapServer;
+use crate::config::target::ldap::{LdapServer, LdapSuspend};
 use crate::model::{Action, Fault, Proof, Secret};
 use crate::target::Work;
 use futures_util::future::join_all;
@@ -16,8 +16,20 @@ struct Login {
     work: usize,
     dn: String,
     password: Secret,
-    /// Whether it must succeed or be refused.
-    opens: bool,
+    expected: Expected,
+}
+
+/// How a log-in must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// It opens.
+    Opens,
+    /// It is refused, with the account's own password.
+    Closed,
+    /// It is refused, and since nobody but the user knows the password the server must say why.
+    ClosedForAll,
+    /// It is refused, because there is no such entry.
+    Gone,
 }
 
 impl Directory {
@@ -40,40 +52,44 @@ impl Directory {
         for (at, work) in batch.iter().enumerate() {
             let judged = self.judge(work, &world);
             results.push(judged.as_ref().map(|_| Proof::Observed).map_err(Clone::clone));
-            if let Ok(Some((dn, password, opens))) = judged {
-                logins.push(Login { work: at, dn, password, opens });
+            if let Ok(Some((dn, password, expected))) = judged {
+                logins.push(Login { work: at, dn, password, expected });
             }
         }
         for (at, result) in self.log_in(&logins).await {
             results[at] = result;
         }
+        self.ask_policies(session.clone(), &logins, &mut results).await;
         if self.layout.must_change {
             self.set_must_change(&session, &works, &world, &mut results).await;
         }
         results
     }
 
-    /// What the state of the entry says, and the log-in that must still be tried: name, password, and whether it must succeed.
-    fn judge(&self, work: &Work, world: &World) -> Result<Option<(String, Secret, bool)>, Fault> {
+    /// What the state of the entry says, and the log-in that must still be tried: name, password, and how it must end.
+    fn judge(&self, work: &Work, world: &World) -> Result<Option<(String, Secret, Expected)>, Fault> {
         let uid = work.account.uid;
         let own = world.own(work, &self.layout)?;
         match (work.action, own) {
             (Action::Remove, Some(_)) => Err(Fault::transient(format!("account {uid}: its entry is still there"))),
             (Action::Remove, None) => {
                 let dn = self.layout.base.child(&self.layout.rdn(&work.account)?);
-                Ok(Some((dn.to_string(), some_password(work)?, false)))
+                Ok(Some((dn.to_string(), some_password(work)?, Expected::Gone)))
             }
             (_, None) => Err(Fault::transient(format!("account {uid}: its entry is not there yet"))),
             (Action::Suspend, Some(entry)) if !lock::is_locked(entry, &self.layout) => {
                 Err(Fault::transient(format!("account {uid}: it can still log in; its entry is not locked")))
             }
-            (Action::Suspend, Some(entry)) => Ok(Some((entry.dn.to_string(), some_password(work)?, false))),
+            (Action::Suspend, Some(entry)) => {
+                let expected = if work.credential.is_some() { Expected::Closed } else { Expected::ClosedForAll };
+                Ok(Some((entry.dn.to_string(), some_password(work)?, expected)))
+            }
             (Action::Create | Action::Reset, Some(entry)) => {
                 let credential = work
                     .credential
                     .as_ref()
                     .ok_or_else(|| Fault::permanent(format!("account {uid}: there is no password to prove it with")))?;
-                Ok(Some((entry.dn.to_string(), credential.password.clone(), true)))
+                Ok(Some((entry.dn.to_string(), credential.password.clone(), Expected::Opens)))
             }
             (Action::Change | Action::Resume, Some(entry)) => self.as_wanted(work, world, entry).map(|()| None),
         }
@@ -127,19 +143,49 @@ impl Directory {
         let who = super::name::Dn::given(login.dn.clone()).masked();
         // Active Directory refuses the right password too while it must be changed first.
         let let_in = answer.rc == 0 || (self.layout.must_change && windows_code(&answer.text) == Some("773"));
-        match (login.opens, let_in) {
-            (true, true) => Ok(Proof::Login),
-            (true, false) if fault::may_pass(answer.rc) => {
+        match (login.expected, let_in) {
+            (Expected::Opens, true) => Ok(Proof::Login),
+            (Expected::Opens, false) if fault::may_pass(answer.rc) => {
                 Err(Fault::transient(format!("logging in as {who}: {}", said(answer))))
             }
-            (true, false) => Err(Fault::permanent(format!(
+            (Expected::Opens, false) => Err(Fault::permanent(format!(
                 "logging in as {who} with the password about to be handed over was refused: {}{}",
                 said(answer),
                 meaning(answer)
             ))),
-            (false, true) => Err(Fault::permanent(format!("{who} can still log in"))),
-            (false, false) if matches!(answer.rc, 49 | 53 | 19 | 32) => Ok(Proof::Login),
-            (false, false) => Err(Fault::transient(format!("logging in as {who}: {}", said(answer)))),
+            (_, true) => Err(Fault::permanent(format!("{who} can still log in"))),
+            (_, false) if !matches!(answer.rc, 19 | 32 | 48 | 49 | 53) => {
+                Err(Fault::transient(format!("logging in as {who}: {}", said(answer))))
+            }
+            (Expected::Closed | Expected::Gone, false) => Ok(Proof::Login),
+            (Expected::ClosedForAll, false) if says_locked(answer) => Ok(Proof::Login),
+            // A wrong password is refused in any case. What is left is the state of the entry, read back.
+            (Expected::ClosedForAll, false) => Ok(Proof::Observed),
+        }
+    }
+
+    /// OpenLDAP's lock only counts where the policy says so. Where slapd did not say "locked" itself, the policies must.
+    async fn ask_policies(&self, mut session: Session, logins: &[Login], results: &mut [Result<Proof, Fault>]) {
+        if self.layout.server != LdapServer::OpenLdap || self.layout.suspend != LdapSuspend::Lock {
+            return;
+        }
+        let doubtful = |login: &&Login| {
+            login.expected == Expected::ClosedForAll && matches!(results.get(login.work), Some(Ok(Proof::Observed)))
+        };
+        let places: Vec<usize> = logins.iter().filter(doubtful).map(|login| login.work).collect();
+        if places.is_empty() {
+            return;
+        }
+        let fault = match self.policies(&mut session).await {
+            Ok(policies) if !policies.is_empty() && policies.iter().all(|(_, lockout)| *lockout) => return,
+            Ok(_) => Fault::permanent(
+                "the account is marked as locked, but the server did not say so at a log-in and shows no policy with pwdLockout: \
+                 TRUE: turn on ppolicy_use_lockout, or let akund read the policies, or set suspend = \"password\"",
+            ),
+            Err(fault) => fault,
+        };
+        for at in places {
+            results[at] = Err(fault.clone());
         }
     }
 
@@ -190,6 +236,29 @@ fn some_password(work: &Work) -> Result<Secret, Fault> {
     }
 }
 
+/// Whether a refused log-in was refused because the account is closed, by the server's own words: the password policy control's
+/// `accountLocked` (draft-behera-ldap-password-policy-10 §6.2), 389's "inactivated", Active Directory's codes.
+fn says_locked(answer: &LdapResult) -> bool {
+    let policy = answer.ctrls.iter().find(|control| control.1.ctype == super::server::PASSWORD_POLICY);
+    let locked =
+        policy.and_then(|control| control.1.val.as_deref()).is_some_and(|value| policy_error(value) == Some(1));
+    locked || answer.text.contains("inactivated") || matches!(windows_code(&answer.text), Some("533"))
+}
+
+/// The error of `SEQUENCE { warning [0] CHOICE … OPTIONAL, error [1] ENUMERATED OPTIONAL }`, in BER.
+fn policy_error(value: &[u8]) -> Option<u8> {
+    let [0x30, length, rest @ ..] = value else { return None };
+    let mut rest = rest.get(..usize::from(*length))?;
+    while let [tag, length, more @ ..] = rest {
+        let (content, after) = more.split_at_checked(usize::from(*length))?;
+        if *tag == 0x81 {
+            return content.first().copied();
+        }
+        rest = after;
+    }
+    None
+}
+
 /// `data 52e` of Active Directory's diagnostic text.
 fn windows_code(text: &str) -> Option<&str> {
     text.split_once("data ")?.1.split([',', ' ']).next()
@@ -206,5 +275,32 @@ fn meaning(answer: &LdapResult) -> &'static str {
         Some("773") => " (its password must be changed first)",
         Some("775") => " (the account is locked)",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_policy_control_tells_why() {
+        assert_eq!(policy_error(&[0x30, 0x03, 0x81, 0x01, 0x01]), Some(1));
+        assert_eq!(policy_error(&[0x30, 0x08, 0xa0, 0x03, 0x80, 0x01, 0x05, 0x81, 0x01, 0x02]), Some(2));
+        for none in [
+            &[][..],
+            &[0x30, 0x00],
+            &[0x30, 0x05, 0xa0, 0x03, 0x80, 0x01, 0x05],
+            &[0x30, 0x09, 0x81],
+            &[0x31, 0x03, 0x81, 0x01, 0x01],
+        ] {
+            assert_eq!(policy_error(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn active_directory_s_codes_are_found_in_its_text() {
+        let text = "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data 52e, v1db1";
+        assert_eq!(windows_code(text), Some("52e"));
+        assert_eq!(windows_code("Simple Bind Failed: NT_STATUS_LOGON_FAILURE"), None);
     }
 }

@@ -7,7 +7,7 @@ use super::operation::Operation;
 use super::plan::{self, Plan};
 use super::world::World;
 use super::{Directory, Open};
-use crate::model::Fault;
+use crate::model::{Fault, FaultClass};
 use crate::target::Work;
 use std::collections::{HashMap, HashSet};
 
@@ -28,13 +28,17 @@ impl Directory {
                 Ok(open) => self.write_round(&open, &works, decide).await,
                 Err(fault) => vec![Err(fault); works.len()],
             };
+            // Whatever went wrong on the way, the next batch has a new connection.
+            if done
+                .iter()
+                .any(|answer| matches!(answer, Err(Fault { class: FaultClass::Transient | FaultClass::Unknown, .. })))
+            {
+                *kept = None;
+            }
             for (at, answer) in round.into_iter().zip(done) {
                 if let Some(place) = answers.get_mut(at) {
                     *place = Some(answer);
                 }
-            }
-            if kept.as_mut().is_some_and(|open| open.session.ended()) {
-                *kept = None;
             }
         }
         let missing = || Err(Fault::unknown("the directory gave no answer for this account; this is a fault of akund"));
@@ -52,12 +56,10 @@ impl Directory {
         let waiting = hold_back_rivals(works, &mut decided);
         let mut done = self.carry_out(open, works, decided, decide).await;
         for (later, earlier) in waiting {
-            let name = works.get(later).zip(done.get(earlier).map(Result::is_ok));
-            if let Some((work, true)) = name {
-                let names = plan::names(&work.account);
-                let shared = works.get(earlier).map(|w| plan::names(&w.account)).unwrap_or_default();
-                let name = names.into_iter().find(|n| shared.contains(n)).unwrap_or_default();
-                done[later] = Err(plan::taken(&work.account, &name));
+            if let (Some(work), Some(rival), Some(Ok(_))) = (works.get(later), works.get(earlier), done.get(earlier)) {
+                let shared = plan::names(&rival.account);
+                let name = plan::names(&work.account).into_iter().find(|name| shared.contains(name));
+                done[later] = Err(plan::taken(&work.account, &name.unwrap_or_default()));
             }
         }
         done
