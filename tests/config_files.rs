@@ -59,6 +59,32 @@ fn the_example_is_a_configuration_that_akund_takes() {
     assert_eq!(config::problems(&example), Vec::<String>::new());
 }
 
+/// What stands commented out behind a line of the example, with one `# ` taken off each line, up to an empty line.
+fn commented_out(first: &str) -> String {
+    let text = shipped("config/akund.toml");
+    let block = text.lines().skip_while(|line| *line != format!("# {first}")).take_while(|line| !line.is_empty());
+    block.map(|line| line.strip_prefix("# ").unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_directory_of_the_example_is_one_that_akund_takes_with_and_without_its_defaults() {
+    let block = commented_out("[target.directory]");
+    let explicit: String = block
+        .lines()
+        .map(|l| l.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(l))
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert_ne!(block, explicit);
+    for text in [block, explicit.replace("tls = \"starttls\"", "")] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("akund.toml");
+        std::fs::write(&path, format!("akund = 1\n{text}\n")).unwrap();
+        let config = config::load(&path).unwrap_or_else(|report| panic!("{report}"));
+        assert_eq!(config::problems(&config), Vec::<String>::new());
+        assert!(matches!(config.target.get("directory"), Some(TargetConfig::Ldap(_))));
+    }
+}
+
 #[test]
 fn the_unit_starts_the_installed_program_and_is_told_when_it_is_ready() {
     assert_eq!(value("ExecStart"), "/usr/bin/akund run");

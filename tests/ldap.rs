@@ -18,5 +18,8 @@ mod contract;
 #[path = "ldap/openldap.rs"]
 mod openldap;
 #[cfg(test)]
+#[path = "ldap/others.rs"]
+mod others;
+#[cfg(test)]
 #[path = "ldap/proxy.rs"]
 mod proxy;

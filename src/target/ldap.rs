@@ -48,6 +48,7 @@ pub struct Directory {
     schemes: Vec<Scheme>,
     layout: Layout,
     dialer: Dialer,
+    transactions: bool,
     proofs: usize,
     /// The connection of the last batch, if it is still good, and what the server offers on it.
     kept: Mutex<Option<Open>>,
@@ -87,6 +88,7 @@ impl Directory {
             schemes: config.schemes(),
             layout,
             dialer: Dialer::new(config, read_secret).map_err(wrong)?,
+            transactions: config.transactions,
             proofs: config.proofs,
             kept: Mutex::new(None),
         })
@@ -105,7 +107,7 @@ impl Directory {
         let offered = |root: &Entry| {
             root.texts(&Attribute::known("supportedExtension")).any(|oid| oid == server::TRANSACTION_START)
         };
-        let open = Open { session, transactions: root.as_ref().is_some_and(offered) };
+        let open = Open { session, transactions: self.transactions && root.as_ref().is_some_and(offered) };
         *kept = Some(open.clone());
         Ok(open)
     }

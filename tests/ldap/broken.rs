@@ -20,9 +20,9 @@ fn accounts(n: usize, round: usize) -> Vec<Work> {
 }
 
 /// Cuts the connection after each so many bytes, both ways, while a batch is written; then the batch is written again as a lane would.
-async fn cut_at_every_point(site: &OpenLdap, more: &str, size: usize, step: u64) {
+async fn cut_at_every_point(mut site: OpenLdap, more: &str, size: usize) {
     let proxy = Proxy::to(site.slapd.port);
-    let toml = through(site, proxy.port).replace("base =", &format!("password = \"ssha512\"\n{more}\nbase ="));
+    let toml = through(&site, proxy.port).replace("base =", &format!("password = \"ssha512\"\n{more}\nbase ="));
     site.put_foreign(&named("asing"));
     let foreign = site.entries();
     for way in [Way::ToServer, Way::ToClient] {
@@ -33,7 +33,9 @@ async fn cut_at_every_point(site: &OpenLdap, more: &str, size: usize, step: u64)
         let bytes = proxy.passed(way);
         assert!(target.undo(&whole).await.iter().all(Result::is_ok));
         let mut lost = 0;
-        for at in (1..bytes).step_by(usize::try_from(step).unwrap()) {
+        // An answer has a dozen bytes; what is sent has more.
+        let step = if way == Way::ToClient { 11 } else { 61 };
+        for at in (1..bytes).step_by(step) {
             let mut batch = accounts(size, usize::try_from(at).unwrap());
             batch[0].account.aliases = vec![address(&format!("alias{at}@example.org"))];
             let target = directory(&toml);
@@ -49,6 +51,12 @@ async fn cut_at_every_point(site: &OpenLdap, more: &str, size: usize, step: u64)
                 }
             }
             proxy.cut_after(way, u64::MAX);
+            // OpenLDAP 2.5.13 aborts when a connection breaks inside a transaction.
+            if !more.is_empty() {
+                assert!(site.slapd.is_up(), "{way:?} {at}: slapd has ended");
+            } else if !site.slapd.is_up() {
+                site.slapd.start_again();
+            }
             let there = site.entries().len() - foreign.len();
             let done = first.iter().filter(|r| r.is_ok()).count();
             let may_be =
@@ -71,13 +79,12 @@ async fn cut_at_every_point(site: &OpenLdap, more: &str, size: usize, step: u64)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_cut_at_every_point_loses_nothing_and_doubles_nothing() {
-    cut_at_every_point(&OpenLdap::start(), "", 3, 61).await;
+    cut_at_every_point(OpenLdap::start(), "", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_where_there_are_no_transactions() {
-    // One account is never put into a transaction.
-    cut_at_every_point(&OpenLdap::start(), "", 1, 17).await;
+async fn the_same_without_transactions() {
+    cut_at_every_point(OpenLdap::start(), "transactions = false", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,19 +2,24 @@
 //! A server that is not installed fails the test.
 
 #![allow(dead_code, unused_imports, reason = "each test program uses some of these servers")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that uses one is no test to clippy")]
 
 mod authority;
 mod dovecot;
+mod ds389;
 mod freeradius;
 mod ldap_clients;
 mod postfix;
+mod samba;
 mod slapd;
 
 pub use authority::Authority;
 pub use dovecot::Dovecot;
+pub use ds389::Ds389;
 pub use freeradius::{FreeRadius, Method};
 pub use ldap_clients::{logs_in, modify, search};
 pub use postfix::Postfix;
+pub use samba::Samba;
 pub use slapd::Slapd;
 
 use nix::sys::signal::{Signal, kill, killpg};

@@ -26,7 +26,15 @@ impl Slapd {
 
     /// With further lines inside the database.
     pub fn with(lines: &str) -> Self {
-        let dir = open_dir();
+        Self::begin(open_dir(), lines)
+    }
+
+    /// On a disk that is one: the temporary directory may be memory.
+    pub fn on_disk(parent: &Path) -> Self {
+        Self::begin(tempfile::tempdir_in(parent).unwrap(), "")
+    }
+
+    fn begin(dir: TempDir, lines: &str) -> Self {
         let authority = Authority::new(dir.path());
         std::fs::create_dir(dir.path().join("db")).unwrap();
         configure(dir.path(), lines);
@@ -66,6 +74,15 @@ impl Slapd {
         ready
     }
 
+    /// Processor time that it has taken (proc(5): in hundredths of a second).
+    pub fn cpu(&self) -> std::time::Duration {
+        let pid = self.server.as_ref().unwrap().child.id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields[11..13].iter().map(|t| t.parse::<u64>().unwrap()).sum();
+        std::time::Duration::from_millis(ticks * 10)
+    }
+
     /// Stops it as a power cut would.
     pub fn kill(&mut self) {
         if let Some(server) = &self.server {
@@ -78,6 +95,14 @@ impl Slapd {
     pub fn start_again(&mut self) {
         self.server = None;
         assert!(self.run_it(), "slapd did not start again");
+    }
+
+    /// Whether it is there and answers; one that is just dying is waited for.
+    pub fn is_up(&mut self) -> bool {
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let asked =
+            run(Command::new("ldapsearch").args(["-x", "-LLL", "-H", &self.url(), "-s", "base", "-b", ""]), PACKAGE);
+        asked.status.success() && self.server.as_mut().is_some_and(|server| !server.ended())
     }
 
     pub fn url(&self) -> String {

@@ -53,7 +53,8 @@ pub struct LdapConfig {
     /// `adminDescription`.
     #[serde(default)]
     pub marker: Option<String>,
-    /// How the password is stored. Default `sha512-crypt`; with Active Directory always `clear`.
+    /// How the password is stored. Default `sha512-crypt`; with 389 `clear`, because it takes hashes only from its Directory Manager
+    /// or with `nsslapd-allow-hashed-passwords: on`; with Active Directory always `clear`.
     #[serde(default)]
     pub password: Option<LdapPassword>,
     /// How log-in is stopped. Default `lock`.
@@ -65,6 +66,10 @@ pub struct LdapConfig {
     /// Groups that accounts are put into.
     #[serde(default)]
     pub groups: Vec<LdapGroup>,
+    /// Whether a batch goes in one transaction where the server offers that (RFC 5805). Default `true`. OpenLDAP 2.5.13 (Debian 12) ends
+    /// with a crash when a connection breaks inside a transaction: let systemd start it again, or set this to `false`.
+    #[serde(default = "yes")]
+    pub transactions: bool,
     /// Longest wait for one answer, seconds. Default 10.
     #[serde(default = "ten")]
     pub timeout_seconds: u64,
@@ -156,10 +161,11 @@ pub struct LdapGroup {
 impl LdapConfig {
     /// How the password is stored, by default too.
     pub fn stored(&self) -> LdapPassword {
-        match (self.server, self.password) {
-            (LdapServer::ActiveDirectory, None) => LdapPassword::Clear,
-            (_, password) => password.unwrap_or(LdapPassword::Sha512Crypt),
-        }
+        let by_server = match self.server {
+            LdapServer::OpenLdap => LdapPassword::Sha512Crypt,
+            LdapServer::Ds389 | LdapServer::ActiveDirectory => LdapPassword::Clear,
+        };
+        self.password.unwrap_or(by_server)
     }
 
     /// The marker attribute, by default too.
@@ -358,6 +364,9 @@ fn uid_rdn() -> String {
 }
 fn member() -> String {
     "member".into()
+}
+fn yes() -> bool {
+    true
 }
 fn ten() -> u64 {
     10

@@ -46,7 +46,7 @@ impl Directory {
             return Ok(());
         };
         findings.push(self.is_the_one_configured(&root));
-        findings.push(Ok(transactions(&root)));
+        findings.push(Ok(self.batches(&root)));
         for (what, dn) in [("base", &self.layout.base), ("search_base", &self.layout.search_base)] {
             let there = session.entry(dn.as_str(), &["1.1"]).await?.is_some();
             findings.push(if there {
@@ -120,15 +120,16 @@ impl Directory {
             .map(|class| format!("the server does not know the object class {class}"))
             .collect();
         let marker = &self.layout.marker;
+        // Active Directory fills in what it requires, and does not show the auxiliary classes of its classes.
+        let by_ad = self.layout.server == LdapServer::ActiveDirectory;
         for attribute in self.layout.filled_in().chain([marker]).map(Attribute::as_str) {
             if !schema.knows_attribute(attribute) {
                 wrong.push(format!("the server does not know the attribute {attribute}"));
-            } else if wrong.is_empty() && !schema.allows(classes, attribute) {
+            } else if wrong.is_empty() && !by_ad && !schema.allows(classes, attribute) {
                 wrong.push(format!("entries of {} may not have the attribute {attribute}", classes.join(", ")));
             }
         }
-        // Active Directory fills in what it requires.
-        if wrong.is_empty() && self.layout.server != LdapServer::ActiveDirectory {
+        if wrong.is_empty() && !by_ad {
             let password = server::password_attribute(self.layout.server);
             let given = self.layout.filled_in().chain([marker, &password]).map(Attribute::as_str);
             let missing = schema.missing(classes, given);
@@ -193,13 +194,15 @@ impl Directory {
             "whether akund's bind_dn may write under {base} is not to be seen without writing: the first account will show it"
         )))
     }
-}
 
-fn transactions(root: &Entry) -> String {
-    let offered = root.texts(&Attribute::known("supportedExtension")).any(|oid| oid == server::TRANSACTION_START);
-    if offered {
-        "the server offers transactions: a batch is one commit".into()
-    } else {
-        "the server offers no transactions (RFC 5805): entries are written one by one, many at a time".into()
+    fn batches(&self, root: &Entry) -> String {
+        let offered = root.texts(&Attribute::known("supportedExtension")).any(|oid| oid == server::TRANSACTION_START);
+        match (offered, self.transactions) {
+            (true, true) => "the server offers transactions: a batch is one commit. OpenLDAP 2.5.13 was seen to crash when a connection \
+                             broke inside one; let systemd start it again (Restart=on-failure), or set transactions = false"
+                .into(),
+            (true, false) => "the server offers transactions, and transactions = false: entries are written one by one".into(),
+            (false, _) => "the server offers no transactions (RFC 5805): entries are written one by one, many at a time".into(),
+        }
     }
 }

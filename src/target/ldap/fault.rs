@@ -70,6 +70,9 @@ pub fn refused(operation: &Operation, answer: &LdapResult) -> Fault {
             "{told}; this server keeps a copy only: point url to the one that takes changes{}",
             answer.refs.first().map(|to| format!(" ({to})")).unwrap_or_default()
         )),
+        CONSTRAINT if answer.text.contains("storage scheme") => Fault::permanent(format!(
+            "{told}; 389 takes hashes only with nsslapd-allow-hashed-passwords: on, or use password = \"clear\""
+        )),
         50 => Fault::permanent(format!("{told}; akund's bind_dn needs the right to do that")),
         code if may_pass(code) => Fault::transient(told),
         _ => Fault::permanent(told),

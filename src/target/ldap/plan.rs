@@ -148,8 +148,15 @@ fn changed(work: &Work, entry: &Entry, layout: &Layout) -> Result<Plan, Fault> {
         dn = entry.dn.renamed(&rdn);
     }
     let mut changes = missing_classes(entry, layout);
+    let renamed = !operations.is_empty();
     for (name, wanted) in layout.wanted(&work.account, &rdn) {
-        if !same(entry.values(&name), &wanted) {
+        let mut there = entry.values(&name).to_vec();
+        if renamed && name.key() == rdn.attribute.key() {
+            // The rename has done that already, and some servers take it from nothing else.
+            there.retain(|value| std::str::from_utf8(value).map(str::to_lowercase).ok() != named);
+            there.push(rdn.value.as_bytes().to_vec());
+        }
+        if !same(&there, &wanted) {
             changes.push(Change::Replace(name, wanted));
         }
     }
