@@ -181,17 +181,51 @@ async fn two_works_of_one_account_in_a_batch_are_done_in_their_order() {
 }
 
 #[tokio::test]
-async fn the_unique_overlay_s_refusal_is_a_conflict_where_it_is_somebody_s_and_the_server_s_words_where_not() {
+async fn an_entry_of_the_wanted_name_that_is_not_akund_s_is_a_conflict() {
     let site = OpenLdap::start();
-    // akund does not look into telephone numbers; the overlay does.
-    let toml = site.toml().replace("description =", "telephoneNumber = \"+62 341 {username}\"\ndescription =");
+    // Named by an attribute that tells no name, so that only the server's "already exists" shows it.
+    let toml =
+        site.toml().replace("base =", "rdn = \"cn={name}\"\nbase =").replace("cn = \"{name}\"", "uid = \"{username}\"");
     let target = directory(&toml);
-    // The entry that akund wants to make is there already, without its mark and under a name that no attribute tells.
-    site.slapd.by_hand(&format!(
-        "dn: uid=humas,{PEOPLE}\nchangetype: add\nobjectClass: account\nobjectClass: simpleSecurityObject\nuid: humas\nuserPassword: x\n"
-    ));
+    site.slapd.by_hand(&format!("dn: cn=Biro Humas,{PEOPLE}\nchangetype: add\nobjectClass: inetOrgPerson\nsn: x\n"));
     let before = site.entries();
-    let refused = apply(&target, &create(&named("humas"), target.schemes())).await;
-    assert_eq!(class_of(&refused), FaultClass::Conflict);
+    let mut batch = creates([named("humas"), named("pers")].into_iter(), target.schemes());
+    batch[1].account.name = "Biro Pers".into();
+    let results = target.apply(&batch).await;
+    assert_eq!(class_of(&results[0]), FaultClass::Conflict);
+    assert!(results[1].is_ok(), "the other one of the batch is made");
+    assert!(target.undo(&batch).await.iter().all(Result::is_ok));
     assert_eq!(site.entries(), before);
+}
+
+#[tokio::test]
+async fn what_the_unique_overlay_forbids_for_a_reason_akund_does_not_see_is_told_in_the_server_s_words() {
+    let site = OpenLdap { slapd: crate::peers::Slapd::with("") };
+    let target = directory(
+        &site
+            .toml()
+            .replace("bind_dn = \"cn=akund", "search_base = \"ou=people,dc=example,dc=org\"\nbind_dn = \"cn=akund"),
+    );
+    // Outside of where akund looks, and inside of what the overlay watches.
+    site.slapd
+        .by_hand("dn: uid=humas,ou=services,dc=example,dc=org\nchangetype: add\nobjectClass: account\nuid: humas\n");
+    let refused = apply(&target, &create(&named("humas"), target.schemes())).await.unwrap_err();
+    assert_eq!(refused.class, FaultClass::Permanent);
+    assert!(refused.message.contains("constraintViolation (19): non-unique"), "{refused}");
+    assert!(site.entries().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_that_want_a_name_at_the_same_moment_one_gets_it_and_the_other_is_told() {
+    let site = OpenLdap::start();
+    let (one, two) = (directory(&site.toml()), directory(&site.toml()));
+    for n in 0..40 {
+        let (first, second) = (named(&format!("a{n}")), named(&format!("a{n}")));
+        let (first, second) = (create(&first, one.schemes()), create(&second, two.schemes()));
+        let (a, b) = tokio::join!(apply(&one, &first), apply(&two, &second));
+        let (won, lost) = if a.is_ok() { (a, b) } else { (b, a) };
+        assert!(won.is_ok(), "{won:?} {lost:?}");
+        assert_eq!(class_of(&lost), FaultClass::Conflict, "{lost:?}");
+        assert_eq!(site.entries().len(), n + 1);
+    }
 }

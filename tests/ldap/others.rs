@@ -10,7 +10,7 @@ impl Site for Ds389 {
     fn toml(&self) -> String {
         format!(
             "url = \"ldaps://localhost:{}\"\nca_file = \"{}\"\nserver = \"389ds\"\nbind_dn = \"cn=akund,dc=example,dc=org\"\n\
-             password_file = \"{}\"\nbase = \"{PEOPLE}\"\nobject_classes = [\"inetOrgPerson\"]\n{ATTRIBUTES}",
+             password_file = \"{}\"\ntimeout_seconds = 60\nbase = \"{PEOPLE}\"\nobject_classes = [\"inetOrgPerson\"]\n{ATTRIBUTES}",
             self.tls_port,
             self.ca().display(),
             self.path("password").display()
@@ -145,7 +145,7 @@ async fn the_contract_holds_on_active_directory() {
     let site = Samba::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
     contract::all(&site).await;
-    let target = directory(&site.toml().replace("base =", "must_change = true\nbase ="));
+    let target = directory(&site.toml().replace("server =", "must_change = true\nserver ="));
     let account = named("baru");
     let work = create(&account, target.schemes());
     apply(&target, &work).await.unwrap();

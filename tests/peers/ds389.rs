@@ -1,4 +1,4 @@
-use super::{PORT_TRIES, authority::Authority, free_tcp_port, open_dir, run, wait_for, write};
+use super::{PORT_TRIES, authority::Authority, free_tcp_port, open_dir, run, snippet, wait_for, write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -71,13 +71,13 @@ impl Ds389 {
 
     /// The tree, and akund with the rights that it needs.
     fn fill(&self) {
-        self.by_hand(
-            "dn: ou=people,dc=example,dc=org\nchangetype: add\nobjectClass: organizationalUnit\nou: people\n\n\
-             dn: cn=akund,dc=example,dc=org\nchangetype: add\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\n\
-             cn: akund\nuserPassword: change-me\n\n\
-             dn: dc=example,dc=org\nchangetype: modify\nadd: aci\n\
-             aci: (targetattr=\"*\")(version 3.0; acl \"akund\"; allow (all) userdn=\"ldap:///cn=akund,dc=example,dc=org\";)\n",
-        );
+        self.by_hand(&snippet("389ds/akund.ldif", &[]));
+        wait_for("the index of the mark", || {
+            let root = self.path("root-password");
+            let done =
+                super::search(&self.url(), "cn=index,cn=tasks,cn=config", ROOT, &root, "(nsTaskExitCode=0)", &["cn"]);
+            !done.is_empty()
+        });
     }
 
     fn tool(&self, name: &str) -> Command {

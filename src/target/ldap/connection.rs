@@ -275,7 +275,11 @@ impl Session {
         match answer.rc {
             0 | 10 => Ok(searched.0.into_iter().filter_map(Entry::read).collect()),
             _ => {
-                let told = format!("a search under {base} was refused: {}", said(answer));
+                let hint = match answer.rc {
+                    4 | 11 => "; index the attributes that akund searches, and give its bind_dn larger limits",
+                    _ => "",
+                };
+                let told = format!("a search under {base} was refused: {}{hint}", said(answer));
                 Err(if super::fault::may_pass(answer.rc) { Fault::transient(told) } else { Fault::permanent(told) })
             }
         }

@@ -1,6 +1,7 @@
 //! What a server's result codes mean for a lane (RFC 4511 §4.1.9 and appendix A).
 
 use super::connection::{Lost, said};
+use super::name::Dn;
 use super::operation::Operation;
 use crate::model::Fault;
 use ldap3::LdapResult;
@@ -64,7 +65,7 @@ pub fn may_pass(code: u32) -> bool {
 
 /// The fault of one account's operation that the server refused.
 pub fn refused(operation: &Operation, answer: &LdapResult) -> Fault {
-    let told = format!("{}: {}", action(operation), said(answer));
+    let told = format!("{}: {}", action(operation), without_name(said(answer), operation.dn()));
     match answer.rc {
         10 => Fault::permanent(format!(
             "{told}; this server keeps a copy only: point url to the one that takes changes{}",
@@ -85,6 +86,17 @@ pub fn unanswered(operation: &Operation, lost: &Lost) -> Fault {
     match lost {
         Lost::NotSent(_) => Fault::transient(told),
         Lost::Unanswered(_) => Fault::unknown(told),
+    }
+}
+
+/// Some servers repeat an entry's name in what they say.
+fn without_name(text: String, dn: &Dn) -> String {
+    match dn.first_value().filter(|value| value.chars().count() > 1) {
+        Some(value) => {
+            let first: String = value.chars().take(1).chain(['…']).collect();
+            text.replace(value, &first)
+        }
+        None => text,
     }
 }
 

@@ -100,6 +100,10 @@ impl Dn {
         let (name, value) = parts.first()?.split_once('=')?;
         name.trim().eq_ignore_ascii_case(attribute.as_str()).then(|| unescape(value.trim_start()))?
     }
+    /// The first value of the name, as it is written.
+    pub fn first_value(&self) -> Option<&str> {
+        Some(split(&self.0).first()?.split_once('=')?.1)
+    }
     /// What it ends in, from its first `dc=` on.
     pub fn suffix(&self) -> Self {
         let mut rest = self.0.as_str();

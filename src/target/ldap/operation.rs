@@ -59,6 +59,15 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// The entry that it is about.
+    pub fn dn(&self) -> &Dn {
+        match self {
+            Self::Add { dn, .. } | Self::Modify { dn, .. } | Self::Rename { dn, .. } | Self::Delete { dn } => dn,
+        }
+    }
+}
+
 /// One change to an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
