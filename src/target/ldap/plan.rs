@@ -154,7 +154,9 @@ fn changed(work: &Work, entry: &Entry, layout: &Layout) -> Result<Plan, Fault> {
         if renamed && name.key() == rdn.attribute.key() {
             // The rename has done that already, and some servers take it from nothing else.
             there.retain(|value| std::str::from_utf8(value).map(str::to_lowercase).ok() != named);
-            there.push(rdn.value.as_bytes().to_vec());
+            if !there.iter().any(|value| value == rdn.value.as_bytes()) {
+                there.push(rdn.value.as_bytes().to_vec());
+            }
         }
         if !same(&there, &wanted) {
             changes.push(Change::Replace(name, wanted));
