@@ -59,21 +59,21 @@ fn the_example_is_a_configuration_that_akund_takes() {
     assert_eq!(config::problems(&example), Vec::<String>::new());
 }
 
-/// The example with its commented-out targets in the place of the others of their names.
-#[test]
-fn the_example_of_map_files_is_one_too() {
+/// What stands commented out behind a line of the example, with one `# ` taken off each line, up to an empty line.
+fn commented_out(first: &str) -> String {
     let text = shipped("config/akund.toml");
-    let start = text.find("# [target.mail]\n# kind = \"map-files\"").unwrap();
-    let block: String = text[start..]
-        .lines()
-        .take_while(|line| line.starts_with("# "))
-        .map(|line| line.trim_start_matches("# ").to_owned() + "\n")
-        .collect();
+    let block = text.lines().skip_while(|line| *line != format!("# {first}")).take_while(|line| !line.is_empty());
+    block.map(|line| line.strip_prefix("# ").unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_of_map_files_fits_the_snippets_and_the_directories_that_are_made() {
+    let block = commented_out("[target.mail-files]");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("akund.toml");
-    std::fs::write(&path, format!("akund = 1\n{block}")).unwrap();
+    std::fs::write(&path, format!("akund = 1\n{block}\n")).unwrap();
     let config = config::load(&path).unwrap_or_else(|report| panic!("{report}"));
-    let TargetConfig::MapFiles(files) = &config.target["mail"] else { panic!("another kind") };
+    let TargetConfig::MapFiles(files) = &config.target["mail-files"] else { panic!("another kind") };
     assert_eq!((files.mail_uid, files.reload.as_deref()), (Some(5000), Some(&[][..])));
     let made: Vec<PathBuf> = directories().into_iter().map(|(path, ..)| path).collect();
     for file in files.paths() {
@@ -85,6 +85,25 @@ fn the_example_of_map_files_is_one_too() {
     }
     let dovecot = shipped("config/integration/dovecot/auth-akund-files.conf.ext");
     assert!(dovecot.contains(files.passwd.to_str().unwrap()));
+}
+
+#[test]
+fn the_directory_of_the_example_is_one_that_akund_takes_with_and_without_its_defaults() {
+    let block = commented_out("[target.directory]");
+    let explicit: String = block
+        .lines()
+        .map(|l| l.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(l))
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert_ne!(block, explicit);
+    for text in [block, explicit.replace("tls = \"starttls\"", "")] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("akund.toml");
+        std::fs::write(&path, format!("akund = 1\n{text}\n")).unwrap();
+        let config = config::load(&path).unwrap_or_else(|report| panic!("{report}"));
+        assert_eq!(config::problems(&config), Vec::<String>::new());
+        assert!(matches!(config.target.get("directory"), Some(TargetConfig::Ldap(_))));
+    }
 }
 
 #[test]
@@ -157,6 +176,7 @@ fn what_the_example_writes_to_the_unit_lets_it_write_to() {
             TargetConfig::MailMaps(maps) => vec![maps.database.file().unwrap()],
             TargetConfig::MapFiles(files) => files.paths().map(PathBuf::as_path).to_vec(),
             TargetConfig::Radius(radius) => vec![radius.database.file().unwrap()],
+            TargetConfig::Ldap(_) => continue,
         };
         for file in files {
             assert!(made.iter().any(|dir| Some(dir.as_path()) == file.parent()), "{}", file.display());

@@ -217,6 +217,7 @@ fn places(config: &Config) {
             config::TargetConfig::Radius(radius) => {
                 say!("hotspot accounts           {}", radius.database)
             }
+            config::TargetConfig::Ldap(ldap) => say!("directory                  {}", ldap.url),
         }
     }
     for channel in config.channel.values() {

@@ -5,7 +5,7 @@ mod proofs;
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
 use super::database::{Database, ServerPlace};
 use super::source::SignatureRule;
-use super::target::{MailMapsConfig, MapFilesConfig, RadiusConfig, SqlAccess};
+use super::target::{LdapConfig, MailMapsConfig, MapFilesConfig, RadiusConfig, SqlAccess};
 use super::tree::Part;
 use super::{ChannelConfig, Config, SourceConfig, TargetConfig, VERSION};
 use crate::model::{Scheme, Verb};
@@ -50,6 +50,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
                 map_files(name, files, &mut found);
                 proofs::mail(name, files.proof.as_ref(), &mut found);
             }
+            TargetConfig::Ldap(ldap) => self::ldap(name, ldap, &mut found),
         }
     }
     for (name, channel) in &config.channel {
@@ -164,6 +165,7 @@ fn databases(config: &Config, found: &mut Findings) {
         let (access, kind) = match target {
             TargetConfig::MailMaps(maps) => (maps.access(), "mail-maps"),
             TargetConfig::Radius(radius) => (radius.access(), "radius"),
+            TargetConfig::Ldap(_) => continue,
             TargetConfig::MapFiles(files) => {
                 for (key, path) in ["passwd", "mailboxes", "aliases", "domains"].into_iter().zip(files.paths()) {
                     owned(name, key, (Database::File(path.clone()), ""), &mut owners, found);
@@ -268,10 +270,20 @@ fn unknown_placeholder(template: &str) -> Option<String> {
 fn radius(name: &str, radius: &RadiusConfig, found: &mut Findings) {
     services(name, &radius.services, found);
     file_mode(name, &radius.mode, found);
-    let known = radius.password.scheme() != Some(Scheme::Ssha512);
+    let known = matches!(radius.password.scheme(), None | Some(Scheme::Sha512Crypt | Scheme::NtHash));
     found.check(known, ["target", name, "password"], || {
         format!("target {name}: FreeRADIUS takes sha512-crypt, nt-hash or cleartext here")
     });
+}
+
+fn ldap(name: &str, ldap: &LdapConfig, found: &mut Findings) {
+    services(name, &ldap.services, found);
+    for (key, sentence) in ldap.problems() {
+        found.check(false, ["target", name, key], || format!("target {name}: {sentence}"));
+    }
+    for (key, sentence) in crate::target::ldap::layout_problems(ldap) {
+        found.check(false, ["target", name, key], || format!("target {name}: {sentence}"));
+    }
 }
 
 /// Nobody but akund writes, and nobody executes.

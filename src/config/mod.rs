@@ -93,6 +93,11 @@ impl Config {
                     paths.extend(files.paths_mut());
                     continue;
                 }
+                TargetConfig::Ldap(ldap) => {
+                    paths.extend(ldap.ca_file.as_mut());
+                    paths.extend(ldap.password_file.as_mut().filter(|p| p.components().count() > 1));
+                    continue;
+                }
                 TargetConfig::Radius(radius) => {
                     paths.push(&mut radius.dictionary);
                     secrets.extend(radius.nas.iter_mut().map(|nas| &mut nas.secret_file));

@@ -1,7 +1,9 @@
 //! `[target.NAME]`
 
+pub mod ldap;
 pub mod mapfiles;
 
+pub use ldap::LdapConfig;
 pub use mapfiles::{MapFile, MapFilesConfig, MapKind};
 
 use super::database::Database;
@@ -23,6 +25,8 @@ pub enum TargetConfig {
     MapFiles(MapFilesConfig),
     /// FreeRADIUS's SQL tables.
     Radius(RadiusConfig),
+    /// A directory.
+    Ldap(Box<LdapConfig>),
 }
 
 /// `kind = "mail-maps"`

@@ -12,6 +12,7 @@ use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::secret::place::credentials_directory;
 pub use crate::secret::place::read_secret;
 use crate::target::Target;
+use crate::target::ldap::Directory;
 use crate::target::login::Proofs;
 use crate::target::mailmaps::MailMaps;
 use crate::target::mapfiles::MapFiles;
@@ -61,6 +62,9 @@ fn each_target(
                 let proofs = Proofs::of_mail(settings.proof.as_ref()).map_err(wrong)?;
                 Arc::new(map_files(name, settings).map_err(said)?.proven_by(proofs))
             }
+            TargetConfig::Ldap(settings) => {
+                Arc::new(Directory::configured(name, settings, &read_secret).map_err(said)?)
+            }
         })
     }))
 }
@@ -93,12 +97,13 @@ pub fn site_of(config: &Config) -> Site {
             .target
             .iter()
             .map(|(name, target)| {
-                let (services, scheme) = match target {
-                    TargetConfig::MailMaps(mail) => (mail.services.clone(), Some(mail.password)),
-                    TargetConfig::Radius(radius) => (radius.services.clone(), radius.password.scheme()),
-                    TargetConfig::MapFiles(files) => (files.services.clone(), Some(files.password)),
+                let (services, schemes) = match target {
+                    TargetConfig::MailMaps(mail) => (&mail.services, vec![mail.password]),
+                    TargetConfig::Radius(radius) => (&radius.services, radius.password.scheme().into_iter().collect()),
+                    TargetConfig::MapFiles(files) => (&files.services, vec![files.password]),
+                    TargetConfig::Ldap(ldap) => (&ldap.services, ldap.schemes()),
                 };
-                SiteTarget { name: name.clone(), services, schemes: scheme.into_iter().collect() }
+                SiteTarget { name: name.clone(), services: services.clone(), schemes }
             })
             .collect(),
         channels: config

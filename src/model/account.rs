@@ -31,6 +31,10 @@ pub enum Scheme {
     Sha512Crypt,
     /// `{SSHA512}` + base64(digest + salt), as OpenLDAP's pw-sha2 and Dovecot read it.
     Ssha512,
+    /// bcrypt, `$2b$10$…`, as crypt(3) of current systems reads it. Only the first 72 bytes of a password count.
+    Bcrypt,
+    /// Argon2id (RFC 9106), `$argon2id$v=19$m=19456,t=2,p=1$…`: 19 MiB and two passes, 20 ms.
+    Argon2id,
     /// NT hash: MD4 of the password in UTF-16LE, 32 hex digits; for MS-CHAP. As good as the password itself.
     NtHash,
 }

@@ -293,11 +293,14 @@ fn scheme_byte(scheme: Scheme) -> u8 {
         Scheme::Sha512Crypt => 1,
         Scheme::Ssha512 => 2,
         Scheme::NtHash => 3,
+        Scheme::Bcrypt => 4,
+        Scheme::Argon2id => 5,
     }
 }
 
 fn scheme_of(byte: u8) -> Option<Scheme> {
-    [Scheme::Sha512Crypt, Scheme::Ssha512, Scheme::NtHash].into_iter().find(|s| scheme_byte(*s) == byte)
+    let known = [Scheme::Sha512Crypt, Scheme::Ssha512, Scheme::NtHash, Scheme::Bcrypt, Scheme::Argon2id];
+    known.into_iter().find(|s| scheme_byte(*s) == byte)
 }
 
 #[cfg(test)]

@@ -52,9 +52,9 @@ impl SqlTarget<RadiusTables> {
     /// Permanent, for what the configuration must not say: a scheme that FreeRADIUS can't use from there, a bad mode or group.
     pub fn configured(name: &str, config: &RadiusConfig) -> Result<Self, Fault> {
         let wrong = |what: String| Fault::permanent(format!("[target.{name}]: {what}"));
-        if config.password.scheme() == Some(Scheme::Ssha512) {
+        if !matches!(config.password.scheme(), None | Some(Scheme::Sha512Crypt | Scheme::NtHash)) {
             return Err(wrong(
-                "password = \"ssha512\" will not do for radius; use \"sha512-crypt\" or \"nt-hash\"".into(),
+                "that password scheme will not do for radius; use \"sha512-crypt\" or \"nt-hash\"".into(),
             ));
         }
         if config.default_group.as_ref().is_some_and(|g| !name_fits(g)) {

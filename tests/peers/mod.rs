@@ -1,21 +1,32 @@
 //! Real servers as private processes: in a temporary directory, on free loopback ports, stopped by process id when dropped.
 //! A server that is not installed fails the test.
 #![allow(dead_code, unused_imports, reason = "each test program asks some of them only")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that uses one is no test to clippy")]
 
+mod authority;
 mod dovecot;
+mod ds389;
 mod freeradius;
 mod guard;
+mod ldap_clients;
 mod mailhost;
 mod mariadb;
 mod postfix;
 mod postgres;
+mod samba;
+mod slapd;
 
+pub use authority::Authority;
 pub use dovecot::Dovecot;
+pub use ds389::Ds389;
 pub use freeradius::{FreeRadius, Method, SECRET};
+pub use ldap_clients::{logs_in, modify, search};
 pub use mailhost::MailHost;
 pub use mariadb::MariaDb;
 pub use postfix::Postfix;
 pub use postgres::Postgres;
+pub use samba::Samba;
+pub use slapd::Slapd;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -118,6 +129,13 @@ impl Server {
             .spawn()
             .unwrap_or_else(|e| panic!("{} cannot be started ({e}): install {package}", program.to_string_lossy()));
         Self { child }
+    }
+
+    /// Sends it a signal.
+    fn signal(&self, signal: Signal) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
     }
 
     /// Whether it has ended by itself.

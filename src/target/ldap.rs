@@ -1,0 +1,216 @@
+//! Accounts in a directory, over LDAPv3: OpenLDAP, 389 Directory Server, Active Directory and Samba.
+//!
+//! One connection, many operations under way on it; a batch goes in one transaction where the server offers that. Each
+//! entry carries akund's mark (`urn:uuid:UID akund`), and nothing without it is ever touched. What a lost answer leaves
+//! open needs no memory: every batch begins by looking at what is there.
+
+mod batch;
+mod check;
+mod connection;
+mod entry;
+mod fault;
+mod groups;
+mod layout;
+mod lock;
+mod name;
+mod operation;
+mod plan;
+mod proof;
+mod schema;
+mod server;
+mod template;
+mod world;
+mod write;
+
+use super::{Applied, Found, Target, Work};
+use crate::config::target::LdapConfig;
+use crate::model::{Answer, Fault, Finding, Proof, Scheme, Secret};
+use batch::WINDOW;
+use connection::{Dialer, Session};
+use entry::{Entry, mark};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use layout::Layout;
+use ldap3::Scope;
+use name::{Attribute, Filter};
+use operation::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tokio::sync::Mutex;
+use world::World;
+
+/// Works, or names, that one search asks about.
+const ASKED_AT_ONCE: usize = 40;
+
+/// A directory as a target.
+pub struct Directory {
+    name: String,
+    services: Vec<String>,
+    schemes: Vec<Scheme>,
+    layout: Layout,
+    dialer: Dialer,
+    transactions: bool,
+    proofs: usize,
+    /// The connection of the last batch, if it is still good, and what the server offers on it.
+    kept: Mutex<Option<Open>>,
+}
+
+/// A connection on which akund is bound.
+#[derive(Clone)]
+struct Open {
+    session: Session,
+    transactions: bool,
+}
+
+/// What is wrong with a configuration's names and templates: the key, and a sentence.
+pub fn layout_problems(config: &LdapConfig) -> Vec<(&'static str, String)> {
+    Layout::read(config).err().unwrap_or_default()
+}
+
+impl Directory {
+    /// Reads the configuration, the CA file and the password; connects to nothing.
+    ///
+    /// # Errors
+    /// Permanent: what of it cannot be used.
+    pub fn configured(
+        name: &str,
+        config: &LdapConfig,
+        read_secret: &dyn Fn(&Path) -> Result<Secret, String>,
+    ) -> Result<Self, Fault> {
+        let wrong = |what: String| Fault::permanent(format!("[target.{name}]: {what}"));
+        if let Some((_, problem)) = config.problems().into_iter().next() {
+            return Err(wrong(problem));
+        }
+        let layout = Layout::read(config)
+            .map_err(|found| wrong(found.into_iter().map(|(_, what)| what).collect::<Vec<_>>().join("; ")))?;
+        Ok(Self {
+            name: name.into(),
+            services: config.services.clone(),
+            schemes: config.schemes(),
+            layout,
+            dialer: Dialer::new(config, read_secret).map_err(wrong)?,
+            transactions: config.transactions,
+            proofs: config.proofs,
+            kept: Mutex::new(None),
+        })
+    }
+
+    /// The connection of the last batch, or a new one.
+    async fn open(&self, kept: &mut Option<Open>) -> Result<Open, Fault> {
+        if let Some(open) = kept
+            && !open.session.ended()
+        {
+            return Ok(open.clone());
+        }
+        *kept = None;
+        let mut session = self.dialer.open().await?;
+        let root = session.entry("", &["supportedExtension"]).await?;
+        let offered = |root: &Entry| {
+            root.texts(&Attribute::known("supportedExtension")).any(|oid| oid == server::TRANSACTION_START)
+        };
+        let open = Open { session, transactions: self.transactions && root.as_ref().is_some_and(offered) };
+        *kept = Some(open.clone());
+        Ok(open)
+    }
+
+    /// Everything there that concerns these works: entries with their marks and ids, and whoever has their names.
+    async fn look(&self, session: &Session, works: &[&Work]) -> Result<World, Fault> {
+        let asked = self.layout.asked();
+        let filters: Vec<Filter> = works
+            .chunks(ASKED_AT_ONCE)
+            .filter_map(|chunk| Filter::any(chunk.iter().flat_map(|work| self.concerning(work))))
+            .collect();
+        self.search(session, &filters, &asked).await
+    }
+
+    /// Just the entries that carry these works' marks, with what tells their ids.
+    async fn look_for_marks(&self, session: &Session, works: &[&Work]) -> Result<World, Fault> {
+        let filters: Vec<Filter> = works
+            .chunks(ASKED_AT_ONCE)
+            .filter_map(|chunk| Filter::any(chunk.iter().map(|work| self.marked(work))))
+            .collect();
+        self.search(session, &filters, &[self.layout.marker.as_str(), server::id_attribute(self.layout.server)]).await
+    }
+
+    async fn search(&self, session: &Session, filters: &[Filter], asked: &[&str]) -> Result<World, Fault> {
+        let base = self.layout.search_base.as_str();
+        let mut searches = Vec::with_capacity(filters.len());
+        for filter in filters {
+            let mut session = session.clone();
+            searches.push(async move { session.search(base, Scope::Subtree, filter.as_str(), asked).await });
+        }
+        let found: Vec<Vec<Entry>> = stream::iter(searches).buffered(WINDOW).try_collect().await?;
+        Ok(World::of(found.into_iter().flatten(), &self.layout))
+    }
+
+    fn concerning(&self, work: &Work) -> Vec<Filter> {
+        let mut filters = vec![self.marked(work)];
+        if let Some(id) = &work.external_id {
+            let attribute = Attribute::known(server::id_attribute(self.layout.server));
+            filters.push(Filter::equal(&attribute, &server::id_bytes(self.layout.server, id)));
+        }
+        if matches!(work.action, crate::model::Action::Create | crate::model::Action::Change) {
+            let names = plan::names(&work.account);
+            filters.extend(self.layout.holders(names.iter().map(String::as_str)));
+        }
+        filters
+    }
+
+    fn marked(&self, work: &Work) -> Filter {
+        Filter::equal(&self.layout.marker, Value::text(mark(work.account.uid)).bytes())
+    }
+
+    async fn find_names(&self, names: &[String]) -> Result<Vec<Found>, Fault> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut kept = self.kept.lock().await;
+        let open = self.open(&mut kept).await?;
+        let filters: Vec<Filter> = names
+            .chunks(ASKED_AT_ONCE)
+            .filter_map(|chunk| Filter::any(self.layout.holders(chunk.iter().map(String::as_str))))
+            .collect();
+        let mut asked: Vec<&str> = self.layout.naming().map(Attribute::as_str).collect();
+        asked.push(self.layout.marker.as_str());
+        let world = self.search(&open.session, &filters, &asked).await?;
+        let mut found = BTreeMap::new();
+        for name in names {
+            if let Some(entry) = world.holder(name, None) {
+                found.insert(name.clone(), entry.uid(&self.layout.marker));
+            }
+        }
+        Ok(found.into_iter().map(|(name, uid)| Found { name, uid }).collect())
+    }
+}
+
+impl Target for Directory {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn services(&self) -> &[String] {
+        &self.services
+    }
+    fn schemes(&self) -> &[Scheme] {
+        &self.schemes
+    }
+    fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
+        Box::pin(self.find_names(names))
+    }
+    fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
+        Box::pin(async move {
+            let done = self.write(batch, plan::decide).await;
+            done.into_iter().map(|result| result.map(|id| Applied { external_id: id })).collect()
+        })
+    }
+    fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
+        Box::pin(self.prove_all(batch))
+    }
+    fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
+        Box::pin(async move {
+            let done = self.write(batch, plan::undo).await;
+            done.into_iter().map(|result| result.map(|_| ())).collect()
+        })
+    }
+    fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
+        Box::pin(self.look_over())
+    }
+}

@@ -1,0 +1,135 @@
+//! Membership in groups. An account leaves its groups before its entry goes, and joins them when its entry is there.
+
+use super::connection::Lost;
+use super::layout::Group;
+use super::name::Dn;
+use super::operation::{Change, Operation, Value};
+use super::plan::Plan;
+use super::{Directory, Open, WINDOW, batch, fault};
+use crate::model::{Action, Fault};
+use crate::target::Work;
+use futures_util::stream::{self, StreamExt};
+
+/// A membership that must come or go.
+struct Membership<'a> {
+    work: usize,
+    group: &'a Group,
+    value: Value,
+    wanted: bool,
+}
+
+impl Directory {
+    /// For accounts whose entries are about to go: while they are there, their names are known for theirs.
+    pub(super) async fn leave_groups(
+        &self,
+        open: &Open,
+        works: &[&Work],
+        mut decided: Vec<Result<Plan, Fault>>,
+    ) -> Vec<Result<Plan, Fault>> {
+        let mut leaving = Vec::new();
+        for (at, (work, plan)) in works.iter().zip(&decided).enumerate() {
+            if let Ok(Plan { was: Some(was), dn: None, .. }) = plan {
+                leaving.extend(self.memberships(at, work, was, work.account.username.as_str(), false));
+            }
+        }
+        self.bring_about(open, leaving, &mut decided).await;
+        decided
+    }
+
+    /// For accounts whose entries were made or changed.
+    pub(super) async fn join_groups(&self, open: &Open, works: &[&Work], results: &mut [Result<Plan, Fault>]) {
+        let mut joining = Vec::new();
+        for (at, (work, plan)) in works.iter().zip(results.iter()).enumerate() {
+            let Ok(Plan { dn: Some(dn), was, was_called, .. }) = plan else { continue };
+            if !matches!(work.action, Action::Create | Action::Change) {
+                continue;
+            }
+            joining.extend(self.memberships(at, work, dn, work.account.username.as_str(), true));
+            // What it was called until now is in no group.
+            let old_dn = was.as_ref().filter(|was| was.key() != dn.key());
+            if old_dn.is_some() || was_called.is_some() {
+                let name = was_called.as_deref();
+                let old = self.memberships(at, work, old_dn.unwrap_or(dn), name.unwrap_or_default(), false);
+                joining.extend(old.filter(|m| if holds_names(m.group) { old_dn.is_some() } else { name.is_some() }));
+            }
+        }
+        self.bring_about(open, joining, results).await;
+    }
+
+    fn memberships<'a>(
+        &'a self,
+        at: usize,
+        work: &Work,
+        dn: &Dn,
+        name: &str,
+        stays: bool,
+    ) -> impl Iterator<Item = Membership<'a>> + use<'a> {
+        let (by_dn, by_name) = (Value::text(dn.as_str()), Value::text(name));
+        let of = work.account.group.clone();
+        self.layout.groups.iter().map(move |group| {
+            let value = if holds_names(group) { by_dn.clone() } else { by_name.clone() };
+            let chosen = group.only.is_none() || group.only == of;
+            Membership { work: at, group, value, wanted: stays && chosen }
+        })
+    }
+
+    async fn bring_about(&self, open: &Open, memberships: Vec<Membership<'_>>, results: &mut [Result<Plan, Fault>]) {
+        if memberships.is_empty() {
+            return;
+        }
+        let mut questions = Vec::with_capacity(memberships.len());
+        for m in memberships {
+            let mut session = open.session.clone();
+            questions.push(async move {
+                let there = session.has(&m.group.dn, m.group.attribute.as_str(), m.value.bytes()).await;
+                (m, there)
+            });
+        }
+        let asked: Vec<(Membership<'_>, Result<bool, Lost>)> = stream::iter(questions).buffered(WINDOW).collect().await;
+        let mut missing: Vec<(Membership<'_>, Operation)> = Vec::new();
+        for (m, there) in asked {
+            match there {
+                Ok(there) if there == m.wanted => {}
+                Ok(_) => {
+                    let operation = operation(&m);
+                    missing.push((m, operation));
+                }
+                Err(lost) => {
+                    fail(results, m.work, Fault::transient(format!("looking at the group {}: {lost}", m.group.dn)))
+                }
+            }
+        }
+        let lists: Vec<&[Operation]> = missing.iter().map(|(_, operation)| std::slice::from_ref(operation)).collect();
+        let outcomes = batch::carry_out(&open.session, &lists, open.transactions).await;
+        for ((m, operation), outcome) in missing.iter().zip(outcomes) {
+            match outcome {
+                batch::Outcome::Done => {}
+                // It came or went by itself meanwhile, as with a referential integrity overlay.
+                batch::Outcome::Refused(_, answer) if answer.rc == if m.wanted { 20 } else { 16 } => {}
+                batch::Outcome::Refused(_, answer) => {
+                    let told = fault::refused(operation, &answer);
+                    fail(results, m.work, Fault { message: format!("group {}: {}", m.group.dn, told.message), ..told });
+                }
+                batch::Outcome::Lost(_, lost) => fail(results, m.work, fault::unanswered(operation, &lost)),
+            }
+        }
+    }
+}
+
+fn operation(m: &Membership<'_>) -> Operation {
+    let values = vec![m.value.clone()];
+    let attribute = m.group.attribute.clone();
+    let change = if m.wanted { Change::Add(attribute, values) } else { Change::Delete(attribute, values) };
+    Operation::Modify { dn: m.group.dn.clone(), changes: vec![change] }
+}
+
+fn fail(results: &mut [Result<Plan, Fault>], at: usize, fault: Fault) {
+    if let Some(result) = results.get_mut(at) {
+        *result = Err(fault);
+    }
+}
+
+/// `memberUid` (RFC 2307) holds user names; other attributes hold the names of entries.
+fn holds_names(group: &Group) -> bool {
+    group.attribute.key() != "memberuid"
+}

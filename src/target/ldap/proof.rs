@@ -1,0 +1,306 @@
+//! Proof by log-in: a bind as the user, through a connection of its own.
+
+use super::connection::{Session, said};
+use super::entry::Entry;
+use super::operation::{Change, Operation, Value};
+use super::world::World;
+use super::{Directory, batch, fault, lock, plan};
+use crate::config::target::ldap::{LdapServer, LdapSuspend};
+use crate::model::{Action, Fault, Proof, Secret};
+use crate::target::Work;
+use futures_util::future::join_all;
+use ldap3::LdapResult;
+
+/// One log-in that is to be tried.
+struct Login {
+    work: usize,
+    dn: String,
+    password: Secret,
+    expected: Expected,
+}
+
+/// How a log-in must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// It opens.
+    Opens,
+    /// It is refused, with the account's own password.
+    Closed,
+    /// It is refused, and since nobody but the user knows the password the server must say why.
+    ClosedForAll,
+    /// It is refused, because there is no such entry.
+    Gone,
+}
+
+impl Directory {
+    pub(super) async fn prove_all(&self, batch: &[Work]) -> Vec<Result<Proof, Fault>> {
+        if batch.is_empty() {
+            return Vec::new();
+        }
+        let works: Vec<&Work> = batch.iter().collect();
+        let seen = async {
+            let session = self.dialer.open().await?;
+            let world = self.look(&session, &works).await?;
+            Ok::<_, Fault>((session, world))
+        };
+        let (session, world) = match seen.await {
+            Ok(seen) => seen,
+            Err(fault) => return vec![Err(fault); batch.len()],
+        };
+        let mut results: Vec<Result<Proof, Fault>> = Vec::with_capacity(batch.len());
+        let mut logins = Vec::new();
+        for (at, work) in batch.iter().enumerate() {
+            let judged = self.judge(work, &world);
+            results.push(judged.as_ref().map(|_| Proof::Observed).map_err(Clone::clone));
+            if let Ok(Some((dn, password, expected))) = judged {
+                logins.push(Login { work: at, dn, password, expected });
+            }
+        }
+        for (at, result) in self.log_in(&logins).await {
+            results[at] = result;
+        }
+        self.ask_policies(session.clone(), &logins, &mut results).await;
+        if self.layout.must_change {
+            self.set_must_change(&session, &works, &world, &mut results).await;
+        }
+        results
+    }
+
+    /// What the state of the entry says, and the log-in that must still be tried: name, password, and how it must end.
+    fn judge(&self, work: &Work, world: &World) -> Result<Option<(String, Secret, Expected)>, Fault> {
+        let uid = work.account.uid;
+        let own = world.own(work, &self.layout)?;
+        match (work.action, own) {
+            (Action::Remove, Some(_)) => Err(Fault::transient(format!("account {uid}: its entry is still there"))),
+            (Action::Remove, None) => {
+                let dn = self.layout.base.child(&self.layout.rdn(&work.account)?);
+                Ok(Some((dn.to_string(), some_password(work)?, Expected::Gone)))
+            }
+            (_, None) => Err(Fault::transient(format!("account {uid}: its entry is not there yet"))),
+            (Action::Suspend, Some(entry)) if !lock::is_locked(entry, &self.layout) => {
+                Err(Fault::transient(format!("account {uid}: it can still log in; its entry is not locked")))
+            }
+            (Action::Suspend, Some(entry)) => {
+                let expected = if work.credential.is_some() { Expected::Closed } else { Expected::ClosedForAll };
+                Ok(Some((entry.dn.to_string(), some_password(work)?, expected)))
+            }
+            (Action::Create | Action::Reset, Some(entry)) => {
+                let credential = work
+                    .credential
+                    .as_ref()
+                    .ok_or_else(|| Fault::permanent(format!("account {uid}: there is no password to prove it with")))?;
+                Ok(Some((entry.dn.to_string(), credential.password.clone(), Expected::Opens)))
+            }
+            (Action::Change | Action::Resume, Some(entry)) => self.as_wanted(work, world, entry).map(|()| None),
+        }
+    }
+
+    fn as_wanted(&self, work: &Work, world: &World, entry: &Entry) -> Result<(), Fault> {
+        let plan = plan::decide(work, world, &self.layout)?;
+        if plan.operations.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::permanent(format!(
+            "account {}: its entry {} is not as it was written; somebody else has changed it",
+            work.account.uid,
+            entry.dn.masked()
+        )))
+    }
+
+    /// Tries them over a few connections at once, each on its share.
+    async fn log_in(&self, logins: &[Login]) -> Vec<(usize, Result<Proof, Fault>)> {
+        let lines = self.proofs.min(logins.len()).max(1);
+        let mut shares = Vec::with_capacity(lines);
+        for line in 0..lines {
+            shares.push(self.log_in_one_by_one(logins.iter().skip(line).step_by(lines).collect()));
+        }
+        join_all(shares).await.into_iter().flatten().collect()
+    }
+
+    async fn log_in_one_by_one(&self, logins: Vec<&Login>) -> Vec<(usize, Result<Proof, Fault>)> {
+        let mut session: Option<Session> = None;
+        let mut results = Vec::with_capacity(logins.len());
+        for login in logins {
+            results.push((login.work, self.try_one(&mut session, login).await));
+        }
+        results
+    }
+
+    async fn try_one(&self, kept: &mut Option<Session>, login: &Login) -> Result<Proof, Fault> {
+        let mut session = match kept.take().filter(|s| !s.clone().ended()) {
+            Some(session) => session,
+            None => self.dialer.connect().await?,
+        };
+        let answer = session
+            .bind_asking_why(&login.dn, &login.password)
+            .await
+            .map_err(|lost| Fault::transient(format!("a log-in to prove an account got no answer: {lost}")))?;
+        *kept = Some(session);
+        self.weigh(login, &answer)
+    }
+
+    fn weigh(&self, login: &Login, answer: &LdapResult) -> Result<Proof, Fault> {
+        let who = super::name::Dn::given(login.dn.clone()).masked();
+        // Active Directory refuses the right password too while it must be changed first.
+        let let_in = answer.rc == 0 || (self.layout.must_change && windows_code(&answer.text) == Some("773"));
+        match (login.expected, let_in) {
+            (Expected::Opens, true) => Ok(Proof::Login),
+            (Expected::Opens, false) if fault::may_pass(answer.rc) => {
+                Err(Fault::transient(format!("logging in as {who}: {}", said(answer))))
+            }
+            (Expected::Opens, false) => Err(Fault::permanent(format!(
+                "logging in as {who} with the password about to be handed over was refused: {}{}",
+                said(answer),
+                meaning(answer)
+            ))),
+            (_, true) => Err(Fault::permanent(format!("{who} can still log in"))),
+            (_, false) if !matches!(answer.rc, 19 | 32 | 48 | 49 | 53) => {
+                Err(Fault::transient(format!("logging in as {who}: {}", said(answer))))
+            }
+            (Expected::Closed | Expected::Gone, false) => Ok(Proof::Login),
+            (Expected::ClosedForAll, false) if says_locked(answer) => Ok(Proof::Login),
+            // A wrong password is refused in any case. What is left is the state of the entry, read back.
+            (Expected::ClosedForAll, false) => Ok(Proof::Observed),
+        }
+    }
+
+    /// OpenLDAP's lock only counts where the policy says so. Where slapd did not say "locked" itself, the policies must.
+    async fn ask_policies(&self, mut session: Session, logins: &[Login], results: &mut [Result<Proof, Fault>]) {
+        if self.layout.server != LdapServer::OpenLdap || self.layout.suspend != LdapSuspend::Lock {
+            return;
+        }
+        let doubtful = |login: &&Login| {
+            login.expected == Expected::ClosedForAll && matches!(results.get(login.work), Some(Ok(Proof::Observed)))
+        };
+        let places: Vec<usize> = logins.iter().filter(doubtful).map(|login| login.work).collect();
+        if places.is_empty() {
+            return;
+        }
+        let fault = match self.policies(&mut session).await {
+            Ok(policies) if !policies.is_empty() && policies.iter().all(|(_, lockout)| *lockout) => return,
+            Ok(_) => Fault::permanent(
+                "the account is marked as locked, but the server did not say so at a log-in and shows no policy with pwdLockout: \
+                 TRUE: turn on ppolicy_use_lockout, or let akund read the policies, or set suspend = \"password\"",
+            ),
+            Err(fault) => fault,
+        };
+        for at in places {
+            results[at] = Err(fault.clone());
+        }
+    }
+
+    /// After the proof: a password that was handed out is for one log-in, where the server can enforce that.
+    async fn set_must_change(
+        &self,
+        session: &Session,
+        works: &[&Work],
+        world: &World,
+        results: &mut [Result<Proof, Fault>],
+    ) {
+        let (name, value) = match self.layout.server {
+            LdapServer::OpenLdap => ("pwdReset", "TRUE"),
+            LdapServer::Ds389 => ("passwordExpirationTime", "19700101000000Z"),
+            LdapServer::ActiveDirectory => ("pwdLastSet", "0"),
+        };
+        let mut places = Vec::new();
+        let mut operations = Vec::new();
+        for (at, work) in works.iter().enumerate() {
+            let proven = results.get(at).is_some_and(Result::is_ok) && work.action.mints();
+            let Ok(Some(entry)) = world.own(work, &self.layout) else { continue };
+            if proven {
+                let change = Change::Replace(super::name::Attribute::known(name), vec![Value::text(value)]);
+                places.push(at);
+                operations.push(Operation::Modify { dn: entry.dn.clone(), changes: vec![change] });
+            }
+        }
+        let lists: Vec<&[Operation]> = operations.iter().map(std::slice::from_ref).collect();
+        let outcomes = batch::carry_out(session, &lists, false).await;
+        for ((at, operation), outcome) in places.into_iter().zip(&operations).zip(outcomes) {
+            let fault = match outcome {
+                batch::Outcome::Done => continue,
+                batch::Outcome::Refused(_, answer) => fault::refused(operation, &answer),
+                batch::Outcome::Lost(_, lost) => fault::unanswered(operation, &lost),
+            };
+            let message =
+                format!("the account works, but its password could not be marked as to be changed: {}", fault.message);
+            results[at] = Err(Fault { message, ..fault });
+        }
+    }
+}
+
+/// The account's password where the work has it, else one that nobody has.
+fn some_password(work: &Work) -> Result<Secret, Fault> {
+    match &work.credential {
+        Some(credential) => Ok(credential.password.clone()),
+        None => crate::secret::generate::password(),
+    }
+}
+
+/// Whether a refused log-in was refused because the account is closed, by the server's own words: the password policy control's
+/// `accountLocked` (draft-behera-ldap-password-policy-10 §6.2), 389's "inactivated", Active Directory's codes.
+fn says_locked(answer: &LdapResult) -> bool {
+    let policy = answer.ctrls.iter().find(|control| control.1.ctype == super::server::PASSWORD_POLICY);
+    let locked =
+        policy.and_then(|control| control.1.val.as_deref()).is_some_and(|value| policy_error(value) == Some(1));
+    locked || answer.text.contains("inactivated") || matches!(windows_code(&answer.text), Some("533"))
+}
+
+/// The error of `SEQUENCE { warning [0] CHOICE … OPTIONAL, error [1] ENUMERATED OPTIONAL }`, in BER.
+fn policy_error(value: &[u8]) -> Option<u8> {
+    let [0x30, length, rest @ ..] = value else { return None };
+    let mut rest = rest.get(..usize::from(*length))?;
+    while let [tag, length, more @ ..] = rest {
+        let (content, after) = more.split_at_checked(usize::from(*length))?;
+        if *tag == 0x81 {
+            return content.first().copied();
+        }
+        rest = after;
+    }
+    None
+}
+
+/// `data 52e` of Active Directory's diagnostic text.
+fn windows_code(text: &str) -> Option<&str> {
+    text.split_once("data ")?.1.split([',', ' ']).next()
+}
+
+/// What such a code means ([MS-ERREF] 2.2, logon failures).
+fn meaning(answer: &LdapResult) -> &'static str {
+    match windows_code(&answer.text) {
+        Some("52e") => " (wrong password)",
+        Some("530" | "531") => " (not at this time or from here)",
+        Some("532") => " (its password has expired)",
+        Some("533") => " (the account is disabled)",
+        Some("701") => " (the account has expired)",
+        Some("773") => " (its password must be changed first)",
+        Some("775") => " (the account is locked)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_policy_control_tells_why() {
+        assert_eq!(policy_error(&[0x30, 0x03, 0x81, 0x01, 0x01]), Some(1));
+        assert_eq!(policy_error(&[0x30, 0x08, 0xa0, 0x03, 0x80, 0x01, 0x05, 0x81, 0x01, 0x02]), Some(2));
+        for none in [
+            &[][..],
+            &[0x30, 0x00],
+            &[0x30, 0x05, 0xa0, 0x03, 0x80, 0x01, 0x05],
+            &[0x30, 0x09, 0x81],
+            &[0x31, 0x03, 0x81, 0x01, 0x01],
+        ] {
+            assert_eq!(policy_error(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn active_directory_s_codes_are_found_in_its_text() {
+        let text = "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data 52e, v1db1";
+        assert_eq!(windows_code(text), Some("52e"));
+        assert_eq!(windows_code("Simple Bind Failed: NT_STATUS_LOGON_FAILURE"), None);
+    }
+}

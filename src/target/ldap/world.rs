@@ -1,0 +1,93 @@
+//! What was seen of a directory, and whose it is. Pure.
+
+use super::entry::Entry;
+use super::layout::Layout;
+use crate::model::{AccountUid, Fault};
+use crate::target::Work;
+use std::collections::HashMap;
+
+/// Entries, by all that akund knows them by.
+#[derive(Default)]
+pub struct World {
+    entries: Vec<Entry>,
+    by_dn: HashMap<String, usize>,
+    by_id: HashMap<String, usize>,
+    by_uid: HashMap<AccountUid, Vec<usize>>,
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl World {
+    /// Of entries, each counted once.
+    pub fn of(entries: impl IntoIterator<Item = Entry>, layout: &Layout) -> Self {
+        let mut world = Self::default();
+        for entry in entries {
+            world.put(entry, layout);
+        }
+        world
+    }
+
+    /// One more entry.
+    pub fn put(&mut self, entry: Entry, layout: &Layout) {
+        let at = self.entries.len();
+        if self.by_dn.insert(entry.dn.key(), at).is_some_and(|earlier| {
+            self.by_dn.insert(entry.dn.key(), earlier);
+            true
+        }) {
+            return;
+        }
+        if let Some(id) = entry.id(layout.server) {
+            self.by_id.insert(id, at);
+        }
+        if let Some(uid) = entry.uid(&layout.marker) {
+            self.by_uid.entry(uid).or_default().push(at);
+        }
+        for name in layout.naming().flat_map(|attribute| entry.texts(attribute)) {
+            let holders = self.by_name.entry(name.to_lowercase()).or_default();
+            if holders.last() != Some(&at) {
+                holders.push(at);
+            }
+        }
+        self.entries.push(entry);
+    }
+
+    /// The entry of an account: that with the id that the directory gave when it was made, else that with its mark.
+    ///
+    /// # Errors
+    /// Conflict: it lost its mark, or two entries carry it. akund touches neither.
+    pub fn own(&self, work: &Work, layout: &Layout) -> Result<Option<&Entry>, Fault> {
+        let uid = work.account.uid;
+        let by_id = work.external_id.as_ref().and_then(|id| self.by_id.get(id)).and_then(|at| self.entries.get(*at));
+        if let Some(entry) = by_id {
+            return if entry.uid(&layout.marker) == Some(uid) {
+                Ok(Some(entry))
+            } else {
+                Err(Fault::conflict(format!(
+                    "account {uid}: its entry {} no longer carries akund's mark in {}, so it counts as somebody else's; give the mark \
+                     back or remove the account's entry",
+                    entry.dn.masked(),
+                    layout.marker.as_str()
+                )))
+            };
+        }
+        match self.by_uid.get(&uid).map(Vec::as_slice) {
+            None | Some([]) => Ok(None),
+            Some([one]) => Ok(self.entries.get(*one)),
+            Some(many) => Err(Fault::conflict(format!(
+                "account {uid}: {} entries carry its mark in {}; a copy must lose it",
+                many.len(),
+                layout.marker.as_str()
+            ))),
+        }
+    }
+
+    /// Who else has this name (in lower case).
+    pub fn holder(&self, name: &str, own: Option<&Entry>) -> Option<&Entry> {
+        let holders = self.by_name.get(name)?.iter().filter_map(|at| self.entries.get(*at));
+        holders.into_iter().find(|holder| own.is_none_or(|own| own.dn.key() != holder.dn.key()))
+    }
+
+    /// The entry of this name, if it was seen.
+    pub fn at(&self, dn: &super::name::Dn) -> Option<&Entry> {
+        self.by_dn.get(&dn.key()).and_then(|at| self.entries.get(*at))
+    }
+}

@@ -1,0 +1,294 @@
+//! OpenLDAP: the contract in full, transport, hostile values, schemes, and what breaks on the way.
+
+use crate::bench::*;
+use crate::contract;
+use crate::peers::Slapd;
+use akund::model::{Action, FaultClass, Proof};
+use akund::target::Target;
+
+macro_rules! contract {
+    ($($part:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $part() {
+            contract::$part(&OpenLdap::start()).await;
+        }
+    )*};
+}
+contract!(
+    made_proven_and_undone,
+    written_twice_is_as_written_once,
+    names_of_others_are_conflicts,
+    a_change_to_a_taken_name_changes_nothing,
+    undo_is_for_creates_and_may_be_repeated,
+    suspended_and_resumed,
+    a_reset_replaces_the_password,
+    what_is_not_there,
+    an_entry_that_was_moved_or_lost_its_mark,
+    one_bad_among_a_thousand,
+    nothing_asked_nothing_answered,
+);
+
+/// The ways there, as configurations.
+fn ways(slapd: &Slapd) -> Vec<String> {
+    let ca = slapd.authority.ca.display();
+    let common = common(slapd);
+    let external = common.lines().filter(|l| !l.starts_with("bind_dn") && !l.starts_with("password_file"));
+    vec![
+        format!("url = \"ldaps://127.0.0.1:{}\"\nca_file = \"{ca}\"\n{common}", slapd.tls_port),
+        format!("url = \"{}\"\nca_file = \"{ca}\"\ntls = \"starttls\"\n{common}", slapd.url()),
+        format!("url = \"{}\"\ntls = \"none\"\n{common}", slapd.url()),
+        format!("url = \"{}\"\n{common}", slapd.ldapi()),
+        format!("url = \"{}\"\n{}", slapd.ldapi(), external.collect::<Vec<_>>().join("\n")),
+    ]
+}
+
+#[tokio::test]
+async fn every_way_there_leads_to_a_proven_account() {
+    let slapd = Slapd::start();
+    for (n, toml) in ways(&slapd).iter().enumerate() {
+        let target = directory(toml);
+        let work = create(&account(n), target.schemes());
+        apply(&target, &work).await.unwrap_or_else(|e| panic!("{e}\n{toml}"));
+        assert_eq!(prove(&target, &work).await.unwrap(), Proof::Login);
+        assert_eq!(wrong(target.check().await), Vec::<String>::new(), "{toml}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_is_from_another_ca_is_not_spoken_to() {
+    let (slapd, other) = (Slapd::start(), Slapd::start());
+    for url in [slapd.url(), format!("ldaps://127.0.0.1:{}", slapd.tls_port)] {
+        let trusting_another =
+            format!("url = \"{url}\"\nca_file = \"{}\"\n{}", other.authority.ca.display(), common(&slapd));
+        let trusting_the_system = format!("url = \"{url}\"\n{}", common(&slapd));
+        for toml in [trusting_another, trusting_the_system] {
+            let target = directory(&toml);
+            let refused = apply(&target, &create(&named("humas"), target.schemes())).await;
+            assert_eq!(class_of(&refused), FaultClass::Transient);
+            let told = wrong(target.check().await).join(" ");
+            assert!(told.contains("certificate"), "{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_of_akund_s_own_is_waited_for() {
+    let slapd = Slapd::start();
+    let site = OpenLdap { slapd };
+    let target = directory(&site.toml());
+    let work = create(&named("humas"), target.schemes());
+    site.slapd.by_hand(
+        "dn: cn=akund,ou=services,dc=example,dc=org\nchangetype: modify\nreplace: userPassword\nuserPassword: another\n",
+    );
+    let refused = apply(&target, &work).await.unwrap_err();
+    assert_eq!(refused.class, FaultClass::Transient, "it is wrong for all accounts, and mended elsewhere");
+    assert!(refused.message.contains("invalidCredentials") && !refused.message.contains("change-me"), "{refused}");
+}
+
+#[tokio::test]
+async fn hostile_values_are_stored_as_they_are_and_change_nothing_else() {
+    let site = OpenLdap::start();
+    let toml = site
+        .toml()
+        .replace("base =", "rdn = \"cn={name}\"\nunique = [\"uid\"]\nbase =")
+        .replace("cn = \"{name}\"", "uid = \"{username}\"");
+    let target = directory(&toml);
+    apply(&target, &create(&named("tetangga"), target.schemes())).await.unwrap();
+    let before = site.entries();
+    let texts = [
+        "*)(uid=*",
+        "a,ou=people,dc=example,dc=org",
+        "Dr. \"Budi\" Santoso, S.T.+M.T.; <x>=\\ #1",
+        "#hash",
+        "o'hara'; DROP TABLE x; --",
+        "baris satu\nbaris dua",
+        "\u{202e}terbalik",
+        "محمد الأمين",
+        "ñ-密码-🙂",
+        "{local}%s$(id)`id`",
+        "  ",
+        "\\2a\\00",
+        " a  ",
+    ];
+    for (n, text) in texts.iter().enumerate() {
+        let mut account = account(n);
+        account.address = Some(address(&format!("o'hara+=s{n}@example.org")));
+        account.aliases = vec![address(&format!("_-{n}@example.org"))];
+        (account.name, account.unit, account.category) = ((*text).into(), (*text).into(), (*text).into());
+        let work = create(&account, target.schemes());
+        if text.trim().is_empty() {
+            assert_eq!(class_of(&apply(&target, &work).await), FaultClass::Permanent, "nothing to name it by");
+            continue;
+        }
+        apply(&target, &work).await.unwrap_or_else(|e| panic!("{text:?}: {e}"));
+        prove(&target, &work).await.unwrap_or_else(|e| panic!("{text:?}: {e}"));
+        let stored = site.slapd.search(&format!("(uid={})", account.username), &["ou"]);
+        assert_eq!(stored.len(), 1);
+        let shown = stored[0].lines().find(|l| l.starts_with("ou:")).unwrap();
+        let plain = shown.strip_prefix("ou: ").map(str::to_owned);
+        let decoded = shown.strip_prefix("ou:: ").map(|b| {
+            use base64::Engine;
+            String::from_utf8(base64::engine::general_purpose::STANDARD.decode(b).unwrap()).unwrap()
+        });
+        assert_eq!(plain.or(decoded).unwrap(), *text);
+        assert!(find(&target, &[text]).await.is_empty(), "{text:?}");
+        apply(&target, &plain_change(&account)).await.unwrap();
+        undo(&target, &work).await.unwrap();
+        assert_eq!(site.entries(), before, "{text}");
+    }
+    // The longest that akund's types hold.
+    let long = "x".repeat(64);
+    let mut account = named(&long);
+    account.name = "n".repeat(64);
+    let work = create(&account, target.schemes());
+    apply(&target, &work).await.unwrap();
+    prove(&target, &work).await.unwrap();
+    undo(&target, &work).await.unwrap();
+    account.name = "n".repeat(40_000);
+    let answer = apply(&target, &create(&account, target.schemes())).await;
+    assert!(answer.is_ok() || class_of(&answer) == FaultClass::Permanent, "{answer:?}");
+    undo(&target, &create(&account, target.schemes())).await.unwrap();
+    assert_eq!(site.entries(), before);
+}
+
+fn plain_change(account: &akund::model::Account) -> akund::target::Work {
+    plain(Action::Change, account)
+}
+
+#[tokio::test]
+async fn a_password_in_every_scheme_opens_its_account() {
+    let site = OpenLdap::start();
+    for (n, scheme) in ["sha512-crypt", "ssha512", "bcrypt", "argon2id", "clear"].iter().enumerate() {
+        let target = directory(&site.toml().replace("base =", &format!("password = \"{scheme}\"\nbase =")));
+        let account = account(n);
+        let work = create(&account, target.schemes());
+        apply(&target, &work).await.unwrap();
+        assert_eq!(prove(&target, &work).await.unwrap_or_else(|e| panic!("{scheme}: {e}")), Proof::Login);
+        assert!(site.logs_in(&site.dn_of(&account), password(&work)), "{scheme}");
+        assert!(!site.logs_in(&site.dn_of(&account), "salah"), "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn a_hash_that_was_tampered_with_is_not_proven() {
+    let site = OpenLdap::start();
+    let target = directory(&site.toml());
+    let account = named("humas");
+    let work = create(&account, target.schemes());
+    apply(&target, &work).await.unwrap();
+    let dn = site.dn_of(&account);
+    site.slapd
+        .by_hand(&format!("dn: {dn}\nchangetype: modify\nreplace: userPassword\nuserPassword: {{CRYPT}}$6$x$y\n"));
+    let refused = prove(&target, &work).await.unwrap_err();
+    assert_eq!(refused.class, FaultClass::Permanent);
+    assert!(refused.message.contains("invalidCredentials"), "the server's words: {refused}");
+    for secret in [password(&work), "$6$", "humas"] {
+        assert!(
+            !format!("{refused:?} {work:?}").replace("\"humas", "").contains(secret) || secret == "humas",
+            "{secret}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn suspending_by_the_password_needs_no_policy_and_gives_it_back() {
+    let site = OpenLdap::start();
+    let toml = site.toml().replace("base =", "suspend = \"password\"\nbase =");
+    let site = ByPassword(site, toml);
+    contract::suspended_and_resumed(&site).await;
+    contract::a_reset_replaces_the_password(&site).await;
+}
+
+struct ByPassword(OpenLdap, String);
+
+impl Site for ByPassword {
+    fn toml(&self) -> String {
+        self.1.clone()
+    }
+    fn dn_of(&self, account: &akund::model::Account) -> String {
+        self.0.dn_of(account)
+    }
+    fn entries(&self) -> Vec<String> {
+        self.0.entries()
+    }
+    fn logs_in(&self, dn: &str, password: &str) -> bool {
+        self.0.logs_in(dn, password)
+    }
+    fn put_foreign(&self, account: &akund::model::Account) {
+        self.0.put_foreign(account);
+    }
+    fn clear(&self) {
+        self.0.clear();
+    }
+}
+
+#[tokio::test]
+async fn a_suspension_that_the_policy_ignores_is_not_proven() {
+    let site = OpenLdap::start();
+    site.slapd.by_hand(
+        "dn: cn=default,ou=policies,dc=example,dc=org\nchangetype: modify\nreplace: pwdLockout\npwdLockout: FALSE\n",
+    );
+    let target = directory(&site.toml());
+    let account = named("humas");
+    let work = create(&account, target.schemes());
+    apply(&target, &work).await.unwrap();
+    apply(&target, &plain(Action::Suspend, &account)).await.unwrap();
+    assert!(site.logs_in(&site.dn_of(&account), password(&work)), "the lock has no effect");
+    let doubted = prove(&target, &plain(Action::Suspend, &account)).await.unwrap_err();
+    assert_eq!(doubted.class, FaultClass::Permanent);
+    assert!(doubted.message.contains("pwdLockout"), "{doubted}");
+    assert!(wrong(target.check().await).join(" ").contains("pwdLockout is not TRUE"));
+}
+
+#[tokio::test]
+async fn a_password_that_must_be_changed_is_marked_after_the_proof_and_may_be_proven_again() {
+    let site = OpenLdap::start();
+    let target = directory(&site.toml().replace("base =", "must_change = true\nbase ="));
+    let account = named("humas");
+    let work = create(&account, target.schemes());
+    apply(&target, &work).await.unwrap();
+    assert!(!site.entries()[0].contains("pwdReset"));
+    for _ in 0..2 {
+        assert_eq!(prove(&target, &work).await.unwrap(), Proof::Login);
+        assert!(site.entries()[0].contains("pwdReset: TRUE"));
+    }
+}
+
+#[tokio::test]
+async fn groups_are_joined_and_left() {
+    let site = OpenLdap::start();
+    site.slapd.by_hand(
+        "dn: cn=all,ou=groups,dc=example,dc=org\nchangetype: add\nobjectClass: groupOfNames\ncn: all\nmember: cn=nobody\n\n\
+         dn: cn=tamu,ou=groups,dc=example,dc=org\nchangetype: add\nobjectClass: posixGroup\ncn: tamu\ngidNumber: 5000\n",
+    );
+    let groups = "[[groups]]\ndn = \"cn=all,ou=groups,dc=example,dc=org\"\n[[groups]]\ndn = \"cn=tamu,ou=groups,dc=example,dc=org\"\n\
+                  attribute = \"memberUid\"\ngroup = \"tamu\"\n";
+    let target = directory(&format!("{}\n{groups}", site.toml()));
+    let members = || {
+        let mut found: Vec<String> = site
+            .slapd
+            .search("(|(objectClass=groupOfNames)(objectClass=posixGroup))", &["member", "memberUid"])
+            .iter()
+            .flat_map(|e| e.lines().skip(1).map(str::to_owned).collect::<Vec<_>>())
+            .filter(|l| !l.contains("cn=nobody"))
+            .collect();
+        found.sort();
+        found
+    };
+    let mut guest = named("humas");
+    guest.group = Some("tamu".into());
+    let work = create(&guest, target.schemes());
+    for _ in 0..2 {
+        apply(&target, &work).await.unwrap();
+        assert_eq!(members(), [format!("member: uid=humas,{PEOPLE}"), "memberUid: humas".into()]);
+    }
+    apply(&target, &create(&named("staf"), target.schemes())).await.unwrap();
+    guest.group = None;
+    guest.username = "kantor".parse().unwrap();
+    apply(&target, &plain(Action::Change, &guest)).await.unwrap();
+    let with_staff = [format!("member: uid=kantor,{PEOPLE}"), format!("member: uid=staf,{PEOPLE}")];
+    assert_eq!(members(), with_staff, "the old name is in no group");
+    apply(&target, &plain(Action::Remove, &guest)).await.unwrap();
+    assert_eq!(members(), [format!("member: uid=staf,{PEOPLE}")]);
+    assert_eq!(wrong(target.check().await), Vec::<String>::new());
+}

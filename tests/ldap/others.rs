@@ -1,0 +1,168 @@
+//! 389 Directory Server and Samba's Active Directory: one instance each, since they take long to make, and the contract on it.
+
+use crate::bench::*;
+use crate::contract;
+use crate::peers::{Ds389, Samba};
+use akund::model::{Account, FaultClass, Proof};
+use akund::target::Target;
+
+impl Site for Ds389 {
+    fn toml(&self) -> String {
+        format!(
+            "url = \"ldaps://localhost:{}\"\nca_file = \"{}\"\nserver = \"389ds\"\nbind_dn = \"cn=akund,dc=example,dc=org\"\n\
+             password_file = \"{}\"\ntimeout_seconds = 60\nbase = \"{PEOPLE}\"\nobject_classes = [\"inetOrgPerson\"]\n{ATTRIBUTES}",
+            self.tls_port,
+            self.ca().display(),
+            self.path("password").display()
+        )
+    }
+    fn dn_of(&self, account: &Account) -> String {
+        format!("uid={},{PEOPLE}", account.username)
+    }
+    fn entries(&self) -> Vec<String> {
+        Ds389::search(self, "(objectClass=inetOrgPerson)", &["*", "nsAccountLock"])
+    }
+    fn logs_in(&self, dn: &str, password: &str) -> bool {
+        Ds389::logs_in(self, dn, password)
+    }
+    fn put_foreign(&self, account: &Account) {
+        let (name, address) = (&account.username, account.address.as_ref().unwrap());
+        self.by_hand(&format!(
+            "dn: cn=Foreign {name},{PEOPLE}\nchangetype: add\nobjectClass: inetOrgPerson\ncn: Foreign {name}\nsn: x\n\
+             uid: {}\nmail: {address}\n",
+            name.as_str().to_uppercase()
+        ));
+    }
+    fn clear(&self) {
+        delete(&self.entries(), |ldif| self.by_hand(ldif));
+    }
+}
+
+const USERS: &str = "cn=Users,dc=akund,dc=test";
+
+impl Site for Samba {
+    fn toml(&self) -> String {
+        format!(
+            r#"url = "{}"
+ca_file = "{}"
+server = "active-directory"
+bind_dn = "cn=Administrator,{USERS}"
+password_file = "{}"
+base = "{USERS}"
+search_base = "dc=akund,dc=test"
+rdn = "cn={{username}}"
+object_classes = ["user"]
+timeout_seconds = 60
+[attributes]
+sAMAccountName = "{{username}}"
+displayName = "{{name}}"
+sn = "{{family_name}}"
+givenName = "{{given_name}}"
+mail = "{{address}}"
+otherMailbox = "{{aliases}}"
+department = "{{unit}}"
+description = "quota {{quota}}"
+"#,
+            self.ldaps(),
+            self.authority.ca.display(),
+            self.path("password").display()
+        )
+    }
+    fn dn_of(&self, account: &Account) -> String {
+        format!("CN={},CN=Users,DC=akund,DC=test", account.username)
+    }
+    fn entries(&self) -> Vec<String> {
+        // What a domain controller counts itself is left out.
+        let asked = [
+            "cn",
+            "sAMAccountName",
+            "mail",
+            "otherMailbox",
+            "displayName",
+            "description",
+            "adminDescription",
+            "userAccountControl",
+        ];
+        Samba::search(self, "(&(objectClass=user)(mail=*))", &asked)
+    }
+    fn logs_in(&self, dn: &str, password: &str) -> bool {
+        Samba::logs_in(self, dn, password)
+    }
+    fn put_foreign(&self, account: &Account) {
+        let (name, address) = (&account.username, account.address.as_ref().unwrap());
+        self.by_hand(&format!(
+            "dn: cn=Foreign {name},{USERS}\nchangetype: add\nobjectClass: user\nsAMAccountName: {}\nmail: {address}\n",
+            name.as_str().to_uppercase()
+        ));
+    }
+    fn clear(&self) {
+        delete(&self.entries(), |ldif| self.by_hand(ldif));
+    }
+}
+
+fn delete(entries: &[String], by_hand: impl Fn(&str)) {
+    let gone: String =
+        entries.iter().map(|e| format!("{}\nchangetype: delete\n\n", e.lines().next().unwrap())).collect();
+    if !gone.is_empty() {
+        by_hand(&gone);
+    }
+}
+
+#[tokio::test]
+async fn the_contract_holds_on_389_directory_server() {
+    let site = Ds389::start();
+    assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
+    contract::all(&site).await;
+    let hashed = directory(&site.toml().replace("base =", "password = \"ssha512\"\nbase ="));
+    let refused = apply(&hashed, &create(&named("hash"), hashed.schemes())).await.unwrap_err();
+    assert!(
+        refused.class == FaultClass::Permanent && refused.message.contains("nsslapd-allow-hashed-passwords"),
+        "{refused}"
+    );
+    site.by_hand("dn: cn=config\nchangetype: modify\nreplace: nsslapd-allow-hashed-passwords\nnsslapd-allow-hashed-passwords: on\n");
+    for (n, scheme) in ["sha512-crypt", "ssha512", "bcrypt", "clear"].iter().enumerate() {
+        let target = directory(&site.toml().replace("base =", &format!("password = \"{scheme}\"\nbase =")));
+        let work = create(&account(n), target.schemes());
+        apply(&target, &work).await.unwrap();
+        assert_eq!(prove(&target, &work).await.unwrap_or_else(|e| panic!("{scheme}: {e}")), Proof::Login);
+    }
+    let argon = config(&site.toml().replace("base =", "password = \"argon2id\"\nbase ="));
+    assert!(
+        argon.problems().iter().any(|(_, told)| told.contains("{ARGON2}")),
+        "389 would take the hash for a password"
+    );
+    let target = directory(&site.toml().replace("base =", "must_change = true\nbase ="));
+    let work = create(&named("baru"), target.schemes());
+    apply(&target, &work).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(prove(&target, &work).await.unwrap(), Proof::Login);
+    }
+    assert!(site.search("(uid=baru)", &["passwordExpirationTime"])[0].contains("19700101000000Z"));
+}
+
+#[tokio::test]
+async fn the_contract_holds_on_active_directory() {
+    let site = Samba::start();
+    assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
+    contract::all(&site).await;
+    let target = directory(&site.toml().replace("server =", "must_change = true\nserver ="));
+    let account = named("baru");
+    let work = create(&account, target.schemes());
+    apply(&target, &work).await.unwrap();
+    assert!(site.logs_in(&site.dn_of(&account), password(&work)));
+    for _ in 0..2 {
+        assert_eq!(
+            prove(&target, &work).await.unwrap(),
+            Proof::Login,
+            "refused with 773 it is still the right password"
+        );
+        assert!(!site.logs_in(&site.dn_of(&account), password(&work)), "until it is changed");
+    }
+    let mut wrong_password = work.clone();
+    wrong_password.credential = create(&account, target.schemes()).credential;
+    let refused = prove(&target, &wrong_password).await;
+    assert_eq!(class_of(&refused), FaultClass::Permanent);
+    // Its own limit on names (20 characters) is its own words' to tell.
+    let long = apply(&target, &create(&named(&"x".repeat(64)), target.schemes())).await;
+    assert!(long.is_ok() || class_of(&long) == FaultClass::Permanent, "{long:?}");
+}
