@@ -243,6 +243,9 @@ fn mail_password(name: &str, scheme: Scheme, found: &mut Findings) {
     found.check(scheme != Scheme::NtHash, ["target", name, "password"], || {
         format!("target {name} cannot store nt-hash: Postfix's and Dovecot's readers must not see it; use sha512-crypt")
     });
+    found.check(!matches!(scheme, Scheme::Bcrypt | Scheme::Argon2id), ["target", name, "password"], || {
+        format!("target {name}: the shipped queries for Dovecot take sha512-crypt and ssha512")
+    });
 }
 
 fn home(name: &str, home: &str, found: &mut Findings) {

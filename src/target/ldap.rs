@@ -88,7 +88,7 @@ impl Directory {
             schemes: config.schemes(),
             layout,
             dialer: Dialer::new(config, read_secret).map_err(wrong)?,
-            transactions: config.transactions,
+            transactions: config.in_transactions(),
             proofs: config.proofs,
             kept: Mutex::new(None),
         })

@@ -79,7 +79,7 @@ async fn cut_at_every_point(mut site: OpenLdap, more: &str, size: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_cut_at_every_point_loses_nothing_and_doubles_nothing() {
-    cut_at_every_point(OpenLdap::start(), "", 3).await;
+    cut_at_every_point(OpenLdap::start(), "transactions = true", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
