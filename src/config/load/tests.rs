@@ -111,7 +111,9 @@ const BAD: &[(&str, &[&str])] = &[
     ),
     (
         "[target.mail]\nkind = \"mail-maps\"\ndatabase = \"/a.db\"\npassword = \"md5\"",
-        &["akund.toml:5:1: `target.mail.password` cannot be \"md5\"; known here: sha512-crypt, ssha512, nt-hash"],
+        &[
+            "akund.toml:5:1: `target.mail.password` cannot be \"md5\"; known here: sha512-crypt, ssha512, bcrypt, argon2id, nt-hash",
+        ],
     ),
     // Not TOML.
     ("[http\nlisten = 1", &["akund.toml:2:6: this is not TOML: unclosed table, expected `]`"]),

@@ -11,6 +11,8 @@ fn switched_on() -> String {
     let mut in_outbox = false;
     for line in EXAMPLE.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
+        // A default in a section that is commented out itself.
+        let bare = bare.strip_prefix("# ").unwrap_or(bare);
         let is_setting = bare.starts_with('[') || bare.split_once(" = ").is_some_and(|(k, _)| is_key(k));
         in_outbox = match bare {
             "[channel.email]" => line.starts_with('#'),
@@ -82,7 +84,7 @@ fn shown_keys() -> BTreeSet<String> {
                 shown.insert(format!("{section}.{kind}.{key}"));
             }
             // The keys of these are attributes and categories.
-            free = ["groups.", "check.", "reply.", "profile."].contains(&part.as_str());
+            free = ["groups.", "check.", "reply.", "profile.", "attributes."].contains(&part.as_str());
             continue;
         }
         if free {
@@ -118,7 +120,7 @@ fn the_example_loads_as_it_stands_and_with_everything_switched_on() {
     assert_eq!(on.source.len(), 2);
     assert_eq!(on.source[0].actions, [Action::Create, Action::Reset]);
     assert_eq!(on.channel.len(), 2);
-    assert_eq!(on.target.len(), 5);
+    assert_eq!(on.target.len(), 6);
 }
 
 #[test]
