@@ -105,6 +105,8 @@ fn many_at_once(walk: &mut Walk) {
 }
 
 fn operating(walk: &mut Walk, http: &str) {
+    let sent = walk.run("--send-to", &[("runuser -u akund -- ", "")]);
+    assert!(sent.contains("took the test notice"), "{sent}");
     let said = walk.run("akund pause", &[]);
     assert!(said.contains("unbroken") && said.contains("Subject:"), "{said}");
     let said = walk.run("/healthz", &[("127.0.0.1:9380", http)]);
