@@ -24,7 +24,7 @@ mod write;
 
 use super::{Applied, Found, Target, Work};
 use crate::config::target::LdapConfig;
-use crate::model::{Answer, Fault, Finding, Proof, Scheme, Secret};
+use crate::model::{Action, Answer, Fault, Finding, Proof, Scheme, Secret};
 use batch::WINDOW;
 use connection::{Dialer, Session};
 use entry::{Entry, mark};
@@ -33,7 +33,7 @@ use layout::Layout;
 use ldap3::Scope;
 use name::{Attribute, Filter};
 use operation::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tokio::sync::Mutex;
 use world::World;
@@ -119,7 +119,45 @@ impl Directory {
             .chunks(ASKED_AT_ONCE)
             .filter_map(|chunk| Filter::any(chunk.iter().flat_map(|work| self.concerning(work))))
             .collect();
-        self.search(session, &filters, &asked).await
+        let mut world = self.search(session, &filters, &asked).await?;
+        let claimed = works.iter().filter(|work| claims_names(work)).flat_map(|work| plan::names(&work.account));
+        let claimed: BTreeSet<String> = claimed.collect();
+        let own = |entry: &Entry| {
+            let (uid, id) = (entry.uid(&self.layout.marker), entry.id(self.layout.server));
+            works.iter().any(|work| uid == Some(work.account.uid) || (id.is_some() && id == work.external_id))
+        };
+        self.look_closer(session, &mut world, &claimed, own, &asked).await?;
+        Ok(world)
+    }
+
+    /// A server compares as its schema says, which may take more for the same than akund does: blanks, other forms of a letter,
+    /// values that akund may search but not read. If it found an entry in which akund sees none of the names, each name is
+    /// asked about by itself, and whatever is found has it.
+    async fn look_closer(
+        &self,
+        session: &Session,
+        world: &mut World,
+        names: &BTreeSet<String>,
+        own: impl Fn(&Entry) -> bool,
+        asked: &[&str],
+    ) -> Result<(), Fault> {
+        if !world.entries().any(|entry| !own(entry) && !World::shows_one_of(entry, names, &self.layout)) {
+            return Ok(());
+        }
+        let base = self.layout.search_base.as_str();
+        let mut searches = Vec::with_capacity(names.len());
+        for name in names {
+            let (mut session, filter) = (session.clone(), Filter::any(self.layout.holders([name.as_str()])));
+            searches.push(async move {
+                let Some(filter) = filter else { return Ok::<_, Fault>((name, Vec::new())) };
+                Ok((name, session.search(base, Scope::Subtree, filter.as_str(), asked).await?))
+            });
+        }
+        let found: Vec<(&String, Vec<Entry>)> = stream::iter(searches).buffered(WINDOW).try_collect().await?;
+        for (name, entries) in found {
+            entries.into_iter().for_each(|entry| world.put_as(name, entry, &self.layout));
+        }
+        Ok(())
     }
 
     /// Just the entries that carry these works' marks, with what tells their ids.
@@ -148,7 +186,7 @@ impl Directory {
             let attribute = Attribute::known(server::id_attribute(self.layout.server));
             filters.push(Filter::equal(&attribute, &server::id_bytes(self.layout.server, id)));
         }
-        if matches!(work.action, crate::model::Action::Create | crate::model::Action::Change) {
+        if claims_names(work) {
             let names = plan::names(&work.account);
             filters.extend(self.layout.holders(names.iter().map(String::as_str)));
         }
@@ -165,13 +203,24 @@ impl Directory {
         }
         let mut kept = self.kept.lock().await;
         let open = self.open(&mut kept).await?;
+        let found = self.find_through(&open.session, names).await;
+        if found.is_err() {
+            // It may be dead without saying so: the next question has a new connection.
+            *kept = None;
+        }
+        found
+    }
+
+    async fn find_through(&self, session: &Session, names: &[String]) -> Result<Vec<Found>, Fault> {
         let filters: Vec<Filter> = names
             .chunks(ASKED_AT_ONCE)
             .filter_map(|chunk| Filter::any(self.layout.holders(chunk.iter().map(String::as_str))))
             .collect();
         let mut asked: Vec<&str> = self.layout.naming().map(Attribute::as_str).collect();
         asked.push(self.layout.marker.as_str());
-        let world = self.search(&open.session, &filters, &asked).await?;
+        let mut world = self.search(session, &filters, &asked).await?;
+        let all: BTreeSet<String> = names.iter().cloned().collect();
+        self.look_closer(session, &mut world, &all, |_| false, &asked).await?;
         let mut found = BTreeMap::new();
         for name in names {
             if let Some(entry) = world.holder(name, None) {
@@ -180,6 +229,11 @@ impl Directory {
         }
         Ok(found.into_iter().map(|(name, uid)| Found { name, uid }).collect())
     }
+}
+
+/// Whether a work gives an account names.
+fn claims_names(work: &Work) -> bool {
+    matches!(work.action, Action::Create | Action::Change)
 }
 
 impl Target for Directory {

@@ -12,10 +12,11 @@ use super::Work;
 use super::login::radius::exchange::Peer;
 use super::login::radius::packet::{Attributes, Reply, Request, Signed, attribute, code};
 use crate::model::said::{masked, tidy};
-use crate::model::{Action, Fault, Finding, Proof};
+use crate::model::{Action, Fault, FaultClass, Finding, Proof};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Nobody of that name is logged in there (RFC 5176 §3.5).
 const SESSION_CONTEXT_NOT_FOUND: u32 = 503;
@@ -39,10 +40,12 @@ impl AccessServers {
         batch: &[Work],
         seen: Vec<Result<Proof, Fault>>,
     ) -> Vec<Result<Proof, Fault>> {
+        let silent: Vec<AtomicUsize> = self.0.iter().map(|_| AtomicUsize::new(0)).collect();
+        let silent = &silent;
         let tries = batch.iter().zip(seen).map(|(work, seen)| async move {
             let proof = seen?;
             if matches!(work.action, Action::Suspend | Action::Remove) {
-                self.disconnect(work, work.account.username.as_str()).await?;
+                self.disconnect(work, work.account.username.as_str(), silent).await?;
             }
             Ok(proof)
         });
@@ -66,11 +69,25 @@ impl AccessServers {
         join_all(self.0.iter().map(look)).await
     }
 
-    async fn disconnect(&self, work: &Work, user: &str) -> Result<(), Fault> {
-        let answers = join_all(self.0.iter().map(|peer| disconnect_at(peer, user))).await;
+    /// Once a NAS has left as many requests in a row unanswered as may be under way, `silent` says so, and it is not asked about
+    /// the rest of the batch: a batch must not wait for each of them.
+    async fn disconnect(&self, work: &Work, user: &str, silent: &[AtomicUsize]) -> Result<(), Fault> {
+        let asks = self.0.iter().zip(silent).map(|(peer, silent)| async move {
+            if silent.load(Ordering::Relaxed) >= AT_ONCE {
+                let place = peer.place();
+                return Err(Fault::transient(format!("NAS {place} was not asked, for it left others unanswered")));
+            }
+            let answer = disconnect_at(peer, user).await;
+            match &answer {
+                Err(fault) if fault.class == FaultClass::Transient => silent.fetch_add(1, Ordering::Relaxed),
+                _ => silent.swap(0, Ordering::Relaxed),
+            };
+            answer
+        });
+        let answers = join_all(asks).await;
         let mut faults: Vec<Fault> = answers.into_iter().filter_map(Result::err).collect();
         // What repeating may mend goes first: after it the rest is looked at again.
-        faults.sort_by_key(|fault| fault.class == crate::model::FaultClass::Permanent);
+        faults.sort_by_key(|fault| fault.class == FaultClass::Permanent);
         let Some(first) = faults.first() else { return Ok(()) };
         let told: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
         Err(Fault {

@@ -23,6 +23,11 @@ struct Shared {
     server: SocketAddr,
     passed: [AtomicU64; 2],
     limit: [AtomicU64; 2],
+    /// Connections so far, and how many of them, from the first, have gone silent.
+    connections: AtomicU64,
+    silent: AtomicU64,
+    /// Of the others only this one speaks, if any is named.
+    only: AtomicU64,
     done: AtomicBool,
 }
 
@@ -34,6 +39,9 @@ impl Proxy {
             server: SocketAddr::from(([127, 0, 0, 1], port)),
             passed: [AtomicU64::new(0), AtomicU64::new(0)],
             limit: [unlimited(), unlimited()],
+            connections: AtomicU64::new(0),
+            silent: AtomicU64::new(0),
+            only: AtomicU64::new(u64::MAX),
             done: AtomicBool::new(false),
         });
         let port = listener.local_addr().unwrap().port();
@@ -44,12 +52,13 @@ impl Proxy {
                     return;
                 }
                 let Ok(server) = TcpStream::connect(accepting.server) else { continue };
+                let number = accepting.connections.fetch_add(1, Ordering::SeqCst);
                 for way in [Way::ToServer, Way::ToClient] {
                     let (client, server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                     let shared = accepting.clone();
                     std::thread::spawn(move || match way {
-                        Way::ToServer => shared.pass(way, client, server),
-                        Way::ToClient => shared.pass(way, server, client),
+                        Way::ToServer => shared.pass(number, way, client, server),
+                        Way::ToClient => shared.pass(number, way, server, client),
                     });
                 }
             }
@@ -63,6 +72,17 @@ impl Proxy {
             self.shared.passed[at].store(0, Ordering::SeqCst);
             self.shared.limit[at].store(if at == way as usize { bytes } else { u64::MAX }, Ordering::SeqCst);
         }
+    }
+
+    /// The connections there are stay open and pass nothing more, as behind a firewall that has forgotten them.
+    pub fn forget_connections(&self) {
+        self.shared.silent.store(self.shared.connections.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// Of all connections only the next one passes anything.
+    pub fn silence_all_but_the_next(&self) {
+        self.forget_connections();
+        self.shared.only.store(self.shared.connections.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     /// Bytes passed since.
@@ -79,9 +99,12 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn pass(&self, way: Way, mut from: TcpStream, mut to: TcpStream) {
+    fn pass(&self, number: u64, way: Way, mut from: TcpStream, mut to: TcpStream) {
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
+            if number < self.silent.load(Ordering::SeqCst) || number > self.only.load(Ordering::SeqCst) {
+                continue;
+            }
             let before = self.passed[way as usize].fetch_add(n as u64, Ordering::SeqCst);
             let left = self.limit[way as usize].load(Ordering::SeqCst).saturating_sub(before);
             let part = n.min(usize::try_from(left).unwrap_or(usize::MAX));

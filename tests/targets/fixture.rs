@@ -173,7 +173,7 @@ pub fn make_tables(engine: Engine, target: impl Target + 'static) {
 pub struct Bench {
     pub target: Box<dyn Target>,
     pub path: PathBuf,
-    base: Base,
+    pub base: Base,
 }
 
 impl Bench {

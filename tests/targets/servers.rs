@@ -5,7 +5,7 @@ use crate::mail::Cast as MailCast;
 use crate::peers::{Dovecot, FreeRadius, Method, Postfix};
 use crate::radius::Cast as RadiusCast;
 use akund::config::target::{AttributeValue, RadiusPassword};
-use akund::model::{Action, Scheme};
+use akund::model::{Action, FaultClass, Scheme};
 use akund::target::Target;
 use akund::target::mailmaps::MailMaps;
 use akund::target::radius::Radius;
@@ -107,4 +107,39 @@ async fn freeradius_reads_the_accounts_in_postgresql_with_a_role_of_its_own() {
 #[tokio::test]
 async fn freeradius_reads_the_accounts_in_mariadb_with_a_role_of_its_own() {
     freeradius_agrees(Engine::MariaDb, "mysql").await;
+}
+
+#[tokio::test]
+async fn a_name_that_the_database_takes_for_the_same_is_taken() {
+    for bench in Bench::each() {
+        bench.apply(&bench.create(&named("tetangga"))).await.unwrap();
+        // MariaDB's collations pass over accents and trailing blanks, and so do Postfix and FreeRADIUS, which ask it.
+        for alike in ["h\u{fc}mas", "humas "] {
+            let mail = alike.replace(' ', "") + "@example.org" + alike.strip_prefix("humas").unwrap_or_default();
+            bench.by_hand(&match bench.target.name() {
+                "mail" => format!("INSERT INTO aliases (address, destination) VALUES ('{mail}', 'x@example.org')"),
+                _ => format!(
+                    "INSERT INTO radcheck (username, attribute, op, value) VALUES ('{alike}', 'Cleartext-Password', ':=', 'x')"
+                ),
+            });
+            let before = bench.rows();
+            let names = [bench.name_of(&named("humas")), bench.name_of(&named("tetangga"))];
+            let found = bench.find(&[&names[0], &names[1]]).await;
+            let create = bench.create(&named("humas"));
+            let made = bench.apply(&create).await;
+            let same = matches!(bench.base, Base::MariaDb(..));
+            assert_eq!(found.len(), if same { 2 } else { 1 }, "{found:?}");
+            if same {
+                assert_eq!(class_of(&made), FaultClass::Conflict, "{alike:?}");
+                assert_eq!(bench.rows(), before);
+            } else {
+                made.unwrap();
+                bench.undo(&create).await.unwrap();
+            }
+            bench.by_hand(match bench.target.name() {
+                "mail" => "DELETE FROM aliases",
+                _ => "DELETE FROM radcheck WHERE value = 'x'",
+            });
+        }
+    }
 }

@@ -273,10 +273,12 @@ impl Session {
         };
         let answer = &searched.1;
         match answer.rc {
-            0 | 10 => Ok(searched.0.into_iter().filter_map(Entry::read).collect()),
+            0 => Ok(searched.0.into_iter().filter_map(Entry::read).collect()),
             _ => {
                 let hint = match answer.rc {
                     4 | 11 => "; index the attributes that akund searches, and give its bind_dn larger limits",
+                    // It has looked at nothing, which is not the same as finding nothing.
+                    10 => "; this server does not hold that part of the directory: point url to the one that does",
                     _ => "",
                 };
                 let told = format!("a search under {base} was refused: {}{hint}", said(answer));

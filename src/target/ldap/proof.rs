@@ -10,6 +10,7 @@ use crate::model::{Action, Fault, Proof, Secret};
 use crate::target::Work;
 use futures_util::future::join_all;
 use ldap3::LdapResult;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One log-in that is to be tried.
 struct Login {
@@ -110,23 +111,41 @@ impl Directory {
     /// Tries them over a few connections at once, each on its share.
     async fn log_in(&self, logins: &[Login]) -> Vec<(usize, Result<Proof, Fault>)> {
         let lines = self.proofs.min(logins.len()).max(1);
+        let unanswered = AtomicUsize::new(0);
         let mut shares = Vec::with_capacity(lines);
         for line in 0..lines {
-            shares.push(self.log_in_one_by_one(logins.iter().skip(line).step_by(lines).collect()));
+            shares.push(self.log_in_one_by_one(logins.iter().skip(line).step_by(lines).collect(), lines, &unanswered));
         }
         join_all(shares).await.into_iter().flatten().collect()
     }
 
-    async fn log_in_one_by_one(&self, logins: Vec<&Login>) -> Vec<(usize, Result<Proof, Fault>)> {
+    /// Once as many as there are lines have got no answer in a row, the rest is not tried: a batch must not wait for each.
+    async fn log_in_one_by_one(
+        &self,
+        logins: Vec<&Login>,
+        lines: usize,
+        unanswered: &AtomicUsize,
+    ) -> Vec<(usize, Result<Proof, Fault>)> {
         let mut session: Option<Session> = None;
         let mut results = Vec::with_capacity(logins.len());
         for login in logins {
-            results.push((login.work, self.try_one(&mut session, login).await));
+            if unanswered.load(Ordering::Relaxed) >= lines {
+                let told = "a log-in to prove an account was not tried, for those before it got no answer";
+                results.push((login.work, Err(Fault::transient(told))));
+                continue;
+            }
+            let answer = self.try_one(&mut session, login).await;
+            match &answer {
+                Err(_) => unanswered.fetch_add(1, Ordering::Relaxed),
+                Ok(_) => unanswered.swap(0, Ordering::Relaxed),
+            };
+            results.push((login.work, answer.and_then(|answer| self.weigh(login, &answer))));
         }
         results
     }
 
-    async fn try_one(&self, kept: &mut Option<Session>, login: &Login) -> Result<Proof, Fault> {
+    /// The server's answer to one log-in; a fault where none came.
+    async fn try_one(&self, kept: &mut Option<Session>, login: &Login) -> Result<LdapResult, Fault> {
         let mut session = match kept.take().filter(|s| !s.clone().ended()) {
             Some(session) => session,
             None => self.dialer.connect().await?,
@@ -136,7 +155,7 @@ impl Directory {
             .await
             .map_err(|lost| Fault::transient(format!("a log-in to prove an account got no answer: {lost}")))?;
         *kept = Some(session);
-        self.weigh(login, &answer)
+        Ok(answer)
     }
 
     fn weigh(&self, login: &Login, answer: &LdapResult) -> Result<Proof, Fault> {

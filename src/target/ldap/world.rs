@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::layout::Layout;
 use crate::model::{AccountUid, Fault};
 use crate::target::Work;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Entries, by all that akund knows them by.
 #[derive(Default)]
@@ -28,13 +28,34 @@ impl World {
 
     /// One more entry.
     pub fn put(&mut self, entry: Entry, layout: &Layout) {
-        let at = self.entries.len();
-        if self.by_dn.insert(entry.dn.key(), at).is_some_and(|earlier| {
-            self.by_dn.insert(entry.dn.key(), earlier);
-            true
-        }) {
-            return;
+        self.put_once(entry, layout);
+    }
+
+    /// One more entry, which the server says has this name (in lower case).
+    pub fn put_as(&mut self, name: &str, entry: Entry, layout: &Layout) {
+        let at = self.put_once(entry, layout);
+        let holders = self.by_name.entry(name.to_owned()).or_default();
+        if !holders.contains(&at) {
+            holders.push(at);
         }
+    }
+
+    /// All of them.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// Whether one of these names (in lower case) is to be seen in an entry.
+    pub fn shows_one_of(entry: &Entry, names: &BTreeSet<String>, layout: &Layout) -> bool {
+        layout.naming().flat_map(|attribute| entry.texts(attribute)).any(|name| names.contains(&name.to_lowercase()))
+    }
+
+    fn put_once(&mut self, entry: Entry, layout: &Layout) -> usize {
+        let at = self.entries.len();
+        if let Some(earlier) = self.by_dn.get(&entry.dn.key()) {
+            return *earlier;
+        }
+        self.by_dn.insert(entry.dn.key(), at);
         if let Some(id) = entry.id(layout.server) {
             self.by_id.insert(id, at);
         }
@@ -48,6 +69,7 @@ impl World {
             }
         }
         self.entries.push(entry);
+        at
     }
 
     /// The entry of an account: that with the id that the directory gave when it was made, else that with its mark.

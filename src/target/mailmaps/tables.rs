@@ -20,17 +20,17 @@ pub fn ddl(engine: Engine) -> &'static str {
 pub fn find(db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Trouble> {
     let found =
         |(name, mark): (String, Option<String>)| Found { name, uid: mark.and_then(|t| t.parse().ok()).map(AccountUid) };
-    Ok(holders(db, &values(names))?.into_iter().map(found).collect())
+    Ok(holders(db, names)?.into_iter().map(found).collect())
 }
 
 /// Every address of these that is a mailbox's or an alias, in lower case, and the account id that marks it.
-fn holders(db: &mut dyn Session, names: &[Value]) -> Result<Vec<(String, Option<String>)>, Trouble> {
+fn holders(db: &mut dyn Session, names: &[String]) -> Result<Vec<(String, Option<String>)>, Trouble> {
     let key = db.engine().folded("address");
-    let mut rows = many::select(db, "SELECT address, uid FROM mailboxes", &key, names, "")?;
-    rows.extend(many::select(db, "SELECT address, uid FROM aliases", &key, names, "")?);
+    let mut rows = many::select_named(db, "SELECT address, uid FROM mailboxes", &key, names, 0, "")?;
+    rows.extend(many::select_named(db, "SELECT address, uid FROM aliases", &key, names, 0, "")?);
     let mut holders = Vec::with_capacity(rows.len());
-    for mut row in rows {
-        holders.push((row.text(0)?.to_ascii_lowercase(), row.maybe_text(1)?));
+    for (name, mut row) in rows {
+        holders.push((name, row.maybe_text(1)?));
     }
     Ok(holders)
 }
@@ -51,7 +51,8 @@ pub fn load(
         let own = picture.own.entry(row.text(0)?).or_default();
         own.before.aliases.insert(row.text(1)?, row.text(2)?);
     }
-    for (name, holder) in holders(db, &values(names))? {
+    let names: Vec<String> = names.iter().cloned().collect();
+    for (name, holder) in holders(db, &names)? {
         picture.taken.entry(name).or_default().push(holder);
     }
     for mut row in many::select(db, "SELECT home FROM mailboxes", "home", &values(homes), "")? {

@@ -7,11 +7,14 @@ use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// A million entries in a Berkeley DB take six seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a pipe that is still open after its child's end is listened to.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The program, and the Postfix that it belongs to.
 #[derive(Debug, Clone)]
@@ -89,16 +92,15 @@ impl Postmap {
             .spawn()
             .map_err(|e| format!("{} cannot be run: {e}", self.program.display()))?;
         let (to, from, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        thread::scope(|scope| {
-            let fed = scope.spawn(move || to.map(|mut to| to.write_all(input.as_bytes())));
-            let found = scope.spawn(move || drain(from));
-            let said = scope.spawn(move || drain(errors));
-            let ended = end_of(&mut child);
-            let _ = fed.join();
-            let text = |handle: thread::ScopedJoinHandle<'_, String>| handle.join().unwrap_or_default();
-            let status = ended.map_err(|why| format!("{} {why}", self.program.display()))?;
-            Ok((status, text(found), text(said)))
-        })
+        let input = input.to_owned();
+        thread::spawn(move || to.map(|mut to| to.write_all(input.as_bytes())));
+        let (found, said) = (drain(from), drain(errors));
+        let status = end_of(&mut child).map_err(|why| format!("{} {why}", self.program.display()))?;
+        let (found, whole) = drained(&found);
+        if !whole {
+            return Err(format!("{} has ended, and its answer has no end", self.program.display()));
+        }
+        Ok((status, found, drained(&said).0))
     }
 }
 
@@ -115,11 +117,8 @@ pub fn run_command(command: &[String]) -> Result<(), String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| format!("{program} cannot be run: {e}"))?;
-    let errors = child.stderr.take();
-    let status = thread::scope(|scope| {
-        let said = scope.spawn(move || drain(errors));
-        end_of(&mut child).map(|status| (status, said.join().unwrap_or_default()))
-    });
+    let said = drain(child.stderr.take());
+    let status = end_of(&mut child).map(|status| (status, drained(&said).0));
     match status {
         Ok((status, _)) if status.success() => Ok(()),
         Ok((status, said)) => Err(format!("{program} ended with {status}: {}", one_line(&said))),
@@ -127,12 +126,32 @@ pub fn run_command(command: &[String]) -> Result<(), String> {
     }
 }
 
-fn drain(from: Option<impl Read>) -> String {
+/// Reads to the end, on a thread of its own: a process that the child has left behind may hold the pipe for ever.
+fn drain(from: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (pieces, received) = mpsc::channel();
+    thread::spawn(move || {
+        let Some(mut from) = from else { return };
+        let mut piece = vec![0; 1 << 14];
+        while let Ok(length @ 1..) = from.read(&mut piece) {
+            if pieces.send(piece[..length].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    received
+}
+
+/// What came, and whether that is all; to be asked for after the child's end.
+fn drained(from: &Receiver<Vec<u8>>) -> (String, bool) {
     let mut bytes = Vec::new();
-    if let Some(mut from) = from {
-        let _ = from.read_to_end(&mut bytes);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let end = Instant::now() + LAST_WORDS;
+    let whole = loop {
+        match from.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(piece) => bytes.extend(piece),
+            Err(why) => break why == RecvTimeoutError::Disconnected,
+        }
+    };
+    (String::from_utf8_lossy(&bytes).into_owned(), whole)
 }
 
 /// Waits for a child's end; one that takes too long is killed.
@@ -159,4 +178,18 @@ fn end_of(child: &mut Child) -> Result<ExitStatus, String> {
 fn one_line(said: &str) -> String {
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_a_reload_leaves_behind_does_not_hold_the_lane() {
+        let begun = Instant::now();
+        let command = ["sh", "-c", "echo gagal >&2; sleep 60 & exit 3"].map(str::to_owned);
+        let told = run_command(&command).unwrap_err();
+        assert!(told.contains("gagal"), "{told}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    }
 }

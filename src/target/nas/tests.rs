@@ -123,3 +123,19 @@ async fn every_nas_is_told_and_each_that_fails_is_named() {
     assert!(fault.message.contains("127.0.0.1:9 is not there") && fault.message.contains(forbids.place()), "{fault}");
     assert!(requests.recv().await.is_some());
 }
+
+#[tokio::test]
+async fn a_batch_does_not_wait_for_a_silent_nas_with_every_account() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let limit = Duration::from_millis(200);
+    let peer = Peer::new(&silent.local_addr().unwrap().to_string(), Secret::new(SECRET), limit);
+    let batch: Vec<Work> = (0..20 * AT_ONCE).map(|_| work(Action::Suspend)).collect();
+    let seen = batch.iter().map(|_| Ok(Proof::Observed)).collect();
+    let begun = std::time::Instant::now();
+    let proven = AccessServers::new(vec![peer]).after_reading_back(&batch, seen).await;
+    assert!(begun.elapsed() < 10 * limit, "{:?}", begun.elapsed());
+    assert_eq!(proven.len(), batch.len());
+    for answer in proven {
+        assert_eq!(answer.unwrap_err().class, FaultClass::Transient, "nobody passes for shut out");
+    }
+}

@@ -22,15 +22,13 @@ pub fn ddl(engine: Engine) -> &'static str {
 
 pub fn find(db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Trouble> {
     let key = db.engine().folded("username");
-    let names = values(names);
     let mut found: BTreeMap<String, Option<AccountUid>> = BTreeMap::new();
     for table in ["radcheck", "radreply", "radusergroup"] {
-        for mut row in many::select(db, &format!("SELECT DISTINCT username FROM {table}"), &key, &names, "")? {
-            found.insert(row.text(0)?.to_ascii_lowercase(), None);
-        }
+        let select = format!("SELECT DISTINCT username FROM {table}");
+        found.extend(many::select_named(db, &select, &key, names, 0, "")?.into_iter().map(|(name, _)| (name, None)));
     }
-    for mut row in many::select(db, "SELECT username, uid FROM akund_account", &key, &names, "")? {
-        found.insert(row.text(0)?.to_ascii_lowercase(), row.text(1)?.parse().ok().map(AccountUid));
+    for (name, mut row) in many::select_named(db, "SELECT username, uid FROM akund_account", &key, names, 0, "")? {
+        found.insert(name, row.text(1)?.parse().ok().map(AccountUid));
     }
     Ok(found.into_iter().map(|(name, uid)| Found { name, uid }).collect())
 }
@@ -55,30 +53,29 @@ pub fn load(
             known.written.insert((place, attribute));
         }
     }
-    load_names(db, picture, &values(&names))?;
+    load_names(db, picture, &names.into_iter().collect::<Vec<_>>())?;
     let memberships = picture.names.values().flat_map(|named| &named.memberships);
     groups.extend(memberships.map(|membership| membership.groupname.clone()));
     load_groups(db, picture, &groups, settings)
 }
 
-fn load_names(db: &mut dyn Session, picture: &mut Picture, names: &[Value]) -> Result<(), Trouble> {
+fn load_names(db: &mut dyn Session, picture: &mut Picture, names: &[String]) -> Result<(), Trouble> {
     let key = db.engine().folded("username");
-    for mut row in many::select(db, "SELECT username, uid FROM akund_account", &key, names, "")? {
-        let name = row.text(0)?.to_ascii_lowercase();
+    for (name, mut row) in many::select_named(db, "SELECT username, uid FROM akund_account", &key, names, 0, "")? {
         picture.names.entry(name).or_default().holders.push(row.text(1)?);
     }
     for (place, table) in [(Place::Check, "radcheck"), (Place::Reply, "radreply")] {
         let select = format!("SELECT id, username, attribute, op, value FROM {table}");
-        for row in many::select(db, &select, &key, names, "ORDER BY id")? {
+        for (name, row) in many::select_named(db, &select, &key, names, 1, "ORDER BY id")? {
             let pair = pair(row)?;
-            let named = picture.names.entry(pair.name.to_ascii_lowercase()).or_default();
+            let named = picture.names.entry(name).or_default();
             named.pairs.entry(place).or_default().push(pair);
         }
     }
     let select = "SELECT username, groupname FROM radusergroup";
-    for mut row in many::select(db, select, &key, names, "ORDER BY priority")? {
+    for (name, mut row) in many::select_named(db, select, &key, names, 0, "ORDER BY priority")? {
         let (username, groupname) = (row.text(0)?, row.text(1)?);
-        let named = picture.names.entry(username.to_ascii_lowercase()).or_default();
+        let named = picture.names.entry(name).or_default();
         named.memberships.push(Membership { read_as: Some(username.clone()), username, groupname });
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! ones are used again.
 
 use super::{Row, Session, Trouble, Value};
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// Most keys or rows in one statement; a power of two.
@@ -24,6 +25,51 @@ pub fn select(
         rows.extend(db.rows(&format!("{select} WHERE {key} IN ({marks}) {rest}"), &padded)?);
     }
     Ok(rows)
+}
+
+/// Like [`select`] for names in lower case: each row with the name that it was found by. `column` is the place of the name among
+/// the columns; `select` has no `?`.
+///
+/// A collation may take more for the same than the case of letters: MariaDB's `utf8mb4_general_ci` passes over accents and trailing
+/// blanks, and so do the readers of the tables. A row whose name is none of those asked for has one of them all the same,
+/// and then each name is asked about by itself.
+///
+/// # Errors
+/// As the session's.
+pub fn select_named(
+    db: &mut dyn Session,
+    head: &str,
+    key: &str,
+    names: &[String],
+    column: usize,
+    rest: &str,
+) -> Result<Vec<(String, Row)>, Trouble> {
+    let asked: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let values: Vec<Value> = names.iter().map(Value::from).collect();
+    let mut found = Vec::new();
+    for row in select(db, head, key, &values, rest)? {
+        let name = row.peek(column)?.to_ascii_lowercase();
+        if !asked.contains(name.as_str()) {
+            return one_by_one(db, head, key, names, rest);
+        }
+        found.push((name, row));
+    }
+    Ok(found)
+}
+
+fn one_by_one(
+    db: &mut dyn Session,
+    head: &str,
+    key: &str,
+    names: &[String],
+    rest: &str,
+) -> Result<Vec<(String, Row)>, Trouble> {
+    let mut found = Vec::new();
+    for name in names {
+        let rows = select(db, head, key, &[Value::from(name)], rest)?;
+        found.extend(rows.into_iter().map(|row| (name.clone(), row)));
+    }
+    Ok(found)
 }
 
 /// `{head} WHERE {key} IN (…)`, with `first` for the `?` before it. Nothing is done for no values.

@@ -111,6 +111,18 @@ impl Row {
         }
     }
 
+    /// A text that stays in the row; none where it is `NULL` or no text.
+    ///
+    /// # Errors
+    /// As [`Self::maybe_text`].
+    pub(super) fn peek(&self, column: usize) -> Result<&str, Trouble> {
+        match self.0.get(column) {
+            Some(Value::Text(text)) => Ok(text.as_deref().unwrap_or_default()),
+            Some(_) => Ok(""),
+            None => Err(Trouble::permanent(format!("the answer has no column {column}"))),
+        }
+    }
+
     /// Text; none where it is `NULL`.
     ///
     /// # Errors
