@@ -45,6 +45,9 @@ givenName = "{{given_name}}"
 mail = ["{{address}}", "{{aliases}}"]
 ou = "{{unit}}"
 description = "quota {{quota}}"
+pwdEndTime = "{{ends_at}}"
+[target.radius.profile.dosen.reply]
+Mikrotik-Rate-Limit = "5M/7M"
 "#,
             slapd.url(),
             slapd.authority.ca,
@@ -54,7 +57,10 @@ description = "quota {{quota}}"
         let usual = r#"actions = ["create", "change", "reset", "suspend", "resume"]"#;
         assert!(records::PROCEDURE.contains(usual));
         let all = usual.replace("\"resume\"]", "\"resume\", \"remove\"]");
-        let procedure = records::PROCEDURE.replace(usual, &all);
+        let group = "group = \"pegawai\"";
+        assert!(records::PROCEDURE.contains(group));
+        let procedure =
+            records::PROCEDURE.replace(usual, &all).replace(group, &format!("{group}\ngroups = [\"dosen\"]"));
         fs::write(office.site.path("procedures/generic.toml"), procedure).unwrap();
         Self { office, slapd }
     }
@@ -87,7 +93,7 @@ description = "quota {{quota}}"
 
     /// The entries of the directory with this user name.
     pub fn entries(&self, user: &str) -> Vec<String> {
-        self.slapd.search(&format!("(uid={user})"), &["*"])
+        self.slapd.search(&format!("(uid={user})"), &["*", "pwdEndTime"])
     }
 
     /// An entry that a person makes, with this user name.

@@ -2,6 +2,7 @@
 
 use crate::campus::{Campus, three};
 use crate::office::Engine;
+use crate::peers::Method;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_request_makes_three_accounts_that_follow_every_action_with_mail_in_tables() {
@@ -11,6 +12,37 @@ async fn one_request_makes_three_accounts_that_follow_every_action_with_mail_in_
 #[tokio::test(flavor = "multi_thread")]
 async fn one_request_makes_three_accounts_that_follow_every_action_with_mail_in_flat_files() {
     whole_life(Engine::Files).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_makes_three_accounts_that_follow_every_action_with_tables_in_postgresql() {
+    whole_life(Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_makes_three_accounts_that_follow_every_action_with_tables_in_mariadb() {
+    whole_life(Engine::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_akund_did_not_make_is_left_alone_and_its_request_held() {
+    let campus = Campus::on(Engine::Sqlite);
+    let daemon = campus.start();
+    campus.put_foreign(USER);
+    campus
+        .slapd
+        .by_hand(&format!("dn: uid={USER},ou=people,dc=example,dc=org\nchangetype: modify\nadd: mail\nmail: {OLD}\n"));
+    let before = campus.entries(USER);
+    for action in ["suspend", "reset", "remove"] {
+        campus.office.ask(&format!("F-{action}"), action, USER);
+        assert_eq!(campus.office.site.state(&format!("generic:F-{action}@1")), "held");
+        let shown = campus.akund(&["show", &format!("F-{action}")]);
+        assert!(shown.contains("tree"), "it is told where the account is:\n{shown}");
+    }
+    assert_eq!(campus.entries(USER), before);
+    assert!(campus.slapd.logs_in(&format!("uid={USER},ou=people,dc=example,dc=org"), "rahasia-orang-lain"));
+    assert_eq!(campus.office.passwords(), Vec::<String>::new());
+    daemon.terminate();
 }
 
 const USER: &str = "rukmini";
@@ -24,6 +56,7 @@ async fn whole_life(engine: Engine) {
     changed(&campus, &first).await;
     let second = shut_and_opened(&campus, &first).await;
     removed(&campus, &second).await;
+    assert!(campus.akund(&["check"]).contains("tree"));
     daemon.terminate();
     for password in [&first, &second] {
         assert!(!campus.office.site.log().contains(password.as_str()));
@@ -43,10 +76,12 @@ async fn made(campus: &Campus) -> String {
     password
 }
 
-/// A new address, with the old one as an alias; a new name and quota; the password stays.
+/// A new address, with the old one as an alias; a new name, quota, profile and last day; the password stays.
 async fn changed(campus: &Campus, password: &str) {
     let office = &campus.office;
-    office.ask_change("A-2", USER, &format!("address = {NEW:?}\nname = \"Rukmini W. Lestari\"\nquota = \"7GB\"\n"));
+    let last = jiff::Zoned::now().date() + jiff::Span::new().days(100);
+    let values = "name = \"Rukmini W. Lestari\"\nquota = \"7GB\"\ngroup = \"dosen\"";
+    office.ask_change("A-2", USER, &format!("address = {NEW:?}\n{values}\nexpires = {last}\n"));
     assert_eq!(office.proofs("A-2"), three(["observed"; 3]));
     campus.comes_to_take(NEW, USER, password, true).await;
     assert!(!office.imap_takes(OLD, password).await, "the old address only receives");
@@ -58,6 +93,12 @@ async fn changed(campus: &Campus, password: &str) {
         assert!(inbox.iter().any(|mail| mail.contains(&format!("Subject: {subject}"))), "{subject}");
     }
     assert_eq!(office.mail.user(NEW)["quota_rule"], "*:bytes=7000000000");
+    let answer = office.radius.login(Method::Pap, USER, password).unwrap();
+    for attribute in ["Mikrotik-Rate-Limit = \"5M/7M\"", "Session-Timeout = "] {
+        assert!(answer.contains(attribute), "{attribute} is not in\n{answer}");
+    }
+    // The day ends at midnight in Jakarta.
+    let end = format!("pwdEndTime: {}170000Z", last.strftime("%Y%m%d"));
     let entry = campus.entries(USER).remove(0);
     for line in [
         format!("mail: {NEW}"),
@@ -65,6 +106,7 @@ async fn changed(campus: &Campus, password: &str) {
         "cn: Rukmini W. Lestari".into(),
         "sn: Lestari".into(),
         "description: quota 7000000000".into(),
+        end,
     ] {
         assert!(entry.lines().any(|l| l == line), "{line} is not in\n{entry}");
     }
