@@ -52,7 +52,7 @@ async fn cut_at_every_point(mut site: OpenLdap, more: &str, size: usize) {
             }
             proxy.cut_after(way, u64::MAX);
             // OpenLDAP 2.5.13 aborts when a connection breaks inside a transaction.
-            if !more.is_empty() {
+            if more.contains("false") {
                 assert!(site.slapd.is_up(), "{way:?} {at}: slapd has ended");
             } else if !site.slapd.is_up() {
                 site.slapd.start_again();
