@@ -8,16 +8,6 @@ async fn one_request_makes_accounts_that_work_until_they_are_suspended_with_sqli
     from_create_to_reset(Engine::Sqlite).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_request_makes_accounts_that_work_until_they_are_suspended_with_postgresql() {
-    from_create_to_reset(Engine::Postgres).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_request_makes_accounts_that_work_until_they_are_suspended_with_mariadb() {
-    from_create_to_reset(Engine::MariaDb).await;
-}
-
 /// A mailbox and a hotspot account by one request; suspended, resumed, and given a new password by three more.
 async fn from_create_to_reset(engine: Engine) {
     let office = Office::on(engine);
