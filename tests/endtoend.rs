@@ -6,6 +6,8 @@
 mod daemon;
 mod peers;
 
+#[path = "endtoend/campus.rs"]
+mod campus;
 #[path = "endtoend/office.rs"]
 mod office;
 
@@ -13,3 +15,7 @@ mod office;
 mod broken;
 #[path = "endtoend/life.rs"]
 mod life;
+#[path = "endtoend/partial.rs"]
+mod partial;
+#[path = "endtoend/three.rs"]
+mod three;

@@ -2,7 +2,7 @@
 
 use crate::daemon::mailbox::notices;
 use crate::daemon::{Daemon, Setup, Site};
-use crate::peers::{FreeRadius, MailHost, MariaDb, Method, Postgres, SECRET};
+use crate::peers::{FreeRadius, MailHost, MariaDb, Method, Postgres, SECRET, setgid_dir};
 use async_imap::Client;
 use futures_util::TryStreamExt;
 use std::fmt::Write as _;
@@ -27,6 +27,8 @@ pub enum Engine {
     Sqlite,
     Postgres,
     MariaDb,
+    /// Mail accounts in flat files; hotspot accounts in SQLite.
+    Files,
 }
 
 /// A target's database on a server; nothing is filled in where it is a file.
@@ -43,7 +45,7 @@ impl Engine {
     fn database(self) -> Database {
         let engine = Some(self);
         match self {
-            Self::Sqlite => Database::default(),
+            Self::Sqlite | Self::Files => Database::default(),
             Self::Postgres => {
                 let server = Postgres::shared();
                 let (name, port, password_file) = (server.database(), server.port(), server.password_file());
@@ -56,6 +58,29 @@ impl Engine {
             }
         }
     }
+}
+
+/// Gives the mail target flat files in the place of tables, with directories as the integration notes want them; the
+/// passwd-file, and Postfix's maps for domains, mailboxes and aliases.
+fn on_files(site: &Site) -> (PathBuf, [String; 3]) {
+    let passwd = setgid_dir(&site.path("targets"), "dovecot", "dovecot").join("passwd");
+    let dir = setgid_dir(&site.path("targets"), "maps", "postfix");
+    let maps = ["domains", "mailboxes", "aliases"].map(|name| format!("lmdb:{}", dir.join(name).display()));
+    // For postmap; Postfix's programs wait until a main.cf that was just written is two seconds old.
+    let (postfix, main_cf) = (site.path("postfix"), site.path("postfix/main.cf"));
+    fs::create_dir(&postfix).unwrap();
+    fs::write(&main_cf, "compatibility_level = 3.6\n").unwrap();
+    fs::File::open(&main_cf).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    let tables = "kind = \"mail-maps\"\ndatabase = \"targets/mail/mail.db\"\n";
+    let text = fs::read_to_string(site.path("akund.toml")).unwrap();
+    assert!(text.contains(tables), "{text}");
+    let [domains, mailboxes, aliases] = &maps;
+    let files = format!(
+        "kind = \"map-files\"\npasswd = {passwd:?}\ndomains = {domains:?}\nmailboxes = {mailboxes:?}\n\
+         aliases = {aliases:?}\npostfix = {postfix:?}\n"
+    );
+    fs::write(site.path("akund.toml"), text.replace(tables, &files)).unwrap();
+    (passwd, maps)
 }
 
 impl Database {
@@ -115,14 +140,18 @@ impl Office {
         let (mail, radius) = (engine.database(), engine.database());
         fs::write(site.path("conf.d/databases.toml"), format!("{}{}", mail.config("mail"), radius.config("radius")))
             .unwrap();
+        let files = (engine == Engine::Files).then(|| on_files(&site));
         // FreeRADIUS wants its tables when it starts.
         site.start().terminate();
         for (database, name) in [(&mail, "mail"), (&radius, "radius")] {
             database.let_read(name);
         }
         let office = match engine {
-            Engine::Sqlite => {
-                let mail = MailHost::start(&site.path("targets/mail/mail.db"));
+            Engine::Sqlite | Engine::Files => {
+                let mail = match files {
+                    Some((passwd, maps)) => MailHost::start_on_files(&passwd, maps),
+                    None => MailHost::start(&site.path("targets/mail/mail.db")),
+                };
                 let radius = FreeRadius::start(&site.path("targets/radius/radius.db"), "Asia/Jakarta");
                 Self { site, mail, radius }
             }
@@ -141,7 +170,7 @@ impl Office {
     fn configure(&self) {
         let Self { site, mail, radius } = self;
         let mut text = format!(
-            "[[source]]\nname = \"local\"\nactions = [\"create\", \"reset\", \"suspend\", \"resume\"]\n\
+            "[[source]]\nname = \"local\"\nactions = [\"create\", \"change\", \"reset\", \"suspend\", \"resume\", \"remove\"]\n\
              [target.mail]\nhome = {:?}\n[target.radius]\npassword = \"nt-hash\"\n",
             mail.homes()
         );
@@ -183,6 +212,28 @@ impl Office {
             }
         };
         self.site.drop_in(&format!("{id}.toml"), record);
+    }
+
+    /// Asks for new values, given as the lines of `[change]`, and waits as [`Office::ask`] does.
+    pub fn ask_change(&self, id: &str, local: &str, change: &str) {
+        let before = self.site.states().len();
+        let create = crate::daemon::records::good(id, local);
+        let record = create.replacen("akund = 1\n", "akund = 1\naction = \"change\"\n", 1);
+        self.site.drop_in(&format!("{id}.toml"), format!("{record}[change]\n{change}"));
+        self.site.until_rest(before + 1);
+    }
+
+    /// Waits until this many messages are in the user's inbox; each, whole.
+    pub async fn mails(&self, count: usize, user: &str, password: &str) -> Vec<String> {
+        for _ in 0..300 {
+            let inbox = self.inbox(user, password).await;
+            if inbox.len() >= count {
+                assert_eq!(inbox.len(), count, "{inbox:#?}");
+                return inbox;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("{count} messages were not delivered:\n{}", self.mail.log());
     }
 
     /// The steps of a request, as its outcome has them.

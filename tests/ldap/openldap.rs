@@ -292,3 +292,27 @@ async fn groups_are_joined_and_left() {
     assert_eq!(members(), [format!("member: uid=staf,{PEOPLE}")]);
     assert_eq!(wrong(target.check().await), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn an_end_date_in_an_operational_attribute_is_written_seen_and_taken_back() {
+    let site = OpenLdap::start();
+    let target = directory(&format!("{}pwdEndTime = \"{{ends_at}}\"\n", site.toml()));
+    let account = named("humas");
+    let work = create(&account, target.schemes());
+    apply(&target, &work).await.unwrap();
+    prove(&target, &work).await.unwrap();
+    assert_eq!(wrong(target.check().await), Vec::<String>::new());
+    let opens = || site.logs_in(&site.dn_of(&account), password(&work));
+    assert!(opens());
+    let in_a_day = 86_400;
+    for (seconds, open) in [(Some(-60), false), (Some(in_a_day), true), (Some(-60), false), (None, true)] {
+        let at = |s| jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + s).unwrap();
+        let mut changed = account.clone();
+        changed.ends_at = seconds.map(at);
+        let change = plain(Action::Change, &changed);
+        apply(&target, &change).await.unwrap();
+        assert_eq!(prove(&target, &change).await.unwrap(), Proof::Observed, "{seconds:?}");
+        assert_eq!(opens(), open, "{seconds:?}");
+        assert_eq!(site.slapd.search("(uid=humas)", &["pwdEndTime"])[0].contains("pwdEndTime"), seconds.is_some());
+    }
+}

@@ -1,5 +1,6 @@
 use super::{PORT_TRIES, Server, free_tcp_port, open_dir, run, snippet, write};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
@@ -8,9 +9,10 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const PACKAGES: &str = "postfix, postfix-sqlite, postfix-pgsql, postfix-mysql, dovecot-core, dovecot-imapd, dovecot-lmtpd, \
+const PACKAGES: &str = "postfix, postfix-lmdb, postfix-sqlite, postfix-pgsql, postfix-mysql, dovecot-core, dovecot-imapd, dovecot-lmtpd, \
                         dovecot-sqlite, dovecot-pgsql, dovecot-mysql and swaks";
 const DATABASE: &str = "/var/lib/akund/mail/mail.db";
+const PASSWD: &str = "/var/lib/akund/dovecot/passwd";
 const QUERIES: &str = "/etc/dovecot/akund-sql.conf.ext";
 const MASTER: &str = "/usr/lib/postfix/sbin/master";
 /// Whose the mail is, in the shipped queries.
@@ -32,10 +34,45 @@ pub struct MailHost {
     pub submission: u16,
 }
 
+/// Where both look accounts up.
+enum Lookups<'a> {
+    Sql { queries: &'a str, in_queries: &'a [(&'a str, &'a Path)], maps: &'a str, in_maps: &'a [(&'a str, &'a Path)] },
+    Files { passwd: &'a Path, maps: [String; 3] },
+}
+
+impl Lookups<'_> {
+    /// Dovecot's databases.
+    fn databases(&self, dir: &Path) -> String {
+        match self {
+            Self::Sql { queries, in_queries, .. } => {
+                let file = dir.join("akund-sql.conf.ext");
+                write(&file, &snippet(&format!("dovecot/akund-{queries}.conf.ext"), in_queries));
+                snippet("dovecot/auth-akund.conf.ext", &[(QUERIES, &file)])
+            }
+            Self::Files { passwd, .. } => snippet("dovecot/auth-akund-files.conf.ext", &[(PASSWD, passwd)]),
+        }
+    }
+
+    /// Postfix's maps for domains, mailboxes and aliases, as `main.cf` names them.
+    fn maps(&self, etc: &Path) -> [String; 3] {
+        let (kind, replaced) = match self {
+            Self::Files { maps, .. } => return maps.clone(),
+            Self::Sql { maps, in_maps, .. } => (maps, in_maps),
+        };
+        let folder = if *kind == "sqlite" { String::new() } else { format!("{kind}/") };
+        ["domains", "mailboxes", "aliases"].map(|table| {
+            let file = etc.join(format!("akund-{table}.cf"));
+            write(&file, &snippet(&format!("postfix/{folder}akund-{table}.cf"), replaced));
+            format!("{kind}:{}", file.display())
+        })
+    }
+}
+
 impl MailHost {
     /// Starts both with the look-ups shipped for an SQLite database.
     pub fn start(database: &Path) -> Self {
-        Self::start_on("sql", &[(DATABASE, database)], "sqlite", &[(DATABASE, database)])
+        let replaced = [(DATABASE, database)];
+        Self::start_on(&Lookups::Sql { queries: "sql", in_queries: &replaced, maps: "sqlite", in_maps: &replaced })
     }
 
     /// Starts both with the look-ups shipped for a server: `pgsql` or `mysql`.
@@ -43,28 +80,38 @@ impl MailHost {
         let usual = if kind == "pgsql" { "port=5432" } else { "port=3306" };
         let (host, port) = (format!("127.0.0.1:{port}"), format!("port={port}"));
         let [database, password] = [("akund_mail", Path::new(database)), ("CHANGE-ME", Path::new(password))];
-        let queries = [(usual, Path::new(&port)), database, password];
-        Self::start_on(kind, &queries, kind, &[("127.0.0.1", Path::new(&host)), database, password])
+        let in_queries = [(usual, Path::new(&port)), database, password];
+        let in_maps = [("127.0.0.1", Path::new(&host)), database, password];
+        Self::start_on(&Lookups::Sql { queries: kind, in_queries: &in_queries, maps: kind, in_maps: &in_maps })
     }
 
-    fn start_on(queries: &str, in_queries: &[(&str, &Path)], maps: &str, in_maps: &[(&str, &Path)]) -> Self {
+    /// Starts both on flat files: Dovecot with the databases shipped for a passwd-file, Postfix with these maps for domains,
+    /// mailboxes and aliases.
+    pub fn start_on_files(passwd: &Path, maps: [String; 3]) -> Self {
+        Self::start_on(&Lookups::Files { passwd, maps })
+    }
+
+    fn start_on(lookups: &Lookups<'_>) -> Self {
         for _ in 0..PORT_TRIES {
             let dir = open_dir();
             let ports = [free_tcp_port(), free_tcp_port(), free_tcp_port(), free_tcp_port()];
             let [imap, imaps, smtp, submission] = ports;
             certificates(dir.path());
-            configure_dovecot(
-                dir.path(),
-                &snippet(&format!("dovecot/akund-{queries}.conf.ext"), in_queries),
-                imap,
-                imaps,
-            );
-            configure_postfix(dir.path(), maps, in_maps, smtp, submission);
+            configure_dovecot(dir.path(), lookups, imap, imaps);
+            configure_postfix(dir.path(), lookups, smtp, submission);
             let Some(dovecot) = start_dovecot(dir.path(), imap) else { continue };
             let Some(postfix) = start_postfix(dir.path(), smtp) else { continue };
             return Self { dovecot: Some(dovecot), _postfix: postfix, dir, imap, imaps, smtp, submission };
         }
         panic!("Postfix and Dovecot did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
+    }
+
+    /// `doveadm user`: what Dovecot knows of an account (home, quota_rule, …).
+    pub fn user(&self, address: &str) -> BTreeMap<String, String> {
+        let config = self.dir.path().join("dovecot.conf");
+        let output = run(Command::new("doveadm").arg("-c").arg(config).args(["user", address]), PACKAGES);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().filter_map(|l| l.split_once('\t')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
     }
 
     /// The CA of the server's certificate, which is for 127.0.0.1 and localhost.
@@ -144,11 +191,9 @@ fn certificates(dir: &Path) {
 }
 
 /// The penalty for refused logins would keep tests with many of them waiting (config/integration/dovecot).
-fn configure_dovecot(dir: &Path, text: &str, imap: u16, imaps: u16) {
-    let queries = dir.join("akund-sql.conf.ext");
-    write(&queries, text);
+fn configure_dovecot(dir: &Path, lookups: &Lookups<'_>, imap: u16, imaps: u16) {
     let auth = dir.join("auth-akund.conf.ext");
-    write(&auth, &snippet("dovecot/auth-akund.conf.ext", &[(QUERIES, &queries)]));
+    write(&auth, &lookups.databases(dir));
     fs::create_dir(dir.join("mail")).expect("making a directory");
     std::os::unix::fs::chown(dir.join("mail"), Some(VMAIL), Some(VMAIL)).expect("giving a directory away");
     let (r, auth) = (dir.display(), auth.display());
@@ -203,7 +248,7 @@ service stats {{
     );
 }
 
-fn configure_postfix(dir: &Path, maps: &str, replaced: &[(&str, &Path)], smtp: u16, submission: u16) {
+fn configure_postfix(dir: &Path, lookups: &Lookups<'_>, smtp: u16, submission: u16) {
     let etc = dir.join("etc");
     for sub in ["etc", "spool", "lib", "log"] {
         fs::create_dir(dir.join(sub)).expect("making a directory");
@@ -212,11 +257,7 @@ fn configure_postfix(dir: &Path, maps: &str, replaced: &[(&str, &Path)], smtp: u
         .expect("looking up a user")
         .unwrap_or_else(|| panic!("the user postfix is missing: install {PACKAGES}"));
     nix::unistd::chown(&dir.join("lib"), Some(postfix.uid), Some(postfix.gid)).expect("giving a directory to postfix");
-    for table in ["domains", "mailboxes", "aliases"] {
-        let folder = if maps == "sqlite" { String::new() } else { format!("{maps}/") };
-        let text = snippet(&format!("postfix/{folder}akund-{table}.cf"), replaced);
-        write(&etc.join(format!("akund-{table}.cf")), &text);
-    }
+    let [domains, mailboxes, aliases] = lookups.maps(&etc);
     let (r, e) = (dir.display(), etc.display());
     write(
         &etc.join("main.cf"),
@@ -237,9 +278,9 @@ local_recipient_maps =
 smtp_dns_support_level = disabled
 default_transport = error:no mail leaves this test
 virtual_transport = lmtp:unix:{r}/base/lmtp
-virtual_mailbox_domains = {maps}:{e}/akund-domains.cf
-virtual_mailbox_maps = {maps}:{e}/akund-mailboxes.cf
-virtual_alias_maps = {maps}:{e}/akund-aliases.cf
+virtual_mailbox_domains = {domains}
+virtual_mailbox_maps = {mailboxes}
+virtual_alias_maps = {aliases}
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject_unlisted_recipient
 smtpd_sasl_type = dovecot

@@ -180,7 +180,8 @@ impl Layout {
         self.user_names.iter().chain(&self.addresses)
     }
 
-    /// Everything that akund wants to see of an entry.
+    /// Everything that akund wants to see of an entry. What templates fill in is named one by one: `*` leaves out operational
+    /// attributes (RFC 4511 §4.5.1.8), and some of these are for akund to write.
     pub fn asked(&self) -> Vec<&str> {
         let mut asked = vec!["*", self.marker.as_str(), server::id_attribute(self.server)];
         asked.push(match self.server {
@@ -188,7 +189,9 @@ impl Layout {
             LdapServer::Ds389 => "nsAccountLock",
             LdapServer::ActiveDirectory => "userAccountControl",
         });
-        asked.extend(self.naming().map(Attribute::as_str));
+        asked.extend(self.naming().chain(self.filled_in()).map(Attribute::as_str));
+        asked.sort_unstable();
+        asked.dedup();
         asked
     }
 

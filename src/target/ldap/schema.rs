@@ -7,6 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 pub struct Schema {
     /// Name or OID → all names of that attribute.
     attributes: HashMap<String, Vec<String>>,
+    /// Operational attributes that a client may write: no object class has to allow them (RFC 4512 §3.4).
+    operational: BTreeSet<String>,
     classes: HashMap<String, Class>,
 }
 
@@ -22,7 +24,13 @@ impl Schema {
     pub fn of<'a>(attributes: impl Iterator<Item = &'a str>, classes: impl Iterator<Item = &'a str>) -> Self {
         let mut schema = Self::default();
         for definition in attributes {
-            let names = field(&tokens(definition), "NAME");
+            let tokens = tokens(definition);
+            let names = field(&tokens, "NAME");
+            let usage = field(&tokens, "USAGE").pop();
+            let is_operational = usage.is_some_and(|usage| usage != "userapplications");
+            if is_operational && !tokens.iter().any(|token| token == "NO-USER-MODIFICATION") {
+                schema.operational.extend(names.iter().cloned());
+            }
             for name in &names {
                 schema.attributes.insert(name.clone(), names.clone());
             }
@@ -55,6 +63,9 @@ impl Schema {
 
     /// Whether an entry of these classes may have the attribute.
     pub fn allows(&self, classes: &[String], attribute: &str) -> bool {
+        if self.operational.contains(&bare(attribute)) {
+            return true;
+        }
         let wanted = self.names(&bare(attribute));
         let all = self.with_superiors(classes);
         if all.contains("extensibleobject") {
@@ -139,6 +150,9 @@ mod tests {
             "( 0.9.2342.19200300.100.1.3 NAME ( 'mail' 'rfc822Mailbox' ) EQUALITY caseIgnoreIA5Match )",
             "( 1.3.6.1.4.1.250.1.57 NAME 'labeledURI' )",
             "( 2.5.4.0 NAME 'objectClass' )",
+            "( 1.3.6.1.4.1.42.2.27.8.1.32 NAME 'pwdEndTime' SINGLE-VALUE USAGE directoryOperation )",
+            "( 2.5.18.1 NAME 'createTimestamp' NO-USER-MODIFICATION USAGE directoryOperation )",
+            "( 2.5.4.20 NAME 'telephoneNumber' USAGE userApplications )",
         ];
         let classes = [
             "( 2.5.6.0 NAME 'top' DESC 'top of the superclass chain' ABSTRACT MUST objectClass )",
@@ -153,6 +167,8 @@ mod tests {
                 && schema.allows(&person, "labeleduri;x-a")
         );
         assert!(!schema.allows(&["person".into()], "mail") && !schema.allows(&person, "uidNumber"));
+        assert!(schema.allows(&person, "pwdEndTime"), "no object class has to allow it");
+        assert!(!schema.allows(&person, "createTimestamp") && !schema.allows(&person, "telephoneNumber"));
         assert!(
             schema.knows_class("INETORGPERSON") && schema.knows_attribute("surname") && !schema.knows_attribute("last")
         );
