@@ -106,6 +106,21 @@ fn the_directory_of_the_example_is_one_that_akund_takes_with_and_without_its_def
     }
 }
 
+/// There is no RouterOS to ask: what can be held against akund is.
+#[test]
+fn the_routers_snippet_takes_disconnect_requests_where_akund_sends_them() {
+    let snippet = shipped("config/integration/mikrotik/akund.rsc");
+    let example = shipped("config/akund.toml");
+    let port = example
+        .lines()
+        .find_map(|line| line.strip_prefix("# address = \"")?.strip_suffix('"')?.rsplit(':').next())
+        .unwrap();
+    assert!(snippet.contains(&format!("set accept=yes port={port}")) && snippet.contains(&format!("dst-port={port}")));
+    let secrets: Vec<&str> =
+        snippet.split("secret=").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
+    assert!(secrets.len() == 2 && secrets.iter().all(|secret| secret.starts_with("CHANGE-ME")), "{secrets:?}");
+}
+
 #[test]
 fn the_unit_starts_the_installed_program_and_is_told_when_it_is_ready() {
     assert_eq!(value("ExecStart"), "/usr/bin/akund run");
