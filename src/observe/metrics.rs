@@ -130,6 +130,7 @@ pub struct Metrics(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
+    described: Vec<(String, String)>,
     requests: Counters<2>,
     requests_in_state: Gauges,
     records_rejected: Counters<1>,
@@ -171,12 +172,16 @@ fn commit_buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.000_1, 4.0, 9))
 }
 
-/// Registers what it is given.
-struct Registrar(Registry);
+/// Registers what it is given, and remembers what it is called.
+struct Registrar {
+    registry: Registry,
+    described: Vec<(String, String)>,
+}
 
 impl Registrar {
     fn add<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
-        self.0.register(name, help, metric.clone());
+        self.registry.register(name, help, metric.clone());
+        self.described.push((format!("akund_{name}"), help.to_owned()));
         metric
     }
 }
@@ -190,7 +195,7 @@ impl Default for Metrics {
 impl Metrics {
     /// All metrics at zero, the start time at now.
     pub fn new() -> Self {
-        let mut r = Registrar(Registry::with_prefix("akund"));
+        let mut r = Registrar { registry: Registry::with_prefix("akund"), described: Vec::new() };
         let build = r.add("build_info", "The version that runs", Gauges::<Gauge>::default());
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1);
         r.add("start_time_seconds", "When the daemon started, Unix time", Seconds::default())
@@ -237,9 +242,15 @@ impl Metrics {
             orders: r.add("orders", "Operators' orders, by verb and result", Family::default()),
             notices: r.add("notices", "Notices, by lane, kind and result", Family::default()),
             oldest_since: Mutex::default(),
-            registry: r.0,
+            registry: r.registry,
+            described: r.described,
         };
         Self(Arc::new(inner))
+    }
+
+    /// Each metric's name (a counter's without `_total`) and what it means.
+    pub fn described(&self) -> &[(String, String)] {
+        &self.0.described
     }
 
     /// A record was judged. `verdict` is [`crate::model::Verdict::as_str`], `procedure` the name of one that is loaded.
