@@ -191,7 +191,7 @@ fn what_the_example_writes_to_the_unit_lets_it_write_to() {
             TargetConfig::MailMaps(maps) => vec![maps.database.file().unwrap()],
             TargetConfig::MapFiles(files) => files.paths().map(PathBuf::as_path).to_vec(),
             TargetConfig::Radius(radius) => vec![radius.database.file().unwrap()],
-            TargetConfig::Ldap(_) => continue,
+            TargetConfig::Ldap(_) | TargetConfig::Google(_) => continue,
         };
         for file in files {
             assert!(made.iter().any(|dir| Some(dir.as_path()) == file.parent()), "{}", file.display());
