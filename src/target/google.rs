@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use token::Tokens;
 use tokio::time::Instant;
+use user::User;
 
 /// Accounts of a batch that are worked on at once, for each call that may be under way: most of them wait for their turn.
 const WORKS_PER_CALL: usize = 4;
@@ -49,8 +50,34 @@ pub struct Workspace {
     works_at_once: usize,
     settle: Duration,
     recheck: Duration,
-    /// Accounts that are not (yet) to be seen as they should be, and since when.
-    doubts: Mutex<HashMap<AccountUid, Instant>>,
+    /// What is not (yet) known of accounts.
+    doubts: Mutex<HashMap<AccountUid, Doubt>>,
+}
+
+/// What is not (yet) known of an account. A restart forgets it, and only makes the waits begin again.
+#[derive(Default)]
+struct Doubt {
+    /// Whether it was made, and since when.
+    made: Option<Instant>,
+    /// It was made, as Google itself has said, and is not finished.
+    user: Option<(Instant, User)>,
+    /// What its attempts meet one after the other, since when, and how often.
+    met: Option<(Why, Instant, u32)>,
+}
+
+/// What Google's delay may explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// What is there is not found.
+    NotFound,
+    /// Forbidden, as of what was just made.
+    Forbidden,
+    /// A name is taken, and nobody is seen to have it.
+    Taken,
+    /// It is not made whole yet.
+    NotComplete,
+    /// It does not show what was written.
+    NotAsWritten,
 }
 
 impl Workspace {
@@ -91,37 +118,82 @@ impl Workspace {
         })
     }
 
-    /// How long this account has not been as it should be; the first time counts from now.
+    /// How long it has been unknown whether this account was made; the first time counts from now.
     fn in_doubt(&self, uid: AccountUid) -> Duration {
-        self.doubts().entry(uid).or_insert_with(Instant::now).elapsed()
+        self.doubts().entry(uid).or_default().made.get_or_insert_with(Instant::now).elapsed()
+    }
+
+    /// It was tried just now, and it is not known whether it was made.
+    fn doubt_anew(&self, uid: AccountUid) {
+        self.doubts().entry(uid).or_default().made = Some(Instant::now());
+    }
+
+    /// It was made: what is left to do needs no look.
+    fn was_made(&self, uid: AccountUid, user: &User) {
+        self.doubts().entry(uid).or_default().user = Some((Instant::now(), user.clone()));
+    }
+
+    fn just_made(&self, uid: AccountUid) -> Option<User> {
+        self.doubts().get(&uid)?.user.as_ref().map(|(_, user)| user.clone())
     }
 
     fn is_in_doubt(&self, uid: AccountUid) -> bool {
-        self.doubts().contains_key(&uid)
+        self.doubts().get(&uid).is_some_and(|doubt| doubt.made.is_some())
     }
 
-    /// It is as it should be.
+    /// It is known whether it was made.
     fn is_clear(&self, uid: AccountUid) {
         self.doubts().remove(&uid);
     }
 
-    /// Some time after the longest wait, whatever became of an account is known or lies with a person.
-    fn forget_old_doubts(&self) {
-        let longest = self.settle.max(self.recheck) * 10 + LONGEST_BATCH;
-        self.doubts().retain(|_, since| since.elapsed() < longest);
-    }
-
-    fn doubts(&self) -> MutexGuard<'_, HashMap<AccountUid, Instant>> {
-        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A fault that Google's delay explains is waited out; one that lasts longer is as it says.
-    fn while_settling(&self, uid: AccountUid, fault: Fault) -> Fault {
+    /// A fault that Google's delay explains is waited out; one that every attempt meets for longer than that is as it says.
+    fn while_settling(&self, uid: AccountUid, why: Why, fault: Fault) -> Fault {
+        let lasting = {
+            let mut doubts = self.doubts();
+            let met = &mut doubts.entry(uid).or_default().met;
+            let (since, times) = match met {
+                Some((before, since, times)) if *before == why => (*since, *times + 1),
+                _ => (Instant::now(), 1),
+            };
+            *met = Some((why, since, times));
+            since.elapsed() >= self.settle
+        };
         match fault.class {
-            _ if self.in_doubt(uid) < self.settle => Fault::transient(fault.message),
+            _ if !lasting => Fault::transient(fault.message),
             FaultClass::Transient => Fault::permanent(fault.message),
             _ => fault,
         }
+    }
+
+    /// How often in a row attempts have met what Google's delay explains.
+    fn times_met(&self, uid: AccountUid) -> u32 {
+        self.doubts().get(&uid).and_then(|doubt| doubt.met).map_or(0, |(_, _, times)| times)
+    }
+
+    /// One attempt; if it did not meet what the one before met, that has passed.
+    async fn attempt<T>(&self, uid: AccountUid, attempt: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let before = self.times_met(uid);
+        let answer = attempt.await;
+        if before == self.times_met(uid)
+            && let Some(doubt) = self.doubts().get_mut(&uid)
+        {
+            doubt.met = None;
+        }
+        answer
+    }
+
+    /// Long after the longest wait, whatever became of an account is known or lies with a person.
+    fn forget_old_doubts(&self) {
+        let longest = self.settle.max(self.recheck) * 10 + LONGEST_BATCH;
+        let recent = |since: Option<Instant>| since.is_some_and(|since| since.elapsed() < longest);
+        self.doubts().retain(|_, doubt| {
+            let (user, met) = (doubt.user.as_ref().map(|(since, _)| *since), doubt.met.map(|(_, since, _)| since));
+            recent(doubt.made) || recent(user) || recent(met)
+        });
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, HashMap<AccountUid, Doubt>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn find_names(&self, names: &[String]) -> Result<Vec<Found>, Fault> {
@@ -158,11 +230,11 @@ impl Workspace {
         }
         let one = &one;
         let mut accounts = Vec::with_capacity(order.len());
-        for places in order.iter().filter_map(|uid| by_account.remove(uid)) {
+        for (uid, places) in order.into_iter().filter_map(|uid| Some((uid, by_account.remove(&uid)?))) {
             accounts.push(async move {
                 let mut done = Vec::with_capacity(places.len());
                 for at in places {
-                    done.push((at, one(at, until).await));
+                    done.push((at, self.attempt(uid, one(at, until)).await));
                 }
                 done
             });

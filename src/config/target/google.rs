@@ -131,7 +131,11 @@ impl GoogleConfig {
             );
         }
         for (key, url) in [("root_url", &self.root_url), ("token_url", &self.token_url)] {
-            check(is_protected(url), key, format!("{key} = {url:?} must be an https:// URL; http:// is for loopback only"));
+            check(
+                is_protected(url),
+                key,
+                format!("{key} = {url:?} must be an https:// URL; http:// is for loopback only"),
+            );
         }
         check(self.root_url.ends_with('/'), "root_url", format!("root_url = {:?} must end in /", self.root_url));
         found
@@ -222,9 +226,15 @@ mod tests {
 
     #[test]
     fn organisational_units_are_paths_from_the_top() {
-        for (path, good) in
-            [("/", true), ("/Staf", true), ("/Staf/Dosen Tetap", true), ("Staf", false), ("/Staf/", false), ("//", false), ("", false)]
-        {
+        for (path, good) in [
+            ("/", true),
+            ("/Staf", true),
+            ("/Staf/Dosen Tetap", true),
+            ("Staf", false),
+            ("/Staf/", false),
+            ("//", false),
+            ("", false),
+        ] {
             assert_eq!(is_org_unit(path), good, "{path}");
         }
     }

@@ -100,7 +100,11 @@ impl Refusal {
 
     /// An answer that should have been good and cannot be read: a proxy's page, or one that was cut.
     pub fn unreadable(status: u16, why: &str) -> Self {
-        Self { kind: Kind::Broken, status, said: format!("HTTP {status} with an answer that is no JSON of the API's ({why})") }
+        Self {
+            kind: Kind::Broken,
+            status,
+            said: format!("HTTP {status} with an answer that is no JSON of the API's ({why})"),
+        }
     }
 
     /// Whether a call that changes something may have been carried out all the same.

@@ -198,24 +198,30 @@ impl Api {
 
     /// Removes a user; Google keeps it for 20 days.
     pub async fn delete(&self, id: &str, until: Instant) -> Result<(), Failure> {
-        self.send(Call::new(Method::DELETE, &["users", id]), until).await.map(drop)
+        self.send(Call::new(Method::DELETE, &["users", id]), until).await.and_then(|answer| done(&answer))
     }
 
     /// Brings a removed user back.
     pub async fn undelete(&self, id: &str, org_unit: &str, until: Instant) -> Result<(), Failure> {
         let body = json!({"orgUnitPath": org_unit});
-        self.send(Call::new(Method::POST, &["users", id, "undelete"]).sending(&body), until).await.map(drop)
+        self.send(Call::new(Method::POST, &["users", id, "undelete"]).sending(&body), until)
+            .await
+            .and_then(|answer| done(&answer))
     }
 
     /// Gives a user another address.
     pub async fn add_alias(&self, id: &str, alias: &str, until: Instant) -> Result<(), Failure> {
         let body = json!({"alias": alias});
-        self.send(Call::new(Method::POST, &["users", id, "aliases"]).sending(&body), until).await.map(drop)
+        self.send(Call::new(Method::POST, &["users", id, "aliases"]).sending(&body), until)
+            .await
+            .and_then(|answer| done(&answer))
     }
 
     /// Takes an address away.
     pub async fn remove_alias(&self, id: &str, alias: &str, until: Instant) -> Result<(), Failure> {
-        self.send(Call::new(Method::DELETE, &["users", id, "aliases", alias]), until).await.map(drop)
+        self.send(Call::new(Method::DELETE, &["users", id, "aliases", alias]), until)
+            .await
+            .and_then(|answer| done(&answer))
     }
 
     /// Whether a user is in a group, by itself.
@@ -230,12 +236,16 @@ impl Api {
     /// Puts a user into a group.
     pub async fn join(&self, group: &str, address: &str, until: Instant) -> Result<(), Failure> {
         let body = json!({"email": address, "role": "MEMBER"});
-        self.send(Call::new(Method::POST, &["groups", group, "members"]).sending(&body), until).await.map(drop)
+        self.send(Call::new(Method::POST, &["groups", group, "members"]).sending(&body), until)
+            .await
+            .and_then(|answer| done(&answer))
     }
 
     /// Takes a user out of a group.
     pub async fn leave(&self, group: &str, id: &str, until: Instant) -> Result<(), Failure> {
-        self.send(Call::new(Method::DELETE, &["groups", group, "members", id]), until).await.map(drop)
+        self.send(Call::new(Method::DELETE, &["groups", group, "members", id]), until)
+            .await
+            .and_then(|answer| done(&answer))
     }
 
     /// Whether there is a group of this address.
@@ -257,7 +267,8 @@ impl Api {
 
     /// Looks at an organisational unit other than the top.
     pub async fn org_unit(&self, path: &str, until: Instant) -> Result<(), Failure> {
-        let parts: Vec<&str> = ["customer", "my_customer", "orgunits"].into_iter().chain(path.split('/').skip(1)).collect();
+        let parts: Vec<&str> =
+            ["customer", "my_customer", "orgunits"].into_iter().chain(path.split('/').skip(1)).collect();
         let answer = self.send(Call::new(Method::GET, &parts), until).await?;
         parsed::<Value>(&answer).map(drop)
     }
@@ -296,7 +307,8 @@ impl Api {
         loop {
             let token = self.tokens.get(&self.http, &self.scope).await.map_err(Failure::NoToken)?;
             let admitted = self.pace.admit(call.kind, until).await.map_err(|_| Failure::NoRoom)?;
-            let mut request = self.http.request(call.method.clone(), self.url(&call)).bearer_auth(token.secret.expose());
+            let mut request =
+                self.http.request(call.method.clone(), self.url(&call)).bearer_auth(token.secret.expose());
             if let Some(body) = call.body {
                 request = request.json(body);
             }
@@ -346,6 +358,11 @@ pub enum List<'a> {
     Removed,
 }
 
+/// Of calls whose answer says nothing more: none at all (204), or JSON. A page is a proxy's, and leaves open what was done.
+fn done(answer: &Answer) -> Result<(), Failure> {
+    if answer.body.is_empty() { Ok(()) } else { parsed::<Value>(answer).map(drop) }
+}
+
 fn user(answer: &Answer) -> Result<User, Failure> {
     let user: User = parsed(answer)?;
     if user.id.is_empty() || user.primary_email.is_empty() {
@@ -355,6 +372,7 @@ fn user(answer: &Answer) -> Result<User, Failure> {
 }
 
 fn parsed<T: DeserializeOwned>(answer: &Answer) -> Result<T, Failure> {
-    serde_json::from_slice(&answer.body)
-        .map_err(|e| Failure::Refused(Refusal::unreadable(answer.status, &format!("line {}, column {}", e.line(), e.column()))))
+    serde_json::from_slice(&answer.body).map_err(|e| {
+        Failure::Refused(Refusal::unreadable(answer.status, &format!("line {}, column {}", e.line(), e.column())))
+    })
 }

@@ -27,13 +27,18 @@ impl Workspace {
         for domain in &self.layout.domains {
             findings.push(match everything.has_domain(domain, until).await {
                 Ok(()) => Ok(format!("the mail domain {domain} is this Workspace account's")),
-                Err(failure) => Err(said_of(failure, &format!("the mail domain {domain} is not this Workspace account's, or not to be seen"))),
+                Err(failure) => Err(said_of(
+                    failure,
+                    &format!("the mail domain {domain} is not this Workspace account's, or not to be seen"),
+                )),
             });
         }
         for path in units {
             findings.push(match everything.org_unit(path, until).await {
                 Ok(()) => Ok(format!("the organisational unit {path} is there")),
-                Err(failure) => Err(said_of(failure, &format!("the organisational unit {path} is not there, or not to be seen"))),
+                Err(failure) => {
+                    Err(said_of(failure, &format!("the organisational unit {path} is not there, or not to be seen")))
+                }
             });
         }
         let groups: BTreeSet<&str> = self.layout.groups.iter().map(|group| group.email.as_str()).collect();

@@ -5,14 +5,14 @@
 //! is followed by one; a user that carries this account's mark is taken up, another is a conflict, and where there is none to be
 //! seen, akund waits before it tries again.
 
-use super::Workspace;
 use super::answer::Kind;
 use super::api::{Failure, Inserted};
 use super::layout::Wanted;
 use super::look::{Seen, taken};
-use super::user::Edit;
+use super::user::{Edit, User};
 use super::write::Done;
-use crate::model::{Fault, Scheme, Secret};
+use super::{Why, Workspace};
+use crate::model::{Fault, FaultClass, Scheme, Secret};
 use crate::target::Work;
 use tokio::time::Instant;
 
@@ -21,6 +21,9 @@ impl Workspace {
         let uid = work.account.uid;
         let wanted = self.layout.wanted(&work.account)?;
         let password = password(work)?;
+        if let Some(user) = self.just_made(uid) {
+            return self.finish(work, &wanted, user, until).await;
+        }
         if work.uncertain || work.external_id.is_some() || self.is_in_doubt(uid) {
             match self.look(&self.api, work, until).await? {
                 Seen::Own(user) => return self.take_up(work, &wanted, &password, *user, until).await,
@@ -43,9 +46,8 @@ impl Workspace {
         let body = Edit::everything(&wanted, password.clone(), self.layout.must_change).body_of_new(uid);
         match self.api.insert(&body, until).await {
             Ok(Inserted::Made(user)) if user.uid() == Some(uid) => {
-                self.follow_up(work, &wanted, &user, true, until).await?;
-                self.is_clear(uid);
-                Ok(Some(user.id))
+                self.was_made(uid, &user);
+                self.finish(work, &wanted, *user, until).await
             }
             // Made, by all appearances, and what it answered is not to be relied on.
             Ok(Inserted::Made(_)) => self.after_doubt(work, &wanted, &password, None, until).await,
@@ -63,6 +65,13 @@ impl Workspace {
         }
     }
 
+    /// What belongs to a new account beside its user. Google may not show the user yet, which is known from its own answer.
+    async fn finish(&self, work: &Work, wanted: &Wanted, user: User, until: Instant) -> Done {
+        self.follow_up(work, wanted, &user, true, until).await?;
+        self.is_clear(work.account.uid);
+        Ok(Some(user.id))
+    }
+
     /// After an answer that leaves open whether the account was made.
     async fn after_doubt(
         &self,
@@ -73,7 +82,7 @@ impl Workspace {
         until: Instant,
     ) -> Done {
         let uid = work.account.uid;
-        let since = self.in_doubt(uid);
+        self.doubt_anew(uid);
         let said = failure.as_ref().map_or_else(
             || format!("making account {uid}: Google answered with another user than was asked for"),
             |failure| failure.fault(&format!("making account {uid}")).message,
@@ -91,11 +100,19 @@ impl Workspace {
         }
         if kind == Some(Kind::Taken) {
             let is_group = !self.layout.groups.is_empty()
-                && self.api.is_group(&wanted.address, until).await.map_err(|f| unknown(f.fault_of_a_look("asking for a group")))?;
-            if is_group || since >= self.settle {
-                let what = if is_group { "a group" } else { "no user's, and Google does not show whose (a group's?)" };
-                let address = crate::model::said::masked(&wanted.address);
-                return Err(self.not_made(work, Fault::conflict(format!("account {uid}: the name {address} is taken: it is {what}"))));
+                && self
+                    .api
+                    .is_group(&wanted.address, until)
+                    .await
+                    .map_err(|f| unknown(f.fault_of_a_look("asking for a group")))?;
+            let address = crate::model::said::masked(&wanted.address);
+            let taken = |whose| Fault::conflict(format!("account {uid}: the name {address} is taken: it is {whose}"));
+            if is_group {
+                return Err(self.not_made(work, taken("a group")));
+            }
+            let lasting = taken("no user's, and Google does not show whose (a group's?)");
+            if self.while_settling(uid, Why::Taken, lasting.clone()).class == FaultClass::Conflict {
+                return Err(self.not_made(work, lasting));
             }
         }
         Err(Fault::unknown(format!("{said}; it is not to be seen (yet), and is looked for again")))
@@ -108,14 +125,7 @@ impl Workspace {
     }
 
     /// An account of this work that is there already is made as wanted. Its password is sent again: nobody can see which it has.
-    async fn take_up(
-        &self,
-        work: &Work,
-        wanted: &Wanted,
-        password: &Secret,
-        user: super::user::User,
-        until: Instant,
-    ) -> Done {
+    async fn take_up(&self, work: &Work, wanted: &Wanted, password: &Secret, user: User, until: Instant) -> Done {
         let edit = Edit {
             suspended: user.suspended.then_some(false),
             password: Some((password.clone(), self.layout.must_change)),

@@ -78,10 +78,12 @@ impl Refused {
             "invalid_grant" if says("account has been deleted") => {
                 format!("the administrator {} (subject) has been deleted", crate::model::said::masked(who.subject))
             }
-            "invalid_grant" | "invalid_request" if says("email") || says("user id") || says("impersonation") => format!(
-                "{} (subject) is no user of the Workspace account: it must be an administrator's primary address",
-                crate::model::said::masked(who.subject)
-            ),
+            "invalid_grant" | "invalid_request" if says("email") || says("user id") || says("impersonation") => {
+                format!(
+                    "{} (subject) is no user of the Workspace account: it must be an administrator's primary address",
+                    crate::model::said::masked(who.subject)
+                )
+            }
             "invalid_grant" => "it does not take the assertion".into(),
             "" => format!("{} does not answer as a token endpoint does; look at token_url", who.url),
             _ => "it refuses".into(),
@@ -120,7 +122,12 @@ mod tests {
     #[test]
     fn each_refusal_says_what_to_mend_and_where() {
         for (status, error, description, says) in [
-            (401, "unauthorized_client", "Client is unauthorized to retrieve access tokens using this method", "client id 1122"),
+            (
+                401,
+                "unauthorized_client",
+                "Client is unauthorized to retrieve access tokens using this method",
+                "client id 1122",
+            ),
             (401, "unauthorized_client", "", "exactly: a,b"),
             (403, "access_denied", "Requested client not authorized.", "Domain-wide delegation"),
             (400, "invalid_grant", "Invalid email or User ID", "a…@example.org (subject) is no user"),

@@ -56,7 +56,9 @@ impl ServiceAccount {
             )
         })?;
         if file.kind != "service_account" {
-            return Err("key_file holds a key of another type than \"service_account\": it must be a service account's".into());
+            return Err(
+                "key_file holds a key of another type than \"service_account\": it must be a service account's".into(),
+            );
         }
         let key = EncodingKey::from_rsa_pem(file.private_key.as_bytes())
             .map_err(|_| "the private_key in key_file is no RSA key in PEM form".to_owned())?;

@@ -111,7 +111,8 @@ impl Layout {
             group.group.as_ref().is_none_or(|name| account.group.as_ref() == Some(name))
                 && group.category.as_ref().is_none_or(|category| *category == account.category)
         };
-        let display_name = Some(account.name.trim()).filter(|n| (1..=LONGEST_DISPLAY_NAME).contains(&n.chars().count()));
+        let display_name =
+            Some(account.name.trim()).filter(|n| (1..=LONGEST_DISPLAY_NAME).contains(&n.chars().count()));
         let recovery_email = account.recovery_email.as_ref().filter(|own| self.recovery && *own != address);
         Ok(Wanted {
             address: address.to_string(),
@@ -154,7 +155,8 @@ mod tests {
             "akund = 1\n[target.w]\nkind = \"google\"\nkey_file = \"k\"\nsubject = \"admin@example.org\"\n\
              domains = [\"example.org\", \"unit.example.org\"]\n{more}"
         );
-        let config = crate::config::load::from_text(&text, std::path::Path::new("/etc/akund")).unwrap_or_else(|e| panic!("{e}"));
+        let config =
+            crate::config::load::from_text(&text, std::path::Path::new("/etc/akund")).unwrap_or_else(|e| panic!("{e}"));
         let Some(crate::config::TargetConfig::Google(google)) = config.target.get("w") else { panic!("another kind") };
         Layout::of(google)
     }

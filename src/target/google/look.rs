@@ -1,9 +1,9 @@
 //! Looking: which of Google's users is an account's.
 
-use super::Workspace;
 use super::answer::Kind;
 use super::api::{Api, Failure, List};
 use super::user::User;
+use super::{Why, Workspace};
 use crate::model::Fault;
 use crate::target::Work;
 use tokio::time::Instant;
@@ -45,10 +45,14 @@ impl Workspace {
         }
     }
 
-    /// The fault of a look at an account. Google may forbid for a while what it has just made.
+    /// The fault of a look at an account. Google may for a while forbid or not find what it has just made.
     pub(super) fn unseen(&self, work: &Work, failure: &Failure, told: &str) -> Fault {
         let fault = failure.fault_of_a_look(told);
-        if failure.kind() == Some(Kind::Forbidden) { self.while_settling(work.account.uid, fault) } else { fault }
+        match failure.kind() {
+            Some(Kind::Forbidden) => self.while_settling(work.account.uid, Why::Forbidden, fault),
+            Some(Kind::Missing(_)) => self.while_settling(work.account.uid, Why::NotFound, fault),
+            _ => fault,
+        }
     }
 
     /// The user of an account that was made earlier, wherever it is now; a search may lag behind by hours, and is the last resort.
@@ -85,8 +89,10 @@ impl Workspace {
         until: Instant,
     ) -> Result<(), Fault> {
         let told = format!("account {}: asking whether {} is free", work.account.uid, crate::model::said::masked(name));
-        match self.api.user(name, until).await.map_err(|f| f.fault_of_a_look(&told))? {
-            Some(user) if own.is_none_or(|own| own.id != user.id) => Err(taken(work, name)),
+        match self.api.user(name, until).await.map_err(|f| self.unseen(work, &f, &told))? {
+            Some(user) if user.uid() != Some(work.account.uid) && own.is_none_or(|own| own.id != user.id) => {
+                Err(taken(work, name))
+            }
             _ => Ok(()),
         }
     }

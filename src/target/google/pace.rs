@@ -152,11 +152,12 @@ impl Pace {
     /// # Errors
     /// There is no room before the deadline.
     pub async fn admit(&self, kind: Kind, deadline: Instant) -> Result<Admitted<'_>, NoRoom> {
+        let slot = timeout_at(deadline, self.slots.acquire()).await.map_err(|_| NoRoom)?.map_err(|_| NoRoom)?;
+        self.through(&self.queries, deadline).await?;
+        // Last, for whatever waits behind this gate could then set out together.
         if kind == Kind::Creation {
             self.through(&self.creations, deadline).await?;
         }
-        self.through(&self.queries, deadline).await?;
-        let slot = timeout_at(deadline, self.slots.acquire()).await.map_err(|_| NoRoom)?.map_err(|_| NoRoom)?;
         Ok(Admitted { at: Instant::now(), _slot: slot })
     }
 
@@ -223,6 +224,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn creations_that_waited_for_slow_answers_do_not_set_out_together() {
+        let pace = Pace::new(GOOGLE);
+        let begun = Instant::now();
+        let silent = (0..8).map(|_| pace.admit(Kind::Query, far(begun)));
+        let silent = futures_util::future::join_all(silent).await;
+        let waiting = futures_util::future::join_all((0..40).map(|_| async {
+            let admitted = pace.admit(Kind::Creation, far(begun)).await;
+            admitted.map(|admitted| admitted.at)
+        }));
+        let answered = async {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            drop(silent);
+        };
+        let (times, ()) = tokio::join!(waiting, answered);
+        let mut times: Vec<Instant> = times.into_iter().map(Result::unwrap).collect();
+        times.sort();
+        for pair in times.windows(11) {
+            assert!(pair[10] - pair[0] > Duration::from_secs(1));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn no_minute_sees_more_queries_than_allowed() {
         let pace = Pace::new(GOOGLE);
         let begun = Instant::now();
@@ -255,7 +278,10 @@ mod tests {
         let refused_at = Instant::now();
         let third = pace.admit(Kind::Query, far(begun)).await.unwrap();
         let waited = refused_at.elapsed().as_secs_f64();
-        assert!((20.0..=21.1).contains(&waited), "{waited}: as long as the server says, once for all that were under way");
+        assert!(
+            (20.0..=21.1).contains(&waited),
+            "{waited}: as long as the server says, once for all that were under way"
+        );
         pace.slow_down(&third, None);
         let again = Instant::now();
         let fourth = pace.admit(Kind::Creation, far(begun)).await.unwrap();

@@ -1,9 +1,9 @@
 //! Proof: the account is read back, through connections of its own. Google never shows a password.
 
-use super::Workspace;
 use super::api::Api;
 use super::layout::Wanted;
 use super::user::{Edit, User};
+use super::{Why, Workspace};
 use crate::model::{Action, Fault, Proof};
 use crate::target::Work;
 use jiff::Timestamp;
@@ -72,8 +72,9 @@ impl Workspace {
     fn not_so(&self, work: &Work, what: &str) -> Result<(), Fault> {
         let uid = work.account.uid;
         let seconds = self.settle.as_secs();
-        let lasting = Fault::permanent(format!("account {uid}: {what}, and Google has had {seconds} s to show otherwise"));
-        let fault = self.while_settling(uid, lasting);
+        let lasting =
+            Fault::permanent(format!("account {uid}: {what}, and Google has had {seconds} s to show otherwise"));
+        let fault = self.while_settling(uid, Why::NotAsWritten, lasting);
         Err(match fault.class {
             crate::model::FaultClass::Transient => Fault::transient(format!("account {uid}: {what}")),
             _ => fault,

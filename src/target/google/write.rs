@@ -1,12 +1,12 @@
 //! What is done to an account that is there, and what takes one away.
 
-use super::Workspace;
 use super::answer::{Kind, Missing};
 use super::api::Failure;
 use super::create::password;
 use super::layout::Wanted;
 use super::look::{Seen, taken};
 use super::user::{Edit, User};
+use super::{Why, Workspace};
 use crate::model::{Action, Fault};
 use crate::target::Work;
 use tokio::time::Instant;
@@ -53,7 +53,7 @@ impl Workspace {
         }
         let none = Fault::permanent(format!("account {uid}: there is no user with its mark in Google Workspace"));
         // One that was made here is known to have been there.
-        Err(if work.external_id.is_some() { self.while_settling(uid, none) } else { none })
+        Err(if work.external_id.is_some() { self.while_settling(uid, Why::NotFound, none) } else { none })
     }
 
     /// Undeletes a user, and sees it.
@@ -70,7 +70,7 @@ impl Workspace {
             let fault = failure.fault(&told);
             return Err(match failure.kind() {
                 Some(Kind::Taken) => taken(work, &user.primary_email),
-                Some(Kind::Missing(_)) => self.while_settling(uid, fault),
+                Some(Kind::Missing(_)) => self.while_settling(uid, Why::NotFound, fault),
                 _ => fault,
             });
         }
@@ -148,10 +148,10 @@ impl Workspace {
     async fn own_alias(&self, work: &Work, user: &User, alias: &str, until: Instant) -> Result<(), Fault> {
         let uid = work.account.uid;
         let told = format!("asking whose an alias of account {uid} is");
-        match self.api.user(alias, until).await.map_err(|f| f.fault_of_a_look(&told))? {
+        match self.api.user(alias, until).await.map_err(|f| self.unseen(work, &f, &told))? {
             Some(holder) if holder.id == user.id => Ok(()),
             Some(_) => Err(taken(work, alias)),
-            None => Err(self.while_settling(uid, taken(work, alias))),
+            None => Err(self.while_settling(uid, Why::Taken, taken(work, alias))),
         }
     }
 
@@ -182,7 +182,8 @@ impl Workspace {
         let fault = failure.fault(&format!("changing account {uid}"));
         match failure.kind() {
             // Seen a moment ago: Google has not told all its servers.
-            Some(Kind::Missing(Missing::User) | Kind::Forbidden) => return Err(self.while_settling(uid, fault)),
+            Some(Kind::Missing(Missing::User)) => return Err(self.while_settling(uid, Why::NotFound, fault)),
+            Some(Kind::Forbidden) => return Err(self.while_settling(uid, Why::Forbidden, fault)),
             _ if !failure.leaves_open() => return Err(fault),
             _ => {}
         }
@@ -195,9 +196,9 @@ impl Workspace {
             (Some(Kind::Taken), Some(name)) => {
                 self.is_free(work, name, Some(user), until).await?;
                 let conflict = Fault::conflict(format!("account {uid}: its new address is taken: {}", fault.message));
-                Err(self.while_settling(uid, conflict))
+                Err(self.while_settling(uid, Why::Taken, conflict))
             }
-            (Some(Kind::NotComplete), _) => Err(self.while_settling(uid, fault)),
+            (Some(Kind::NotComplete), _) => Err(self.while_settling(uid, Why::NotComplete, fault)),
             _ => Err(fault),
         }
     }
@@ -219,7 +220,9 @@ impl Workspace {
         }
         let seen = match self.look(&self.api, work, until).await? {
             // Its address is somebody else's: it was never made, or has another address now.
-            Seen::Others => self.look_everywhere(&self.api, work, until).await?.map_or(Seen::Others, |u| Seen::Own(Box::new(u))),
+            Seen::Others => {
+                self.look_everywhere(&self.api, work, until).await?.map_or(Seen::Others, |u| Seen::Own(Box::new(u)))
+            }
             seen => seen,
         };
         match seen {
@@ -245,7 +248,8 @@ impl Workspace {
         }
         let fault = failure.fault(&format!("removing account {uid}"));
         match failure.kind() {
-            Some(Kind::NotComplete) => Err(self.while_settling(uid, fault)),
+            Some(Kind::NotComplete) => Err(self.while_settling(uid, Why::NotComplete, fault)),
+            Some(Kind::Forbidden) => Err(self.while_settling(uid, Why::Forbidden, fault)),
             _ if !failure.leaves_open() => Err(fault),
             _ => match self.api.user(&user.id, until).await {
                 Ok(None) => Ok(()),
@@ -267,9 +271,9 @@ impl Workspace {
         let fault = failure.fault(&format!("{what} account {uid}"));
         match failure.kind() {
             Some(kind) if as_good(kind) => Ok(()),
-            Some(Kind::Missing(_) | Kind::Forbidden | Kind::NotComplete | Kind::Precondition) => {
-                Err(self.while_settling(uid, fault))
-            }
+            Some(Kind::Missing(_)) => Err(self.while_settling(uid, Why::NotFound, fault)),
+            Some(Kind::Forbidden) => Err(self.while_settling(uid, Why::Forbidden, fault)),
+            Some(Kind::NotComplete | Kind::Precondition) => Err(self.while_settling(uid, Why::NotComplete, fault)),
             _ => Err(fault),
         }
     }
