@@ -128,11 +128,6 @@ impl Bench {
             "name": {"givenName": "Orang", "familyName": "Lain"}, "suspended": false, "orgUnitPath": "/"
         }));
     }
-
-    pub fn clear(&self) {
-        let mut state = self.server.state();
-        state.directory.users.retain(|stored| stored.user.email() == ADMIN);
-    }
 }
 
 /// What a lane makes of a batch: what failed and may pass is tried again after a while, together.

@@ -41,6 +41,9 @@ impl Workspace {
                 }
             });
         }
+        findings.push(Ok(
+            "Google ends no account by itself: one with a last day needs a request to suspend or remove it then".into(),
+        ));
         let groups: BTreeSet<&str> = self.layout.groups.iter().map(|group| group.email.as_str()).collect();
         for group in groups {
             findings.push(match everything.is_group(group, until).await {

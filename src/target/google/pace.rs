@@ -4,7 +4,7 @@
 //! what slows one of them down slows all.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -115,13 +115,15 @@ pub struct Admitted<'p> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 
-static SHARED: Mutex<Option<HashMap<(String, String), Weak<Pace>>>> = Mutex::new(None);
+/// By server and domain.
+type Known = HashMap<(String, String), Weak<Pace>>;
+
+static SHARED: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 impl Pace {
     /// That of a domain at a server, shared by all who ask for it.
     pub fn shared(root_url: &str, domain: &str, limits: Limits) -> Arc<Self> {
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = shared.get_or_insert_with(HashMap::new);
+        let mut known = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, pace| pace.strong_count() > 0);
         let key = (root_url.to_owned(), domain.to_owned());
         if let Some(pace) = known.get(&key).and_then(Weak::upgrade) {
