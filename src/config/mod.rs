@@ -98,6 +98,11 @@ impl Config {
                     paths.extend(ldap.password_file.as_mut().filter(|p| p.components().count() > 1));
                     continue;
                 }
+                TargetConfig::Google(google) => {
+                    paths.extend(google.ca_file.as_mut());
+                    paths.extend([&mut google.key_file].into_iter().filter(|p| p.components().count() > 1));
+                    continue;
+                }
                 TargetConfig::Radius(radius) => {
                     paths.push(&mut radius.dictionary);
                     secrets.extend(radius.nas.iter_mut().map(|nas| &mut nas.secret_file));

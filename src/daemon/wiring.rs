@@ -7,11 +7,12 @@ use crate::channel::outbox::Outbox;
 use crate::channel::smtp::Smtp;
 use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
-use crate::model::Fault;
+use crate::model::{Fault, Scheme};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::secret::place::credentials_directory;
 pub use crate::secret::place::read_secret;
 use crate::target::Target;
+use crate::target::google::Workspace;
 use crate::target::ldap::Directory;
 use crate::target::login::Proofs;
 use crate::target::mailmaps::MailMaps;
@@ -65,6 +66,9 @@ fn each_target(
             TargetConfig::Ldap(settings) => {
                 Arc::new(Directory::configured(name, settings, &read_secret).map_err(said)?)
             }
+            TargetConfig::Google(settings) => {
+                Arc::new(Workspace::configured(name, settings, &read_secret).map_err(said)?)
+            }
         })
     }))
 }
@@ -102,6 +106,7 @@ pub fn site_of(config: &Config) -> Site {
                     TargetConfig::Radius(radius) => (&radius.services, radius.password.scheme().into_iter().collect()),
                     TargetConfig::MapFiles(files) => (&files.services, vec![files.password]),
                     TargetConfig::Ldap(ldap) => (&ldap.services, ldap.schemes()),
+                    TargetConfig::Google(google) => (&google.services, vec![Scheme::Sha512Crypt]),
                 };
                 SiteTarget { name: name.clone(), services: services.clone(), schemes }
             })

@@ -139,6 +139,8 @@ fn account(uid: AccountUid, address: &Address) -> Account {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     }
 }
 
