@@ -293,7 +293,8 @@ impl Admitter {
             self.rejected(submission, 1, &given_back).await?;
         }
         let spool = self.spool.clone();
-        blocking(move || Spool::acknowledge(&spool, &files.iter().map(|file| &file.seen).collect::<Vec<_>>())).await??;
+        blocking(move || Spool::acknowledge(&spool, &files.iter().map(|file| &file.seen).collect::<Vec<_>>()))
+            .await??;
         Ok(())
     }
 

@@ -17,7 +17,12 @@ pub async fn check(config: &QueueConfig) -> Vec<Finding> {
         Ok(link) => link,
         Err(trouble) => return vec![Err(trouble.said)],
     };
-    let mut found = vec![Ok(format!("{} takes the log-in of {} in vhost {}", config.url.server(), config.url.user, config.url.vhost))];
+    let mut found = vec![Ok(format!(
+        "{} takes the log-in of {} in vhost {}",
+        config.url.server(),
+        config.url.user,
+        config.url.vhost
+    ))];
     let there = queue(&link, config).await;
     let is_there = matches!(there, Ok((true, _)));
     found.push(there.map(|(_, said)| said).map_err(|trouble| trouble.said));
@@ -80,7 +85,9 @@ async fn may_read(link: &Link, config: &QueueConfig) -> Result<String, Trouble> 
             link.within(channel.basic_cancel(consumer.tag(), BasicCancelOptions::default())).await?;
         }
         Err(trouble) if trouble.code == Some(406) => {}
-        Err(trouble) => return Err(trouble),
+        Err(trouble) => {
+            return Err(Trouble { said: format!("{} (akund must read from it)", trouble.said), ..trouble });
+        }
     }
     Ok(format!("{} may take messages from queue {}", config.url.user, config.queue))
 }
@@ -99,6 +106,8 @@ async fn exchange(link: &Link, config: &QueueConfig, name: &str, of: &str) -> Re
     let (to, key) = (short(name), short(&config.queue));
     let sent = channel.basic_publish(to, key, BasicPublishOptions::default(), b"", BasicProperties::default());
     link.within(sent).await?;
-    link.within(channel.tx_rollback()).await?;
+    if let Err(trouble) = link.within(channel.tx_rollback()).await {
+        return Err(Trouble { said: format!("{} (akund must write to it, for {of})", trouble.said), ..trouble });
+    }
     Ok(format!("{} may publish {of} to exchange {name}", config.url.user))
 }

@@ -50,10 +50,12 @@ fn reply(code: u16, text: &str, url: &BrokerUrl) -> String {
              authenticate_user {user}` tells which); guest may log in from the broker's own machine only"
         ),
         403 => {
+            // Since 3.11 it says which right.
+            let named = |right: &&str| text.contains(&format!("{right} access to"));
             let right =
-                ["configure", "write", "read"].into_iter().find(|right| text.contains(right)).unwrap_or("the");
+                ["configure ", "write ", "read "].into_iter().find(|right| named(&right.trim_end())).unwrap_or("");
             format!(
-                "user {user} lacks the {right} permission on {} in vhost {vhost}: `rabbitmqctl list_permissions -p {vhost}` shows \
+                "user {user} lacks the {right}permission on {} in vhost {vhost}: `rabbitmqctl list_permissions -p {vhost}` shows \
                  what it has, `rabbitmqctl set_permissions -p {vhost} {user} CONFIGURE WRITE READ` gives it",
                 thing(text)
             )
@@ -91,6 +93,7 @@ fn thing(text: &str) -> String {
 
 /// `received X but current is Y`, as `there it is Y, and akund wants X`.
 fn difference(text: &str) -> String {
+    let text = &text.replace("'quorum' but current is none", "'quorum' but current is 'classic'");
     let found = text.split_once("received ").and_then(|(_, rest)| rest.split_once(" but current is "));
     let plain = |value: &str| {
         let value = value.trim().trim_start_matches("the value ").trim_end_matches('.');
@@ -115,17 +118,45 @@ mod tests {
     #[test]
     fn what_the_broker_says_is_told_with_what_to_do() {
         for (code, text, expected) in [
-            (403, "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the broker logfile.", "refuses the log-in of user akund"),
-            (403, "ACCESS_REFUSED - access to queue 'q' in vhost 'kampus' refused for user 'akund'", "on queue q in vhost kampus"),
-            (403, "ACCESS_REFUSED - write access to exchange 'x' in vhost 'kampus' refused for user 'akund'", "lacks the write permission on exchange x"),
+            (
+                403,
+                "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the broker logfile.",
+                "refuses the log-in of user akund",
+            ),
+            (
+                403,
+                "ACCESS_REFUSED - access to queue 'q' in vhost 'kampus' refused for user 'akund'",
+                "user akund lacks the permission on queue q in vhost kampus",
+            ),
+            (
+                403,
+                "ACCESS_REFUSED - write access to exchange 'x' in vhost 'kampus' refused for user 'akund'",
+                "lacks the write permission on exchange x",
+            ),
             (404, "NOT_FOUND - no queue 'q' in vhost 'kampus'", "queue q does not exist in vhost kampus"),
             (404, "NOT_FOUND - no exchange 'x' in vhost 'kampus'", "exchange x does not exist"),
             (530, "NOT_ALLOWED - vhost kampus not found", "add_vhost kampus"),
             (530, "NOT_ALLOWED - access to vhost 'kampus' refused for user 'akund'", "may not use the vhost kampus"),
-            (406, "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost 'kampus': received 'quorum' but current is 'classic'",
-                "queue q exists with another x-queue-type: there it is classic, and akund wants quorum"),
-            (406, "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q' in vhost 'kampus': received the value '100' of type 'long' but current is none",
-                "queue q exists with another x-delivery-limit: there it is none, and akund wants 100"),
+            (
+                406,
+                "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost 'kampus': received 'quorum' but current is 'classic'",
+                "queue q exists with another x-queue-type: there it is classic, and akund wants quorum",
+            ),
+            (
+                406,
+                "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost 'kampus': received 'quorum' but current is none",
+                "there it is classic",
+            ),
+            (
+                403,
+                "ACCESS_REFUSED - access to queue 'q' in vhost 'kampus' refused for user 'akund-reader'",
+                "lacks the permission on queue q",
+            ),
+            (
+                406,
+                "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q' in vhost 'kampus': received the value '100' of type 'long' but current is none",
+                "queue q exists with another x-delivery-limit: there it is none, and akund wants 100",
+            ),
             (320, "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'", "was stopped"),
             (501, "FRAME_ERROR", "says 501"),
         ] {

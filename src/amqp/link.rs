@@ -108,10 +108,12 @@ impl Broker {
         let connector = TlsConnector::from(Arc::clone(config));
         let handshake = tokio::time::timeout(PATIENCE, connector.connect(name.clone(), tcp));
         let stream = handshake.await.map_err(|_| self.silent("TLS"))?.map_err(|error| {
-            let why = crate::tls::cause_of(&error).map_or_else(
-                || format!("closed the connection before TLS stood ({error}): is this its port for AMQP with TLS?"),
-                crate::tls::explain,
-            );
+            let port = "is this its port for AMQP with TLS?";
+            let why = match crate::tls::cause_of(&error) {
+                Some(cause @ rustls::Error::InvalidCertificate(_)) => crate::tls::explain(cause),
+                Some(cause) => format!("{}; {port}", crate::tls::explain(cause)),
+                None => format!("closed the connection before TLS stood ({error}); {port}"),
+            };
             Trouble::new(format!("{} {why}", self.url.server()))
         })?;
         Ok(Box::new(stream))

@@ -92,10 +92,7 @@ impl Reactor for Net {
     fn interval(&self, duration: Duration) -> impl futures_core::Stream<Item = Instant> + Send + 'static {
         self.0.interval(duration)
     }
-    fn tcp_connect_addr(
-        &self,
-        _: SocketAddr,
-    ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
+    fn tcp_connect_addr(&self, _: SocketAddr) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
         std::future::ready(never())
     }
 }

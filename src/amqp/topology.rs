@@ -18,7 +18,10 @@ pub fn arguments(config: &QueueConfig) -> FieldTable {
     text("x-dead-letter-routing-key", &config.queue);
     text("x-dead-letter-strategy", "at-least-once");
     text("x-overflow", "reject-publish");
-    table.insert("x-delivery-limit".into(), AMQPValue::LongInt(i32::try_from(config.delivery_limit).unwrap_or(i32::MAX)));
+    table.insert(
+        "x-delivery-limit".into(),
+        AMQPValue::LongInt(i32::try_from(config.delivery_limit).unwrap_or(i32::MAX)),
+    );
     table
 }
 

@@ -84,7 +84,11 @@ pub struct BrokerUrl {
 impl BrokerUrl {
     /// `HOST:PORT`.
     pub fn server(&self) -> String {
-        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// Whether it names this machine.
@@ -118,11 +122,19 @@ impl FromStr for BrokerUrl {
         }
         let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
             Some((host, "")) => (host, None),
-            Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(|| wrong("has no port after the address"))?)),
+            Some((host, port)) => {
+                (host, Some(port.strip_prefix(':').ok_or_else(|| wrong("has no port after the address"))?))
+            }
             None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
         };
         let port = match port {
-            None => if tls { 5671 } else { 5672 },
+            None => {
+                if tls {
+                    5671
+                } else {
+                    5672
+                }
+            }
             Some(port) => port.parse().ok().filter(|p| *p > 0).ok_or_else(|| wrong("has a port that is none"))?,
         };
         let named = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
@@ -131,7 +143,11 @@ impl FromStr for BrokerUrl {
         }
         let decoded = |text: &str| {
             let text = percent_decode_str(text).decode_utf8().map_err(|_| wrong("is not UTF-8 text"))?;
-            if text.chars().any(char::is_control) { Err(wrong("has a control character in it")) } else { Ok(text.into_owned()) }
+            if text.chars().any(char::is_control) {
+                Err(wrong("has a control character in it"))
+            } else {
+                Ok(text.into_owned())
+            }
         };
         let user = decoded(user)?;
         if user.is_empty() {
@@ -144,7 +160,14 @@ impl FromStr for BrokerUrl {
 
 impl fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}@{} (vhost {})", if self.tls { "amqps" } else { "amqp" }, self.user, self.server(), self.vhost)
+        write!(
+            f,
+            "{}://{}@{} (vhost {})",
+            if self.tls { "amqps" } else { "amqp" },
+            self.user,
+            self.server(),
+            self.vhost
+        )
     }
 }
 
@@ -167,7 +190,10 @@ mod tests {
             ("amqps://a%40b@[2001:db8::1]:5000/%2Fx", true, "a@b", "[2001:db8::1]:5000", "/x"),
         ] {
             let url: BrokerUrl = text.parse().unwrap();
-            assert_eq!((url.tls, url.user.as_str(), url.server().as_str(), url.vhost.as_str()), (tls, user, server, vhost));
+            assert_eq!(
+                (url.tls, url.user.as_str(), url.server().as_str(), url.vhost.as_str()),
+                (tls, user, server, vhost)
+            );
         }
         let local = |text: &str| text.parse::<BrokerUrl>().unwrap().is_local();
         assert!(local("amqp://a@localhost") && local("amqp://a@[::1]") && !local("amqp://a@mq"));

@@ -161,7 +161,8 @@ impl Publishing {
                 Some(reader) => reader,
                 None => Reader::open(&path).map_err(|error| error.to_string())?,
             };
-            let due = reader.publications_due(&name, BATCH).and_then(|due| Ok((due, reader.publications_waiting(&name)?)));
+            let due =
+                reader.publications_due(&name, BATCH).and_then(|due| Ok((due, reader.publications_waiting(&name)?)));
             Ok::<_, String>((reader, due.map_err(|error| error.to_string())?))
         });
         let (reader, due) = read.await.map_err(|error| error.to_string())??;

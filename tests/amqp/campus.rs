@@ -37,7 +37,8 @@ impl Campus {
         );
         let sources = [("siakad", "categories = [\"student\"]"), ("helpdesk", "")];
         for (name, rules) in sources {
-            let _ = writeln!(text, "[[source]]\nname = \"{name}\"\nqueue = \"requests\"\nusers = [\"{name}\"]\n{rules}");
+            let _ =
+                writeln!(text, "[[source]]\nname = \"{name}\"\nqueue = \"requests\"\nusers = [\"{name}\"]\n{rules}");
         }
         text
     }

@@ -60,7 +60,11 @@ impl Work {
 
     /// Publishes what can be no record.
     fn poison(&mut self, producer: &Producer<'_>) {
-        producer.hand_in(QUEUE, &format!("racun-{}", self.poison), &format!("{{\"akund\": 1, \"nomor\": {}", self.poison));
+        producer.hand_in(
+            QUEUE,
+            &format!("racun-{}", self.poison),
+            &format!("{{\"akund\": 1, \"nomor\": {}", self.poison),
+        );
         self.poison += 1;
     }
 }

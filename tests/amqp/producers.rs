@@ -36,7 +36,10 @@ pub fn the_examples_hand_in_what_akund_accepts_and_hear_of_its_outcome(campus: &
         channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, FieldTable::default()).await.unwrap();
         channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), FieldTable::default()).await.unwrap();
         let options = QueueBindOptions::default();
-        channel.queue_bind(queue.into(), exchange.into(), "helpdesk.#".into(), options, FieldTable::default()).await.unwrap();
+        channel
+            .queue_bind(queue.into(), exchange.into(), "helpdesk.#".into(), options, FieldTable::default())
+            .await
+            .unwrap();
     });
     let site = campus.site(QUEUE, "[queue.requests.outcomes]\nexchange = \"akund.examples.outcomes\"");
     let key = site.path("key");

@@ -16,6 +16,11 @@ fn metric(page: &str, sample: &str) -> String {
     line.map(|value| value.trim().to_owned()).unwrap_or_default()
 }
 
+/// A report without its frame and its line ends.
+fn words(report: &str) -> String {
+    report.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 pub fn a_message_is_acknowledged_only_after_the_commit_and_accepted_once(campus: &Campus) {
     const QUEUE: &str = "akund.once";
     let site = campus.site(QUEUE, "");
@@ -86,7 +91,7 @@ pub fn what_cannot_be_accepted_is_in_the_dead_letter_queue_with_readable_reasons
         let of = &letter.delivery.properties;
         let headers = of.headers().clone().unwrap();
         let text = |name: &str| headers.inner().get(name).and_then(|v| v.as_long_string()).map(ToString::to_string);
-        let reason = text("akund-reason").unwrap();
+        let reason = words(&text("akund-reason").unwrap());
         assert!(reason.contains(expected), "{id}: {reason}");
         assert_eq!(letter.delivery.data, body.as_bytes());
         assert_eq!(text("akund-user-id"), properties.user_id().as_ref().map(ToString::to_string));
@@ -98,7 +103,8 @@ pub fn what_cannot_be_accepted_is_in_the_dead_letter_queue_with_readable_reasons
             assert_eq!(text("akund-source").as_deref(), Some("siakad"));
         }
     }
-    assert_eq!(campus.broker.depth("akund.once").0, 0, "a publisher does not steer what akund publishes");
+    let copies = campus.broker.drain("akund.once").len();
+    assert_eq!(copies, 1, "the publisher's own copy, and none that akund was made to publish");
     let page = daemon.get("/metrics").1;
     assert_eq!(metric(&page, "akund_queue_dead_letters_total{queue=\"requests\"}"), letters.len().to_string());
     assert_eq!(metric(&page, "akund_queue_up{queue=\"requests\"}"), "1");
@@ -107,7 +113,8 @@ pub fn what_cannot_be_accepted_is_in_the_dead_letter_queue_with_readable_reasons
     let forged = campus.broker.block_on(async {
         let (_connection, channel) = campus.broker.client("tamu").await;
         channel.confirm_select(Default::default()).await.unwrap();
-        let (options, forged) = (BasicPublishOptions::default(), BasicProperties::default().with_user_id("siakad".into()));
+        let (options, forged) =
+            (BasicPublishOptions::default(), BasicProperties::default().with_user_id("siakad".into()));
         channel.basic_publish("".into(), QUEUE.into(), options, b"{}", forged).await?.await
     });
     assert!(forged.unwrap_err().to_string().contains("user_id"));
@@ -128,7 +135,8 @@ pub fn a_signature_travels_in_a_header_and_must_be_good(campus: &Campus) {
     let signed = format!("{rule}signature = \"required\"\nallowed_signers = \"signers\"\n");
     std::fs::write(site.path("akund.toml"), config.replace(rule, &signed)).unwrap();
     let key = |name: &str| {
-        let made = Command::new("ssh-keygen").args(["-q", "-N", "", "-t", "ed25519", "-f"]).arg(site.path(name)).status();
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-N", "", "-t", "ed25519", "-f"]).arg(site.path(name)).status();
         assert!(made.unwrap().success());
         std::fs::read_to_string(site.path(&format!("{name}.pub"))).unwrap()
     };
@@ -145,12 +153,14 @@ pub fn a_signature_travels_in_a_header_and_must_be_good(campus: &Campus) {
     };
     let (head, clerk) = (key("head"), key("clerk"));
     key("stranger");
-    // Until it can be read, messages wait; then they are taken by themselves.
-    std::fs::write(site.path("signers"), "this is no key\n").unwrap();
+    std::fs::write(site.path("signers"), format!("head {head}clerk {clerk}")).unwrap();
     let mut daemon = site.start();
     assert!(daemon.until_says("messages are taken from the queue"));
+    // Until the signers can be read again, messages wait; then they are taken by themselves.
+    std::fs::write(site.path("signers"), "this is no key\n").unwrap();
     let siakad = campus.producer("siakad");
-    let body = |n: usize| student(&format!("G-{n}"), 100 + n).to_string();
+    let bodies: Vec<String> = (0..6).map(|n| student(&format!("G-{n}"), 100 + n).to_string()).collect();
+    let body = |n: usize| bodies[n].clone();
     let publish = |id: &str, body: &str, signature: Option<&str>| {
         let mut properties = siakad.properties().with_message_id(id.into());
         if let Some(signature) = signature {
@@ -174,7 +184,7 @@ pub fn a_signature_travels_in_a_header_and_must_be_good(campus: &Campus) {
     for letter in campus.broker.drain(&dead_queue) {
         let id = letter.delivery.properties.message_id().clone().unwrap();
         let headers = letter.delivery.properties.headers().clone().unwrap();
-        let reason = headers.inner()["akund-reason"].as_long_string().unwrap().to_string();
+        let reason = words(&headers.inner()["akund-reason"].as_long_string().unwrap().to_string());
         let expected = match id.as_str() {
             "tanpa" => "the header akund-signature is missing",
             "lain" => "is not over this content",

@@ -204,7 +204,8 @@ impl RabbitMq {
     /// A connection and a channel of the user's.
     pub async fn client(&self, user: &str) -> (Connection, Channel) {
         let uri = format!("amqp://{user}:{BROKER_PASSWORD}@127.0.0.1:{}/kampus", self.port);
-        let connection = Connection::connect(&uri, ConnectionProperties::default()).await.expect("a client's connection");
+        let connection =
+            Connection::connect(&uri, ConnectionProperties::default()).await.expect("a client's connection");
         let channel = connection.create_channel().await.expect("a client's channel");
         (connection, channel)
     }
@@ -214,7 +215,8 @@ impl RabbitMq {
         self.block_on(async {
             let (_connection, channel) = self.client("admin").await;
             let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
-            let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await.expect("the queue");
+            let declared =
+                channel.queue_declare(queue.into(), options, FieldTable::default()).await.expect("the queue");
             (declared.message_count(), declared.consumer_count())
         })
     }
@@ -224,7 +226,8 @@ impl RabbitMq {
         self.block_on(async {
             let (_connection, channel) = self.client("admin").await;
             let mut all = Vec::new();
-            while let Some(message) = channel.basic_get(queue.into(), BasicGetOptions::default()).await.expect("a get") {
+            while let Some(message) = channel.basic_get(queue.into(), BasicGetOptions::default()).await.expect("a get")
+            {
                 assert!(message.delivery.ack(BasicAckOptions::default()).await.expect("an ack"));
                 all.push(message);
             }
@@ -250,9 +253,7 @@ fn definitions(users: &[User<'_>]) -> String {
         serde_json::json!({"name": name, "password_hash": hash, "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": if name == "admin" { "administrator" } else { "" }})
     };
-    let may = |(user, [configure, write, read]): &User<'_>| {
-        serde_json::json!({"user": user, "vhost": "kampus", "configure": configure, "write": write, "read": read})
-    };
+    let may = |(user, [configure, write, read]): &User<'_>| serde_json::json!({"user": user, "vhost": "kampus", "configure": configure, "write": write, "read": read});
     serde_json::json!({
         "users": all.iter().map(|(name, _)| user(name)).collect::<Vec<_>>(),
         "vhosts": [{"name": "kampus"}],

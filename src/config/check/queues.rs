@@ -60,20 +60,28 @@ fn one(name: &str, queue: &QueueConfig, config: &Config, found: &mut Findings) {
     for (field, value) in [("queue", &queue.queue), ("dead_letter_exchange", &queue.dead_letter_exchange)] {
         name_on_broker(name, field, value, found);
     }
-    for (field, value) in
-        [("prefetch", u64::from(queue.prefetch)), ("max_bytes", queue.max_bytes), ("delivery_limit", u64::from(queue.delivery_limit))]
-    {
+    for (field, value) in [
+        ("prefetch", u64::from(queue.prefetch)),
+        ("max_bytes", queue.max_bytes),
+        ("delivery_limit", u64::from(queue.delivery_limit)),
+    ] {
         found.check(value > 0, ["queue", name, field], || format!("{field} of queue {name} must be at least 1"));
     }
     let Some(outcomes) = &queue.outcomes else { return };
     let at = |field: &str| vec![key("queue"), key(name), key("outcomes"), key(field)];
-    found.check_at(is_brokers_name(&outcomes.exchange), at("exchange"), || bad_name(name, "outcomes.exchange", &outcomes.exchange));
+    found.check_at(is_brokers_name(&outcomes.exchange), at("exchange"), || {
+        bad_name(name, "outcomes.exchange", &outcomes.exchange)
+    });
     found.check_at(outcomes.exchange != queue.dead_letter_exchange, at("exchange"), || {
         format!("queue {name} would publish outcomes to its dead-letter exchange {}", outcomes.exchange)
     });
-    let known = |source: &str| source == crate::config::source::LOCAL || config.source.iter().any(|s: &SourceConfig| s.name == source);
+    let known = |source: &str| {
+        source == crate::config::source::LOCAL || config.source.iter().any(|s: &SourceConfig| s.name == source)
+    };
     for source in outcomes.sources.iter().filter(|source| !known(source)) {
-        found.check_at(false, at("sources"), || format!("queue {name} would publish outcomes of the source {source}, which is not configured"));
+        found.check_at(false, at("sources"), || {
+            format!("queue {name} would publish outcomes of the source {source}, which is not configured")
+        });
     }
 }
 

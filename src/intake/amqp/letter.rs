@@ -39,7 +39,8 @@ pub fn dead_letter(queue: &Queue, message: &Message, reason: &str) -> Letter {
         headers.insert("akund-redelivered".into(), AMQPValue::Boolean(true));
     }
     let id = given.message_id().clone().unwrap_or_else(|| short(&hex(&message.sha256())));
-    let mut properties = BasicProperties::default().with_headers(headers).with_delivery_mode(PERSISTENT).with_message_id(id);
+    let mut properties =
+        BasicProperties::default().with_headers(headers).with_delivery_mode(PERSISTENT).with_message_id(id);
     type Set = fn(BasicProperties, ShortString) -> BasicProperties;
     for (value, set) in [
         (given.content_type(), BasicProperties::with_content_type as Set),
@@ -80,9 +81,15 @@ mod tests {
 
     #[test]
     fn headers_that_steer_a_broker_or_pass_for_akunds_are_left_out() {
-        for (name, stays) in
-            [("priority-of-office", true), ("akund-signature", true), ("akund-reason", false), ("Akund-Source", false), ("CC", false), ("bcc", false), ("x-death", false)]
-        {
+        for (name, stays) in [
+            ("priority-of-office", true),
+            ("akund-signature", true),
+            ("akund-reason", false),
+            ("Akund-Source", false),
+            ("CC", false),
+            ("bcc", false),
+            ("x-death", false),
+        ] {
             assert_eq!(harmless(name), stays, "{name}");
         }
     }

@@ -5,8 +5,8 @@ use crate::intake::Handed;
 use crate::intake::signature::{NAMESPACE, VerifiedSigner};
 use crate::intake::spool::safe_name;
 use jiff::Timestamp;
-use lapin::BasicProperties;
 use lapin::Acker;
+use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::AMQPValue;
 use sha2::{Digest, Sha256};
@@ -128,9 +128,8 @@ impl Queue {
         }
         let encoding = delivery.properties.content_encoding().as_ref()?.as_str().to_ascii_lowercase();
         let plain = ["", "utf-8", "utf8", "identity", "8bit", "binary"].contains(&encoding.as_str());
-        (!plain).then(|| {
-            format!("has the content encoding {}; expected JSON in UTF-8, not compressed", shown(&encoding))
-        })
+        (!plain)
+            .then(|| format!("has the content encoding {}; expected JSON in UTF-8, not compressed", shown(&encoding)))
     }
 }
 
@@ -238,7 +237,12 @@ mod tests {
 
     #[test]
     fn a_names_end_says_json_whatever_the_message_id_says() {
-        for (id, expected) in [(None, "message.json"), (Some(""), "message.json"), (Some("a.json"), "a.json"), (Some("a.csv"), "a.csv.json")] {
+        for (id, expected) in [
+            (None, "message.json"),
+            (Some(""), "message.json"),
+            (Some("a.json"), "a.json"),
+            (Some("a.csv"), "a.csv.json"),
+        ] {
             assert_eq!(name(id), expected);
         }
         let long = name(Some(&"é/".repeat(80)));

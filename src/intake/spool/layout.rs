@@ -35,8 +35,7 @@ pub(super) struct Source {
 
 /// The rules of [`LOCAL`] where the configuration does not give them.
 fn implied_local() -> SourceConfig {
-    SourceConfig {
-        name: LOCAL.into(), ..SourceConfig::default() }
+    SourceConfig { name: LOCAL.into(), ..SourceConfig::default() }
 }
 
 pub(super) fn problems(config: &SpoolConfig, sources: &[SourceConfig]) -> Vec<String> {

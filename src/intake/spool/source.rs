@@ -63,11 +63,14 @@ impl Source for Arc<Spool> {
     /// Unlinks them.
     async fn acknowledge(&self, files: Vec<Dropped>) -> io::Result<()> {
         let spool = self.clone();
-        blocking(move || Spool::acknowledge(&spool, &files.iter().map(|file| &file.seen).collect::<Vec<_>>()).map(drop)).await
+        blocking(move || Spool::acknowledge(&spool, &files.iter().map(|file| &file.seen).collect::<Vec<_>>()).map(drop))
+            .await
     }
 }
 
 /// Runs something that waits for the disk off the async threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| io::Error::other(format!("a task of the disk ended: {error}")))?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| io::Error::other(format!("a task of the disk ended: {error}")))?
 }
