@@ -33,6 +33,11 @@ impl Trouble {
                 tidy(&cause.to_string(), ""),
                 if url.tls { " with TLS" } else { " without TLS" }
             )),
+            ErrorKind::ParsingError(_) => Self::new(format!(
+                "{} does not speak AMQP 0-9-1; look whether this is its port for AMQP{}",
+                url.server(),
+                if url.tls { " with TLS" } else { " without TLS" }
+            )),
             ErrorKind::MissingHeartbeatError => Self::new(format!("{} fell silent", url.server())),
             _ => Self::new(format!("{}: {}", url.server(), tidy(&error.to_string(), ""))),
         }
@@ -93,7 +98,6 @@ fn thing(text: &str) -> String {
 
 /// `received X but current is Y`, as `there it is Y, and akund wants X`.
 fn difference(text: &str) -> String {
-    let text = &text.replace("'quorum' but current is none", "'quorum' but current is 'classic'");
     let found = text.split_once("received ").and_then(|(_, rest)| rest.split_once(" but current is "));
     let plain = |value: &str| {
         let value = value.trim().trim_start_matches("the value ").trim_end_matches('.');
@@ -101,6 +105,10 @@ fn difference(text: &str) -> String {
         tidy(value, "")
     };
     match found {
+        // A classic queue may have been declared without saying so.
+        Some((wanted, there)) if text.contains("'x-queue-type'") && plain(there) == "none" => {
+            format!("there it is classic, and akund wants {}", plain(wanted))
+        }
         Some((wanted, there)) => format!("there it is {}, and akund wants {}", plain(there), plain(wanted)),
         None => tidy(text, ""),
     }
@@ -144,7 +152,7 @@ mod tests {
             ),
             (
                 406,
-                "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost 'kampus': received 'quorum' but current is none",
+                "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost 'kampus': received the value 'quorum' of type 'longstr' but current is none",
                 "there it is classic",
             ),
             (

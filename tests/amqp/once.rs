@@ -70,7 +70,6 @@ impl Work {
 }
 
 pub fn ten_thousand_messages() {
-    let begun = std::time::Instant::now();
     let mut campus = Campus { broker: RabbitMq::start(&[("akund", AKUND), ("siakad", PRODUCER)]) };
     let cutter = Cutter::before(campus.broker.port());
     let site = Campus::with(campus.sections(cutter.port(), QUEUE, "declare = true"));
@@ -86,10 +85,8 @@ pub fn ten_thousand_messages() {
         cutter.arm(&cuts);
         work.publish(&producer, each);
         site.until(&format!("{cuts:?} are cut"), || cutter.left() == 0);
-        eprintln!("{:?} {cuts:?} {} {}", begun.elapsed(), work.next, taken(&site));
     }
     for cut in DEAD_LETTER_CUTS {
-        eprintln!("{:?} {cut:?}", begun.elapsed());
         cutter.arm(&[cut]);
         work.poison(&campus.producer("siakad"));
         site.until(&format!("{cut:?} is cut"), || cutter.left() == 0);
@@ -98,7 +95,6 @@ pub fn ten_thousand_messages() {
         site.until("the dead letter arrives", || campus.broker.depth(&format!("{QUEUE}.dead")).0 as usize >= sent);
     }
 
-    eprintln!("{:?} killing", begun.elapsed());
     // Killed in the midst of messages, and at two places where it must not matter.
     work.publish(&campus.producer("siakad"), each);
     site.until("some of them are taken", || taken(&site) > work.next - each);
@@ -114,7 +110,6 @@ pub fn ten_thousand_messages() {
     assert!(crate::daemon::crashed(dying.ended()));
     daemon = site.start();
 
-    eprintln!("{:?} killing broker", begun.elapsed());
     // The broker is killed, and then stopped and started, while messages are on their way.
     work.publish(&campus.producer("siakad"), each);
     campus.broker.crash();
@@ -125,9 +120,7 @@ pub fn ten_thousand_messages() {
     campus.broker.start_again();
     work.publish(&campus.producer("siakad"), MESSAGES);
 
-    eprintln!("{:?} waiting", begun.elapsed());
     all_are_there_once(&site, &campus, daemon, work.poison);
-    eprintln!("{:?} done", begun.elapsed());
 }
 
 fn taken(site: &Site) -> usize {

@@ -200,6 +200,36 @@ pub fn a_signature_travels_in_a_header_and_must_be_good(campus: &Campus) {
     assert_eq!(journaled(&site, "SELECT count(*) FROM request"), 1);
 }
 
+/// A disk that takes nothing is played by a file where the directory for evidence should be.
+pub fn what_cannot_be_kept_now_waits_unacknowledged_and_is_taken_later(campus: &Campus) {
+    const QUEUE: &str = "akund.patient";
+    let site = campus.site(QUEUE, "");
+    let mut daemon = site.start();
+    assert!(daemon.until_says("messages are taken from the queue"));
+    let (accepted, aside) = (site.spool.join("accepted"), site.spool.join("aside"));
+    std::fs::rename(&accepted, &aside).unwrap();
+    std::fs::write(&accepted, "").unwrap();
+    for number in 0..3 {
+        let id = format!("P-{number}");
+        campus.producer("siakad").hand_in(QUEUE, &id, &student(&id, 300 + number).to_string());
+    }
+    let held =
+        |daemon: &crate::daemon::Daemon| metric(&daemon.get("/metrics").1, "akund_queue_held{queue=\"requests\"}");
+    site.until("all of them wait with akund", || held(&daemon) == "3");
+    assert_eq!(journaled(&site, "SELECT count(*) FROM request"), 0);
+    assert_eq!(daemon.get("/healthz").0, 200);
+    // They are the broker's still.
+    daemon.terminate();
+    assert_eq!(campus.broker.depth(QUEUE).0, 3);
+    std::fs::remove_file(&accepted).unwrap();
+    std::fs::rename(&aside, &accepted).unwrap();
+    let daemon = site.start();
+    site.until_rest(3);
+    daemon.terminate();
+    assert_eq!(campus.broker.depth(QUEUE), (0, 0));
+    assert_eq!(campus.broker.depth(&format!("{QUEUE}.dead")).0, 0);
+}
+
 /// The queue is the administrator's here, and so is the exchange, to which nothing is bound yet.
 pub fn a_dead_letter_that_nobody_would_get_holds_its_message_and_no_other(campus: &Campus) {
     const QUEUE: &str = "akund.lonely";
