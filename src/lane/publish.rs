@@ -57,7 +57,7 @@ impl Publishing {
     pub async fn run(self, context: Context) -> Result<(), JournalError> {
         let lane = publishing_lane(&self.name);
         let bell = context.journal.bell(&lane);
-        let mut reader = Some(Reader::open(&context.journal.path().to_owned())?);
+        let mut reader = Some(Reader::open(context.journal.path())?);
         let (mut publisher, mut wait, mut told) = (None, WAITS[0], None);
         while !context.shutdown.is_cancelled() {
             let why = match self.patient_round(&mut reader, &mut publisher, &context).await {
