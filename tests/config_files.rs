@@ -112,6 +112,28 @@ fn the_directory_and_the_workspace_of_the_example_are_ones_that_akund_takes_with
     }
 }
 
+#[test]
+fn the_queue_of_the_example_is_one_that_akund_takes_and_shows_its_defaults() {
+    let block = commented_out("[queue.requests]");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("akund.toml");
+    let read = |text: &str| {
+        std::fs::write(&path, format!("akund = 1\n{text}\n")).unwrap();
+        config::load(&path).unwrap_or_else(|report| panic!("{report}"))
+    };
+    let given = read(&block);
+    assert_eq!(config::problems(&given), Vec::<String>::new());
+    let defaults = ["delivery_limit", "dead_letter_exchange", "prefetch", "max_bytes", "sources"];
+    let without = |line: &&str| !defaults.iter().any(|key| line.starts_with(&format!("{key} =")));
+    let bare = read(&block.lines().filter(without).collect::<Vec<_>>().join("\n"));
+    assert_eq!(format!("{:?}", given.queue), format!("{:?}", bare.queue));
+    assert_eq!((given.source[0].queue.as_deref(), given.source[0].users.len()), (Some("requests"), 1));
+    let page = shipped("config/examples/rabbitmq/README.md");
+    for name in [&given.queue["requests"].queue, &given.queue["requests"].dead_letter_exchange] {
+        assert!(page.contains(name.as_str()), "{name}");
+    }
+}
+
 /// There is no RouterOS to ask: what can be held against akund is.
 #[test]
 fn the_routers_snippet_takes_disconnect_requests_where_akund_sends_them() {

@@ -1,6 +1,7 @@
 //! What must hold between the values of a configuration that is well formed.
 
 mod proofs;
+mod queues;
 
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
 use super::database::{Database, ServerPlace};
@@ -34,6 +35,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     spool_and_lane(config, &mut found);
     log(config, &mut found);
     sources(&config.source, &mut found);
+    queues::queues(config, &mut found);
     lane_names(config, &mut found);
     databases(config, &mut found);
     for (name, target) in &config.target {

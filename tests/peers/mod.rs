@@ -13,6 +13,7 @@ mod mailhost;
 mod mariadb;
 mod postfix;
 mod postgres;
+mod rabbitmq;
 mod samba;
 mod slapd;
 
@@ -25,6 +26,7 @@ pub use mailhost::MailHost;
 pub use mariadb::MariaDb;
 pub use postfix::Postfix;
 pub use postgres::Postgres;
+pub use rabbitmq::{BROKER_PASSWORD, RabbitMq};
 pub use samba::Samba;
 pub use slapd::Slapd;
 
