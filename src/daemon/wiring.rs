@@ -54,8 +54,7 @@ fn each_target(
                 Arc::new(mail_maps(name, settings).map_err(said)?.proven_by(proofs))
             }
             TargetConfig::Radius(settings) => {
-                let nt_hash = settings.password.serves_ms_chap();
-                let proofs = Proofs::of_radius(settings.proof.as_ref(), &settings.nas, nt_hash, &read_secret);
+                let proofs = Proofs::of_radius(settings, &read_secret);
                 Arc::new(radius(name, settings).map_err(said)?.proven_by(proofs.map_err(wrong)?))
             }
             TargetConfig::MapFiles(settings) => {

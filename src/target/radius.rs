@@ -16,11 +16,12 @@ mod picture;
 mod profiles;
 mod proof;
 mod tables;
+pub mod wire;
 
 use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble, check_password, wanted_hash};
 use super::{Found, Work};
 use crate::config::target::{RadiusConfig, RadiusPassword};
-use crate::model::{Action, Fault, Scheme, Secret};
+use crate::model::{Account, Action, Fault, Scheme, Secret};
 use attributes::Attributes;
 use jiff::Timestamp;
 use picture::Picture;
@@ -100,9 +101,7 @@ impl RadiusTables {
     }
 
     fn group<'a>(&'a self, work: &'a Work) -> Option<&'a str> {
-        let account = &work.account;
-        let group = account.group.as_ref().or_else(|| self.groups.get(&account.category));
-        group.or(self.default_group.as_ref()).map(String::as_str)
+        group_of(&work.account, &self.groups, self.default_group.as_deref())
     }
 
     /// What to write as the password of a create or reset.
@@ -209,6 +208,12 @@ impl Tables for RadiusTables {
         "FreeRADIUS reads it as user freerad: give its directory group freerad and mode 2750; accounting needs a file of its own \
          (config/integration/freeradius)"
     }
+}
+
+/// The profile of an account: the request's, its category's, or the usual one.
+fn group_of<'a>(account: &'a Account, groups: &'a BTreeMap<String, String>, default: Option<&'a str>) -> Option<&'a str> {
+    let group = account.group.as_ref().or_else(|| groups.get(&account.category));
+    group.map(String::as_str).or(default)
 }
 
 /// Whether FreeRADIUS's columns take a user or group name.

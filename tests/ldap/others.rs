@@ -1,10 +1,12 @@
 //! 389 Directory Server and Samba's Active Directory: one instance each, since they take long to make, and the contract on it.
 
 use crate::bench::*;
+use crate::broken::{cut_at_every_point, ends_in_mid_batch};
 use crate::contract;
 use crate::peers::{Ds389, Samba};
 use akund::model::{Account, FaultClass, Proof};
 use akund::target::Target;
+use std::net::SocketAddr;
 
 impl Site for Ds389 {
     fn toml(&self) -> String {
@@ -33,8 +35,24 @@ impl Site for Ds389 {
             name.as_str().to_uppercase()
         ));
     }
-    fn clear(&self) {
-        delete(&self.entries(), |ldif| self.by_hand(ldif));
+    fn by_hand(&self, ldif: &str) {
+        Ds389::by_hand(self, ldif);
+    }
+    fn volatile(&self) -> &[&str] {
+        // It hashes by itself, each time with another salt.
+        &["userPassword"]
+    }
+    fn line(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.tls_port))
+    }
+    fn toml_through(&self, port: u16) -> String {
+        self.toml().replace(&format!("localhost:{}", self.tls_port), &format!("localhost:{port}"))
+    }
+    fn kill(&mut self) {
+        Ds389::kill(self);
+    }
+    fn start_again(&mut self) {
+        Ds389::start_again(self);
     }
 }
 
@@ -95,24 +113,45 @@ description = "quota {{quota}}"
             name.as_str().to_uppercase()
         ));
     }
-    fn clear(&self) {
-        delete(&self.entries(), |ldif| self.by_hand(ldif));
+    fn by_hand(&self, ldif: &str) {
+        Samba::by_hand(self, ldif);
+    }
+    fn needs_a_name(&self) -> bool {
+        false
+    }
+    fn line(&self) -> SocketAddr {
+        self.tls_address()
+    }
+    fn toml_through(&self, port: u16) -> String {
+        self.toml().replace(&self.ldaps(), &format!("ldaps://127.0.0.1:{port}"))
+    }
+    fn kill(&mut self) {
+        Samba::kill(self);
+    }
+    fn start_again(&mut self) {
+        Samba::start_again(self);
     }
 }
 
-fn delete(entries: &[String], by_hand: impl Fn(&str)) {
-    let gone: String =
-        entries.iter().map(|e| format!("{}\nchangetype: delete\n\n", e.lines().next().unwrap())).collect();
-    if !gone.is_empty() {
-        by_hand(&gone);
-    }
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_to_389_cut_at_any_point_and_its_end_in_mid_batch_lose_nothing_and_double_nothing() {
+    let mut site = Ds389::start();
+    cut_at_every_point(&mut site).await;
+    ends_in_mid_batch(&mut site).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_to_active_directory_cut_at_any_point_and_its_end_in_mid_batch_lose_nothing_and_double_nothing() {
+    let mut site = Samba::start();
+    cut_at_every_point(&mut site).await;
+    ends_in_mid_batch(&mut site).await;
 }
 
 #[tokio::test]
 async fn the_contract_holds_on_389_directory_server() {
-    let site = Ds389::start();
+    let mut site = Ds389::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
-    contract::all(&site).await;
+    contract::all(&mut site).await;
     let hashed = directory(&site.toml().replace("base =", "password = \"ssha512\"\nbase ="));
     let refused = apply(&hashed, &create(&named("hash"), hashed.schemes())).await.unwrap_err();
     assert!(
@@ -142,9 +181,9 @@ async fn the_contract_holds_on_389_directory_server() {
 
 #[tokio::test]
 async fn the_contract_holds_on_active_directory() {
-    let site = Samba::start();
+    let mut site = Samba::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
-    contract::all(&site).await;
+    contract::all(&mut site).await;
     let target = directory(&site.toml().replace("server =", "must_change = true\nserver ="));
     let account = named("baru");
     let work = create(&account, target.schemes());

@@ -156,7 +156,9 @@ impl Hotspot {
             timeout_seconds: 2,
         };
         let read = |_: &std::path::Path| Ok(Secret::new(secret));
-        let proofs = Proofs::of_radius(Some(&proof), &[], config.password.serves_ms_chap(), &read).unwrap();
+        let mut proven = config.clone();
+        proven.proof = Some(proof);
+        let proofs = Proofs::of_radius(&proven, &read).unwrap();
         Radius::open("hotspot", &config).unwrap().proven_by(proofs)
     }
 }
