@@ -147,7 +147,8 @@ impl AccessServers {
 
 async fn ask(peer: &Peer, user: &str, wish: &Wish) -> Result<(), Fault> {
     let says = |rest: &str| format!("NAS {} {rest}", peer.place());
-    let request = request(peer, user, wish).map_err(|long| Fault::permanent(says(&format!("cannot be told: {long}"))))?;
+    let request =
+        request(peer, user, wish).map_err(|long| Fault::permanent(says(&format!("cannot be told: {long}"))))?;
     let reply = peer.ask(&request, Signed::IfThere).await.map_err(|why| Fault::transient(says(&why)))?;
     match (wish, reply.code) {
         (Wish::End, code::DISCONNECT_ACK) | (Wish::Give(_), code::COA_ACK) => Ok(()),
@@ -185,7 +186,9 @@ fn refused(reply: &Reply, user: &str, wish: &Wish) -> Result<(), (MakesFault, St
         Some(407) => (Fault::permanent, "it takes one of the values for wrong"),
         Some(405 | 406) => match wish {
             Wish::End => (Fault::permanent, "it cannot disconnect users; switch on its incoming RADIUS requests"),
-            Wish::Give(_) => (Fault::permanent, "it cannot change sessions; set change = \"disconnect\" or \"none\" for it"),
+            Wish::Give(_) => {
+                (Fault::permanent, "it cannot change sessions; set change = \"disconnect\" or \"none\" for it")
+            }
         },
         Some(501) => (Fault::permanent, "its administrator forbids it"),
         Some(502 | 505) => (Fault::transient, "it could not pass the request on"),

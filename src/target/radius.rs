@@ -180,7 +180,7 @@ impl Tables for RadiusTables {
     }
 
     fn undo(&self, picture: &mut Picture, work: &Work, _now: Timestamp) -> Result<(), Fault> {
-        picture.undo(&work.account.uid.to_string());
+        picture.undo(work, self);
         Ok(())
     }
 
@@ -211,7 +211,11 @@ impl Tables for RadiusTables {
 }
 
 /// The profile of an account: the request's, its category's, or the usual one.
-fn group_of<'a>(account: &'a Account, groups: &'a BTreeMap<String, String>, default: Option<&'a str>) -> Option<&'a str> {
+fn group_of<'a>(
+    account: &'a Account,
+    groups: &'a BTreeMap<String, String>,
+    default: Option<&'a str>,
+) -> Option<&'a str> {
     let group = account.group.as_ref().or_else(|| groups.get(&account.category));
     group.map(String::as_str).or(default)
 }

@@ -271,7 +271,11 @@ pub fn secret_in(path: &Path) -> Result<Secret, String> {
 }
 
 pub fn directory(toml: &str) -> Directory {
-    Directory::configured("directory", &config(toml), &secret_in).unwrap()
+    named_directory("directory", toml)
+}
+
+pub fn named_directory(name: &str, toml: &str) -> Directory {
+    Directory::configured(name, &config(toml), &secret_in).unwrap()
 }
 
 /// What `check` finds wrong.

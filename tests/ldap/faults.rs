@@ -2,7 +2,8 @@
 
 use crate::bench::*;
 use crate::broken::{cut_at_every_point, ends_in_mid_batch};
-use crate::proxy::Proxy;
+use crate::peers::Slapd;
+use crate::proxy::{Proxy, Way};
 use akund::model::{Action, FaultClass, Scheme};
 use akund::target::Target;
 use std::net::TcpListener;
@@ -216,4 +217,99 @@ async fn an_entry_that_was_moved_or_lost_its_mark_is_not_touched() {
     step.external_id = Some("00000000-0000-0000-0000-000000000000".into());
     apply(&target, &step).await.unwrap();
     assert_eq!(site.entries().len(), before.len());
+}
+
+/// Two targets of one tree: an account has an entry at each, and each target touches its own only.
+#[tokio::test]
+async fn two_targets_of_one_tree_each_have_their_own_entry_of_an_account() {
+    let site = OpenLdap::start();
+    for part in ["satu", "dua"] {
+        site.slapd.by_hand(&format!(
+            "dn: ou={part},{PEOPLE}\nchangetype: add\nobjectClass: organizationalUnit\nou: {part}\n"
+        ));
+    }
+    // The shipped unique overlay would have neither name twice in the tree.
+    let toml = site
+        .toml()
+        .replace("base =", "rdn = \"cn={username}\"\nbase =")
+        .replace("cn = \"{name}\"\n", "")
+        .replace("mail = [\"{address}\", \"{aliases}\"]", "title = [\"{address}\", \"{aliases}\"]");
+    let people = named_directory("people", &toml.replace(PEOPLE, &format!("ou=satu,{PEOPLE}")));
+    let hotspot = named_directory("hotspot", &toml.replace(PEOPLE, &format!("ou=dua,{PEOPLE}")));
+    let account = named("humas");
+    let (one, two) = (create(&account, people.schemes()), create(&account, hotspot.schemes()));
+    apply(&people, &one).await.unwrap();
+    let first = site.entries();
+    for _ in 0..2 {
+        apply(&hotspot, &two).await.unwrap();
+        prove(&hotspot, &two).await.unwrap();
+        prove(&people, &one).await.unwrap();
+    }
+    assert_eq!(site.entries().len(), 2);
+    let other = create(&named("humas"), people.schemes());
+    assert_eq!(class_of(&apply(&people, &other).await), FaultClass::Conflict, "another account's it is all the same");
+    apply(&hotspot, &plain(Action::Suspend, &account)).await.unwrap();
+    prove(&people, &one).await.unwrap();
+    undo(&hotspot, &two).await.unwrap();
+    assert_eq!(site.entries(), first);
+}
+
+/// Wherever akund or its line dies in a rename, no group keeps the old name, which the next one of that name would inherit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_cut_at_any_point_leaves_the_old_name_in_no_group() {
+    let site = OpenLdap::start();
+    site.slapd.by_hand(
+        "dn: cn=all,ou=groups,dc=example,dc=org\nchangetype: add\nobjectClass: groupOfNames\ncn: all\nmember: cn=nobody\n\n\
+         dn: cn=names,ou=groups,dc=example,dc=org\nchangetype: add\nobjectClass: posixGroup\ncn: names\ngidNumber: 5000\n",
+    );
+    let groups = "[[groups]]\ndn = \"cn=all,ou=groups,dc=example,dc=org\"\n[[groups]]\n\
+                  dn = \"cn=names,ou=groups,dc=example,dc=org\"\nattribute = \"memberUid\"\n";
+    let proxy = Proxy::before(site.slapd.port);
+    let toml = |text: String| format!("{}\n{groups}", quick(text).replace("base =", "transactions = false\nbase ="));
+    let (direct, through) = (toml(site.toml()), toml(site.toml_through(proxy.port())));
+    let target = directory(&direct);
+    let renamed = |account: &akund::model::Account, to: &str| {
+        let mut account = account.clone();
+        account.username = to.parse().unwrap();
+        plain(Action::Change, &account)
+    };
+    let mut length = None;
+    for n in 0..60 {
+        let account = named(&format!("lama{n:02}"));
+        apply(&target, &create(&account, &[Scheme::Ssha512])).await.unwrap();
+        let change = renamed(&account, &format!("baru{n:02}"));
+        let before = proxy.passed(Way::Back);
+        // The first one passes whole, and tells how long one is; the rest are cut all along it.
+        if let Some(length) = length {
+            proxy.cut_after(Way::Back, length * n / 60);
+        }
+        let _ = apply(&directory(&through), &change).await;
+        proxy.mend();
+        length.get_or_insert(proxy.passed(Way::Back) - before);
+        apply(&target, &change).await.unwrap();
+        prove(&target, &change).await.unwrap();
+        let members = site.slapd.search("(|(cn=all)(cn=names))", &["member", "memberUid"]).join("\n");
+        assert!(!members.contains("lama"), "cut {n}: {members}");
+        assert_eq!(members.matches(&format!("baru{n:02}")).count(), 2, "cut {n}: {members}");
+        apply(&target, &plain(Action::Remove, &change.account)).await.unwrap();
+    }
+}
+
+/// A server that keeps a history refuses the password that it has already.
+#[tokio::test]
+async fn a_clear_password_whose_answer_was_lost_is_not_set_again() {
+    let site = OpenLdap { slapd: Slapd::hashing("pwdInHistory: 5") };
+    let target = directory(&site.toml().replace("base =", "password = \"clear\"\nbase ="));
+    let account = named("humas");
+    let mut step = create(&account, target.schemes());
+    apply(&target, &step).await.unwrap();
+    assert!(!site.slapd.search("(uid=humas)", &["userPassword"])[0].contains(password(&step)), "slapd hashes it");
+    apply(&target, &step).await.unwrap();
+    step = work(Action::Reset, &account, create(&account, target.schemes()).credential);
+    apply(&target, &step).await.unwrap();
+    let refused = apply(&target, &step).await.unwrap_err();
+    assert!(refused.message.contains("constraintViolation"), "a history there is: {refused}");
+    step.uncertain = true;
+    apply(&target, &step).await.unwrap();
+    prove(&target, &step).await.unwrap();
 }

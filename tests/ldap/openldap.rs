@@ -273,3 +273,10 @@ async fn an_end_date_in_an_operational_attribute_is_written_seen_and_taken_back(
         assert_eq!(site.slapd.search("(uid=humas)", &["pwdEndTime"])[0].contains("pwdEndTime"), seconds.is_some());
     }
 }
+
+#[tokio::test]
+async fn check_tells_an_attribute_s_other_name_also_where_only_the_server_knows_it() {
+    let site = OpenLdap::start();
+    let told = wrong(directory(&format!("{}emailAddress = \"{{address}}\"\n", site.toml())).check().await).join(" ");
+    assert!(told.contains("emailAddress is another name of email, by which the server shows it"), "{told}");
+}

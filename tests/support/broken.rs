@@ -13,15 +13,16 @@ const SIZE: usize = 3;
 /// How long a server may take to notice that a line was cut, or to come back.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Of the same length in each round.
 fn batch(target: &dyn Target, size: usize, round: usize) -> Vec<Work> {
-    let mut batch = creates((0..size).map(|n| named(&format!("r{round:04}n{n}"))), target.schemes());
-    batch[0].account.aliases = vec![address(&format!("alias{round}@example.org"))];
+    let mut batch = creates((0..size).map(|n| named(&format!("r{round:05}n{n:03}"))), target.schemes());
+    batch[0].account.aliases = vec![address(&format!("alias{round:05}@example.org"))];
     batch
 }
 
-/// Where to cut a batch of so many bytes: all along it, and at each of its last bytes, which are the most telling.
+/// Where to cut a batch of so many bytes: all along it, and at each of its last bytes, which are the most telling (the answer to the commit).
 fn places(length: u64, cuts: u64) -> impl Iterator<Item = u64> {
-    let along = cuts - cuts / 4;
+    let along = cuts / 2;
     (0..cuts).map(move |n| if n < along { length * n / along } else { length.saturating_sub(n - along) })
 }
 

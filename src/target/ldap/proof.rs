@@ -5,7 +5,7 @@ use super::entry::Entry;
 use super::operation::{Change, Operation, Value};
 use super::world::World;
 use super::{Directory, batch, fault, lock, plan};
-use crate::config::target::ldap::{LdapServer, LdapSuspend};
+use crate::config::target::ldap::{LdapPassword, LdapServer, LdapSuspend};
 use crate::model::{Action, Fault, Proof, Secret};
 use crate::target::Work;
 use futures_util::future::join_all;
@@ -65,6 +65,29 @@ impl Directory {
             self.set_must_change(&session, &works, &world, &mut results).await;
         }
         results
+    }
+
+    /// A server that keeps a history of passwords refuses one that it has already, and akund cannot see which it has where the server
+    /// hashes by itself. So where an earlier attempt may have set it (its answer was lost, or the entry is there before its
+    /// create was told to be done), a bind tells. Only then: a refused one counts as a failure of the user's.
+    pub(super) async fn look_at_passwords(&self, works: &[&Work], world: &mut World) {
+        if self.layout.stored != LdapPassword::Clear {
+            return;
+        }
+        let mut session = None;
+        for work in works.iter().filter(|work| work.action == Action::Create || work.uncertain) {
+            let (Some(credential), Ok(Some(entry))) = (&work.credential, world.own(work, &self.layout)) else {
+                continue;
+            };
+            let (dn, password) = (entry.dn.to_string(), credential.password.clone());
+            let login = Login { work: 0, dn, password, expected: Expected::Opens };
+            // Without an answer it is set again, as if nobody had asked.
+            let Ok(answer) = self.try_one(&mut session, &login).await else { return };
+            // Active Directory tells that of a disabled account, or one that must change it, only to whoever has the right one.
+            if answer.rc == 0 || matches!(windows_code(&answer.text), Some("533" | "773")) {
+                world.note_password(work.account.uid);
+            }
+        }
     }
 
     /// What the state of the entry says, and the log-in that must still be tried: name, password, and how it must end.

@@ -42,7 +42,9 @@ impl Picture {
             renames: Vec::new(),
         };
         let names = batch.iter().map(|work| work.account.username.as_str().to_ascii_lowercase());
-        let groups = batch.iter().filter_map(|work| settings.group(work).map(ToOwned::to_owned));
+        // What no column takes is not asked for: the question would fail, and with it the batch.
+        let groups = batch.iter().filter_map(|work| settings.group(work)).filter(|group| name_fits(group));
+        let groups = groups.map(ToOwned::to_owned);
         tables::load(db, &mut picture, names.collect(), groups.collect(), settings)?;
         for own in picture.accounts.values_mut() {
             own.now = own.before.clone();
@@ -155,15 +157,42 @@ impl Picture {
         self.leave(&known.username, |_| true);
     }
 
-    /// Only what [`Self::create`] wrote; rows that somebody else has added for the user name stay.
-    pub fn undo(&mut self, uid: &str) {
-        let Some(known) = self.forget(uid) else { return };
-        self.clear_password(&known.username);
-        self.drop_pairs(Place::Check, &known.username, |pair| pair.is("Expiration"));
+    /// Only what [`Self::create`] wrote; rows that somebody else has added for the user name stay, whatever they say.
+    pub fn undo(&mut self, work: &Work, settings: &RadiusTables) {
+        let Some(known) = self.forget(&work.account.uid.to_string()) else { return };
+        match self.own_password(&known.username, work, settings) {
+            Some(id) if !known.suspended => {
+                self.drop_pairs(Place::Check, &known.username, |pair| pair.id == Some(id));
+            }
+            _ => {}
+        }
+        if known.suspended {
+            self.drop_first(&known.username, Pair::is_reject);
+        }
+        if let Some(end) = expiration(work) {
+            self.drop_first(&known.username, |pair| pair.is("Expiration") && pair.value.expose() == end);
+        }
         for (place, attribute) in &known.written {
             self.drop_pairs(*place, &known.username, |pair| pair.is(attribute));
         }
         self.leave(&known.username, |group| Some(group) == known.groupname.as_deref());
+    }
+
+    /// The row with the account's password: where it is at hand, the one that says it; else the first of its kind, for akund's
+    /// was there before any that was added for a user who was there.
+    fn own_password(&self, username: &str, work: &Work, settings: &RadiusTables) -> Option<i64> {
+        let wanted = settings.wanted_password(work).ok();
+        let kind = |pair: &&Pair| pair.is(settings.password_attribute());
+        let says = |pair: &&Pair| wanted.as_ref().is_some_and(|wanted| wanted.expose() == pair.value.expose());
+        let rows = || self.pairs(Place::Check, username).filter(kind);
+        rows().find(says).or_else(|| rows().next())?.id
+    }
+
+    fn drop_first(&mut self, username: &str, which: impl Fn(&Pair) -> bool) {
+        let first = self.pairs(Place::Check, username).find(|pair| which(pair)).and_then(|pair| pair.id);
+        if let Some(id) = first {
+            self.drop_pairs(Place::Check, username, |pair| pair.id == Some(id));
+        }
     }
 
     fn forget(&mut self, uid: &str) -> Option<Known> {

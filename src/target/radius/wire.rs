@@ -75,8 +75,7 @@ impl Sessions {
         let lists = profiles.values().flat_map(|profile| &profile.reply).chain(&all.reply);
         let names: BTreeSet<&str> = lists.map(|attribute| attribute.name.as_str()).collect();
         // Without attributes there is nothing to look up.
-        let dictionary =
-            if names.is_empty() { Dictionary::default() } else { Dictionary::read(&config.dictionary)? };
+        let dictionary = if names.is_empty() { Dictionary::default() } else { Dictionary::read(&config.dictionary)? };
         let read = |more: &[super::attributes::Attribute]| -> Result<Profile, String> {
             let own: BTreeSet<&str> = more.iter().map(|attribute| attribute.name.as_str()).collect();
             let mut profile = Profile { replaces: true, ..Profile::default() };
