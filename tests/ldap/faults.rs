@@ -2,7 +2,6 @@
 
 use crate::bench::*;
 use crate::broken::{cut_at_every_point, ends_in_mid_batch};
-use crate::peers::Slapd;
 use crate::proxy::{Proxy, Way};
 use akund::model::{Action, FaultClass, Scheme};
 use akund::target::Target;
@@ -293,23 +292,4 @@ async fn a_rename_cut_at_any_point_leaves_the_old_name_in_no_group() {
         assert_eq!(members.matches(&format!("baru{n:02}")).count(), 2, "cut {n}: {members}");
         apply(&target, &plain(Action::Remove, &change.account)).await.unwrap();
     }
-}
-
-/// A server that keeps a history refuses the password that it has already.
-#[tokio::test]
-async fn a_clear_password_whose_answer_was_lost_is_not_set_again() {
-    let site = OpenLdap { slapd: Slapd::hashing("pwdInHistory: 5") };
-    let target = directory(&site.toml().replace("base =", "password = \"clear\"\nbase ="));
-    let account = named("humas");
-    let mut step = create(&account, target.schemes());
-    apply(&target, &step).await.unwrap();
-    assert!(!site.slapd.search("(uid=humas)", &["userPassword"])[0].contains(password(&step)), "slapd hashes it");
-    apply(&target, &step).await.unwrap();
-    step = work(Action::Reset, &account, create(&account, target.schemes()).credential);
-    apply(&target, &step).await.unwrap();
-    let refused = apply(&target, &step).await.unwrap_err();
-    assert!(refused.message.contains("constraintViolation"), "a history there is: {refused}");
-    step.uncertain = true;
-    apply(&target, &step).await.unwrap();
-    prove(&target, &step).await.unwrap();
 }

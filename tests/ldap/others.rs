@@ -4,7 +4,7 @@ use crate::bench::*;
 use crate::broken::{cut_at_every_point, ends_in_mid_batch};
 use crate::contract;
 use crate::peers::{Ds389, Samba};
-use akund::model::{Account, FaultClass, Proof};
+use akund::model::{Account, Action, FaultClass, Proof};
 use akund::target::Target;
 use std::net::SocketAddr;
 
@@ -152,6 +152,7 @@ async fn the_contract_holds_on_389_directory_server() {
     let mut site = Ds389::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
     contract::all(&mut site).await;
+    a_password_whose_answer_was_lost_is_not_set_again(&site).await;
     let hashed = directory(&site.toml().replace("base =", "password = \"ssha512\"\nbase ="));
     let refused = apply(&hashed, &create(&named("hash"), hashed.schemes())).await.unwrap_err();
     assert!(
@@ -177,6 +178,31 @@ async fn the_contract_holds_on_389_directory_server() {
         assert_eq!(prove(&target, &work).await.unwrap(), Proof::Login);
     }
     assert!(site.search("(uid=baru)", &["passwordExpirationTime"])[0].contains("19700101000000Z"));
+}
+
+/// A server that keeps a history refuses the password that it has already.
+async fn a_password_whose_answer_was_lost_is_not_set_again(site: &Ds389) {
+    let history = |word: &str| {
+        site.by_hand(&format!(
+            "dn: cn=config\nchangetype: modify\nreplace: passwordHistory\npasswordHistory: {word}\n"
+        ));
+    };
+    history("on");
+    let target = directory(&site.toml());
+    let account = named("humas");
+    let mut step = create(&account, target.schemes());
+    for _ in 0..2 {
+        apply(&target, &step).await.unwrap();
+    }
+    step = work(Action::Reset, &account, create(&account, target.schemes()).credential);
+    apply(&target, &step).await.unwrap();
+    let refused = apply(&target, &step).await.unwrap_err();
+    assert!(refused.message.contains("constraintViolation"), "there is a history: {refused}");
+    step.uncertain = true;
+    apply(&target, &step).await.unwrap();
+    prove(&target, &step).await.unwrap();
+    history("off");
+    Site::clear(site);
 }
 
 #[tokio::test]

@@ -26,26 +26,18 @@ impl Slapd {
 
     /// With further lines inside the database.
     pub fn with(lines: &str) -> Self {
-        Self::begin(open_dir(), lines, "")
+        Self::begin(open_dir(), lines)
     }
 
     /// On a disk that is one: the temporary directory may be memory.
     pub fn on_disk(parent: &Path) -> Self {
-        Self::begin(tempfile::tempdir_in(parent).unwrap(), "", "")
+        Self::begin(tempfile::tempdir_in(parent).unwrap(), "")
     }
 
-    /// With a slapd that hashes clear passwords itself, and a line more in its password policy.
-    pub fn hashing(policy: &str) -> Self {
-        let slapd = Self::begin(open_dir(), "", "ppolicy_hash_cleartext");
-        let (name, _) = policy.split_once(':').unwrap();
-        slapd.by_hand(&format!("dn: cn=default,ou=policies,{SUFFIX}\nchangetype: modify\nreplace: {name}\n{policy}\n"));
-        slapd
-    }
-
-    fn begin(dir: TempDir, lines: &str, overlay: &str) -> Self {
+    fn begin(dir: TempDir, lines: &str) -> Self {
         let authority = Authority::new(dir.path());
         std::fs::create_dir(dir.path().join("db")).unwrap();
-        configure(dir.path(), lines, overlay);
+        configure(dir.path(), lines);
         write(&dir.path().join("password"), "change-me\n");
         write(&dir.path().join("root-password"), "root-secret");
         let mut slapd = Self { server: None, dir, port: 0, tls_port: 0, authority };
@@ -148,10 +140,9 @@ impl Slapd {
     }
 }
 
-fn configure(dir: &Path, lines: &str, overlay: &str) {
+fn configure(dir: &Path, lines: &str) {
     let shipped = snippet("openldap/akund.conf", &[]);
     let (access, overlays) = shipped.split_once("overlay ppolicy").unwrap();
-    let overlays = overlays.replace("ppolicy_use_lockout", &format!("ppolicy_use_lockout\n{overlay}"));
     let own_uid = format!("gidNumber={}[+]uidNumber={}", nix::unistd::getgid(), nix::unistd::getuid());
     let modules = snippet("openldap/modules.conf", &[]).replace("gidNumber=991[+]uidNumber=991", &own_uid);
     let r = dir.display();

@@ -20,10 +20,10 @@ fn batch(target: &dyn Target, size: usize, round: usize) -> Vec<Work> {
     batch
 }
 
-/// Where to cut a batch of so many bytes: all along it, and at each of its last bytes, which are the most telling (the answer to the commit).
+/// Where to cut a batch of so many bytes: all along it, and at every second of its last bytes, which are the most telling (the answer to the commit).
 fn places(length: u64, cuts: u64) -> impl Iterator<Item = u64> {
     let along = cuts / 2;
-    (0..cuts).map(move |n| if n < along { length * n / along } else { length.saturating_sub(n - along) })
+    (0..cuts).map(move |n| if n < along { length * n / along } else { length.saturating_sub(2 * (n - along)) })
 }
 
 /// Cuts the line at many points of a batch, each way. Whatever was told: nothing is there that was said not to be; and once the line

@@ -192,6 +192,53 @@ async fn freeradius_proves_accounts_by_the_methods_that_what_is_stored_serves() 
     assert!(fault.class == FaultClass::Permanent && fault.message.contains("by MS-CHAPv2"), "{fault}");
 }
 
+/// FreeRADIUS's own listener, which logs what it is told.
+#[tokio::test]
+async fn a_changed_account_s_session_is_told_its_new_profile_and_end() {
+    let hotspot = Hotspot::start();
+    let config = |change: &str| -> akund::config::target::RadiusConfig {
+        let text = format!(
+            "database = \"{}\"\npassword = \"nt-hash\"\n[profile.tamu.reply]\nMikrotik-Rate-Limit = \"1M/1M\"\n\
+             [profile.staf.reply]\nMikrotik-Rate-Limit = \"9M/9M\"\n[[nas]]\naddress = \"127.0.0.1:{}\"\n\
+             secret_file = \"x\"\nchange = \"{change}\"\n",
+            hotspot.database.display(),
+            hotspot.server.nas_port
+        );
+        toml::from_str(&text).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let target = |change: &str| {
+        let config = config(change);
+        let proofs = Proofs::of_radius(&config, &|_| Ok(Secret::new(SECRET))).unwrap();
+        Radius::open("hotspot", &config).unwrap().proven_by(proofs)
+    };
+    let coa = target("coa");
+    for finding in coa.check().await {
+        finding.unwrap();
+    }
+    let mut work = create(&coa, "humas");
+    work.account.group = Some("tamu".into());
+    done(&coa, &work).await;
+    proven(&coa, &work).await.unwrap();
+    assert!(hotspot.server.changed().is_empty() && hotspot.server.disconnected().is_empty());
+    (work.action, work.account.group) = (Action::Change, Some("staf".into()));
+    (work.account.ends_at, work.credential) = (from_now(1000), None);
+    done(&coa, &work).await;
+    proven(&coa, &work).await.unwrap();
+    let told = hotspot.server.changed();
+    assert!(told.len() == 1 && told[0].starts_with("humas 9M/9M "), "{told:?}");
+    let left: u32 = told[0].rsplit_once(' ').unwrap().1.parse().unwrap();
+    assert!((900..=1000).contains(&left), "{told:?}");
+    // A profile of somebody else's: nobody knows what it gives, so the user logs in anew.
+    work.account.group = Some("lain".into());
+    done(&coa, &work).await;
+    proven(&coa, &work).await.unwrap();
+    assert_eq!(hotspot.server.disconnected(), ["humas"]);
+    for (change, ended) in [("none", 1), ("disconnect", 2)] {
+        proven(&target(change), &work).await.unwrap();
+        assert_eq!((hotspot.server.changed().len(), hotspot.server.disconnected().len()), (1, ended), "{change}");
+    }
+}
+
 #[tokio::test]
 async fn another_secret_and_a_server_that_is_gone_are_told_apart() {
     let mut hotspot = Hotspot::start();

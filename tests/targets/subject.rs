@@ -130,6 +130,9 @@ impl Subject for Tables {
         // A group's name, which a request brings along, stands in a column of FreeRADIUS's.
         self.kind != Kind::Mail && text.chars().any(char::is_control)
     }
+    fn cuts(&self) -> u64 {
+        28
+    }
     fn whole_batches(&self) -> bool {
         true
     }
