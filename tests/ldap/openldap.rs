@@ -280,3 +280,21 @@ async fn check_tells_an_attribute_s_other_name_also_where_only_the_server_knows_
     let told = wrong(directory(&format!("{}emailAddress = \"{{address}}\"\n", site.toml())).check().await).join(" ");
     assert!(told.contains("emailAddress is another name of email, by which the server shows it"), "{told}");
 }
+
+#[tokio::test]
+async fn without_log_ins_the_stored_hash_is_the_proof_and_says_so() {
+    let site = OpenLdap::start();
+    let target = directory(&site.toml().replace("base =", "proofs = 0\nbase ="));
+    let account = named("humas");
+    let mut work = create(&account, target.schemes());
+    apply(&target, &work).await.unwrap();
+    assert_eq!(prove(&target, &work).await.unwrap(), Proof::Stored);
+    let made = work.credential.clone();
+    work.credential = create(&account, target.schemes()).credential;
+    assert_eq!(class_of(&prove(&target, &work).await), FaultClass::Permanent);
+    work.credential = made;
+    apply(&target, &plain(Action::Suspend, &account)).await.unwrap();
+    assert_eq!(prove(&target, &plain(Action::Suspend, &account)).await.unwrap(), Proof::Observed);
+    let clear = config(&site.toml().replace("base =", "proofs = 0\npassword = \"clear\"\nbase ="));
+    assert!(clear.problems().iter().any(|(key, _)| *key == "proofs"));
+}
