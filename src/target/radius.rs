@@ -3,7 +3,7 @@
 //! `config/integration/freeradius/` has the module. What akund writes of an account, all in one transaction because
 //! `radcheck` has no unique key: one password row (`Crypt-Password`, `NT-Password` or `Cleartext-Password`), `Expiration` where it
 //! ends, one `radusergroup` row for its profile, and the attributes that the configuration gives every account. A suspended
-//! account has no password row but `Auth-Type := Reject`; its hash is kept aside in `akund_account`, akund's own table, which also
+//! account has no password row but `Auth-Type := Reject`, and a `Reply-Message` that says so; its hash is kept aside in `akund_account`, akund's own table, which also
 //! says whose account a user name is. `akund_attribute` and `akund_profile` say which further rows are akund's.
 //!
 //! `Expiration` is written in seconds since 1970. FreeRADIUS reads a date in words in the time zone of its own host (tried with
@@ -11,7 +11,7 @@
 
 pub mod attributes;
 pub mod dictionary;
-mod held;
+pub(in crate::target) mod held;
 mod picture;
 mod profiles;
 mod proof;

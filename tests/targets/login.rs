@@ -180,9 +180,20 @@ async fn freeradius_proves_accounts_by_the_methods_that_what_is_stored_serves() 
         let fault = proven(&target, &other).await.unwrap_err();
         assert!(fault.class == FaultClass::Permanent && fault.message.contains("refused the login of"), "{fault}");
         assert!(!fault.message.contains(local), "{fault}");
+        // As the daemon asks, which no longer has the password: the server itself says that the account is closed.
+        let suspend = plain(Action::Suspend, &work.account);
         work.action = Action::Suspend;
+        assert!(proven(&target, &suspend).await.is_err(), "it is open still");
         done(&target, &work).await;
         assert_eq!(proven(&target, &work).await, Ok(Proof::Login), "refused");
+        assert_eq!(proven(&target, &suspend).await, Ok(Proof::Login), "said to be closed");
+        // Without its notice nothing tells it from an open one.
+        let database = rusqlite::Connection::open(&hotspot.database).unwrap();
+        database.execute("DELETE FROM radreply WHERE attribute = 'Reply-Message'", []).unwrap();
+        assert_eq!(proven(&target, &suspend).await, Ok(Proof::Observed));
+        done(&target, &plain(Action::Resume, &work.account)).await;
+        let told: i64 = database.query_row("SELECT count(*) FROM radreply", [], |row| row.get(0)).unwrap();
+        assert_eq!(told, 0);
     }
     // What is stored does not serve MS-CHAP: the server says no, though PAP would do.
     let target = hotspot.target(Scheme::Sha512Crypt, Some(vec![RadiusMethod::Pap, RadiusMethod::Mschapv2]), SECRET);

@@ -1,7 +1,7 @@
 //! What the RADIUS tables hold of a batch's accounts and of the names they want, and what they shall hold.
 
 use super::attributes::{Attribute, Place};
-use super::held::{Group, Known, Membership, Named, Own, Pair};
+use super::held::{Group, Known, Membership, Named, Own, Pair, SUSPENDED};
 use super::{LONGEST_NAME, RadiusTables, name_fits, tables};
 use crate::model::{Fault, Secret, Username};
 use crate::target::Work;
@@ -93,6 +93,7 @@ impl Picture {
             }
         }
         self.clear_password(name.as_str());
+        self.drop_pairs(Place::Reply, name.as_str(), Pair::is_notice);
         let known = self.expect_known(&uid)?;
         (known.suspended, known.held) = (false, None);
         self.add_check(name.as_str(), settings.password_attribute(), password);
@@ -133,6 +134,10 @@ impl Picture {
         }
         self.clear_password(&username);
         self.add_check(&username, "Auth-Type", Secret::new("Reject"));
+        if !self.pairs(Place::Reply, &username).any(Pair::is_notice) {
+            let notice = Pair::of(&username, &Attribute { op: "+=", ..Attribute::new("Reply-Message", SUSPENDED) });
+            self.named(&username).pairs.entry(Place::Reply).or_default().push(notice);
+        }
         Ok(())
     }
 
@@ -143,6 +148,7 @@ impl Picture {
         }
         let (username, held) = (known.username.clone(), known.held.take());
         self.drop_pairs(Place::Check, &username, Pair::is_reject);
+        self.drop_pairs(Place::Reply, &username, Pair::is_notice);
         if let Some((attribute, value)) = held {
             self.add_check(&username, &attribute, value);
         }
@@ -168,6 +174,7 @@ impl Picture {
         }
         if known.suspended {
             self.drop_first(&known.username, Pair::is_reject);
+            self.drop_pairs(Place::Reply, &known.username, Pair::is_notice);
         }
         if let Some(end) = expiration(work) {
             self.drop_first(&known.username, |pair| pair.is("Expiration") && pair.value.expose() == end);
