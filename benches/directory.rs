@@ -144,7 +144,7 @@ fn as_ldif(works: &[Work]) -> String {
         write!(
             ldif,
             "dn: uid={uid},ou=people,dc=example,dc=org\nobjectClass: inetOrgPerson\ncn: {}\nmail: {mail}\nsn: {}\nuid: {uid}\n\
-             labeledURI: urn:uuid:{} akund\nuserPassword: {hash}\n\n",
+             labeledURI: urn:uuid:{} akund directory\nuserPassword: {hash}\n\n",
             account.name, account.family_name, account.uid
         )
         .unwrap();

@@ -7,10 +7,10 @@ use crate::channel::outbox::Outbox;
 use crate::channel::smtp::Smtp;
 use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
-use crate::model::{Fault, Scheme};
 use crate::intake::amqp::Queue;
 use crate::lane::outcome::Publish;
 use crate::lane::publish::Publishing;
+use crate::model::{Fault, Scheme};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::secret::place::credentials_directory;
 pub use crate::secret::place::read_secret;
@@ -58,8 +58,7 @@ fn each_target(
                 Arc::new(mail_maps(name, settings).map_err(said)?.proven_by(proofs))
             }
             TargetConfig::Radius(settings) => {
-                let nt_hash = settings.password.serves_ms_chap();
-                let proofs = Proofs::of_radius(settings.proof.as_ref(), &settings.nas, nt_hash, &read_secret);
+                let proofs = Proofs::of_radius(settings, &read_secret);
                 Arc::new(radius(name, settings).map_err(said)?.proven_by(proofs.map_err(wrong)?))
             }
             TargetConfig::MapFiles(settings) => {
