@@ -154,6 +154,15 @@ struct Inner {
     notices: Counters<3>,
     /// Since when each lane's oldest step waits. Its age is worked out when somebody asks, so that no lane wakes for it.
     oldest_since: Mutex<BTreeMap<String, Timestamp>>,
+    /// For the status page: when each lane last met a fault, and whether its server answered.
+    lanes: Mutex<BTreeMap<String, LaneSeen>>,
+}
+
+/// What this process has seen of a lane.
+#[derive(Debug, Clone, Copy, Default)]
+struct LaneSeen {
+    up: Option<bool>,
+    fault: Option<(Timestamp, FaultClass)>,
 }
 
 /// Seconds of a step: 1 ms to 17 minutes.
@@ -237,6 +246,7 @@ impl Metrics {
             orders: r.add("orders", "Operators' orders, by verb and result", Family::default()),
             notices: r.add("notices", "Notices, by lane, kind and result", Family::default()),
             oldest_since: Mutex::default(),
+            lanes: Mutex::default(),
             registry: r.0,
         };
         Self(Arc::new(inner))
@@ -284,8 +294,28 @@ impl Metrics {
         self.0.step_attempts.get_or_create(&[("lane", lane.into()), ("fault", fault_word.into())]).inc();
         let labels = [("lane", lane.into()), ("verb", verb.as_str().into())];
         self.0.step_seconds.get_or_create(&labels).observe(took.as_secs_f64());
-        if fault.is_some() {
-            self.0.lane_last_fault.get_or_create(&[("lane", lane.into())]).set(unix(Timestamp::now()));
+        if let Some(class) = fault {
+            let now = Timestamp::now();
+            self.0.lane_last_fault.get_or_create(&[("lane", lane.into())]).set(unix(now));
+            self.seen(lane, |seen| seen.fault = Some((now, class)));
+        }
+    }
+
+    /// When a lane last met a fault since the start, and of which class.
+    pub fn last_fault(&self, lane: &str) -> Option<(Timestamp, FaultClass)> {
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(lane).and_then(|seen| seen.fault)
+    }
+
+    /// Whether a lane's last attempt reached its server; none before the first.
+    pub fn target_up(&self, lane: &str) -> Option<bool> {
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(lane).and_then(|seen| seen.up)
+    }
+
+    fn seen(&self, lane: &str, change: impl FnOnce(&mut LaneSeen)) {
+        let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        match lanes.get_mut(lane) {
+            Some(seen) => change(seen),
+            None => change(lanes.entry(lane.to_owned()).or_default()),
         }
     }
 
@@ -325,6 +355,7 @@ impl Metrics {
     /// Whether the last attempt reached the lane's server.
     pub fn set_target_up(&self, lane: &str, up: bool) {
         self.0.target_up.get_or_create(&[("lane", lane.into())]).set(up.into());
+        self.seen(lane, |seen| seen.up = Some(up));
     }
 
     /// The journal committed this many operations at once.
