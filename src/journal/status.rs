@@ -121,6 +121,11 @@ fn statement(name: &str) -> String {
 }
 
 impl Reader {
+    /// Whether SQLite itself refuses every write through this connection.
+    pub fn read_only(&self) -> bool {
+        self.connection.is_readonly("main").unwrap_or(false)
+    }
+
     /// Those that are in a state which is no end, the longest there first; at most `most`.
     ///
     /// # Errors

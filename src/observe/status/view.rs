@@ -324,7 +324,8 @@ fn item(one: &Seen, tongue: Tongue, now: Timestamp) -> Item {
     let shown = if shown.is_empty() { one.steps.iter().collect() } else { shown };
     let done = shown.iter().filter(|step| step.state == "done").count();
     let place = 100.0 / shown.len().max(1) as f64;
-    let again = |step: &SeenStep| if step.state == "retry" { format!(", {}", tongue.model("retry")) } else { String::new() };
+    let again =
+        |step: &SeenStep| if step.state == "retry" { format!(", {}", tongue.model("retry")) } else { String::new() };
     let hold = one.hold.as_deref().filter(|_| one.state == "held").map(|hold| tongue.model(hold));
     Item {
         key: mask(&format!("{}:{}@{}", one.procedure, one.id, one.revision), &one.names),
