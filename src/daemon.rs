@@ -133,7 +133,8 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     };
     let workers = workers(&config, &opened);
     let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
-    let gauges = Gauges::open(&journal, &metrics, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
+    let gauges =
+        Gauges::open(&journal, &metrics, &health, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
     for lane in gauges.orphans() {
         // Nothing is in flight there any more: an operator may withdraw what waits.
         journal.recover(&lane, false).await.map_err(|error| EndError::Unavailable(error.to_string()))?;

@@ -102,6 +102,17 @@ CREATE TABLE taken (target TEXT NOT NULL, at INTEGER NOT NULL, request INTEGER N
 const V3: &str = r"
 -- What ended when: the status page's days, counts that need no second look, and what retention has come to.
 CREATE INDEX request_ended ON request(ended_at, state, received_at) WHERE ended_at IS NOT NULL;
+
+-- With the state in them, and the time of what is repeated, they answer by themselves how many steps wait in a lane and since
+-- when: a scrape during an outage need not fetch each of its steps.
+DROP INDEX step_ready;
+DROP INDEX step_retry;
+DROP INDEX step_running;
+DROP INDEX step_stuck;
+CREATE INDEX step_ready ON step(lane, turn, id, state) WHERE state = 'ready';
+CREATE INDEX step_retry ON step(lane, due, first_at, state) WHERE state = 'retry';
+CREATE INDEX step_running ON step(lane, state) WHERE state = 'running';
+CREATE INDEX step_stuck ON step(lane, state) WHERE state = 'stuck';
 ";
 
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.

@@ -291,6 +291,24 @@ mod tests {
     }
 
     #[test]
+    fn how_many_wait_in_a_lane_is_told_by_an_index_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = journal(dir.path(), 10);
+        for sql in [
+            "SELECT count(*) FROM step WHERE lane = 'mail' AND state = 'ready'",
+            "SELECT count(*) FROM step WHERE lane = 'mail' AND state = 'retry'",
+            "SELECT count(*) FROM step WHERE lane = 'mail' AND state = 'running'",
+            "SELECT count(*) FROM step WHERE lane = 'mail' AND state = 'stuck'",
+            "SELECT min(first_at) FROM step WHERE lane = 'mail' AND state = 'retry'",
+            "SELECT id FROM step WHERE lane = 'mail' AND state = 'ready' ORDER BY turn, id LIMIT 1",
+        ] {
+            let plan: String =
+                connection.query_row(&format!("EXPLAIN QUERY PLAN {sql}"), [], |row| row.get(3)).unwrap();
+            assert!(plan.contains("USING COVERING INDEX"), "{sql}: {plan}");
+        }
+    }
+
+    #[test]
     fn thirty_times_as_many_requests_cost_the_page_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let steps = |connection: &Connection, name: &str, params: &[i64]| {

@@ -1,7 +1,7 @@
 //! What is counted. Labels are names from the configuration and words of the model: bounded, and never personal data.
 
 use super::exposition;
-use crate::model::{FaultClass, NoticeKind, Verb};
+use crate::model::{FaultClass, NoticeKind, Proof, Verb};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -137,7 +137,8 @@ struct Inner {
     intake_files: Counters<2>,
     intake_open: Gauge,
     steps: Counters<3>,
-    step_attempts: Counters<2>,
+    step_attempts: Counters<3>,
+    proofs: Counters<2>,
     step_seconds: Histograms<2>,
     batch_size: Histograms<1>,
     lane_seconds: Family<Labels<2>, Counter<f64, AtomicU64>>,
@@ -150,6 +151,11 @@ struct Inner {
     journal_commit: Histogram,
     journal_operations: Histogram,
     journal_bytes: Gauge,
+    journal_wal_bytes: Gauge,
+    journal_free_bytes: Gauge,
+    well: Gauge,
+    certificate_expiry: Gauges<Seconds>,
+    credential_modified: Gauges<Seconds>,
     orders: Counters<2>,
     notices: Counters<3>,
     /// Since when each lane's oldest step waits. Its age is worked out when somebody asks, so that no lane wakes for it.
@@ -205,7 +211,7 @@ impl Metrics {
         r.add("start_time_seconds", "When the daemon started, Unix time", Seconds::default())
             .set(unix(Timestamp::now()));
         let steps_help = "Steps that ended, by lane, verb and result";
-        let attempt_help = "Attempts of steps, by lane and fault; none: it succeeded";
+        let attempt_help = "Attempts of steps, by lane, verb and fault; none: it succeeded";
         let inner = Inner {
             requests: r.add("requests", "Records judged, by procedure and verdict", Family::default()),
             requests_in_state: r.add("requests_in_state", "Requests, by state", Family::default()),
@@ -219,6 +225,11 @@ impl Metrics {
             intake_open: r.add("intake_open", "Whether requests are taken", Gauge::default()),
             steps: r.add("steps", steps_help, Family::default()),
             step_attempts: r.add("step_attempts", attempt_help, Family::default()),
+            proofs: r.add(
+                "proofs",
+                "Attempts to show that an account works, by lane and result: login, stored, observed or failed",
+                Family::default(),
+            ),
             step_seconds: r.add(
                 "step_seconds",
                 "Time that a step's attempt took",
@@ -243,6 +254,19 @@ impl Metrics {
             journal_commit: r.add("journal_commit_seconds", "Time that a commit took", commit_buckets()),
             journal_operations: r.add("journal_ops_per_commit", "Operations in a commit", size_buckets()),
             journal_bytes: r.add("journal_bytes", "Size of the journal's file", Gauge::default()),
+            journal_wal_bytes: r.add("journal_wal_bytes", "Size of the journal's write-ahead log", Gauge::default()),
+            journal_free_bytes: r.add("journal_free_bytes", "Room on the journal's file system", Gauge::default()),
+            well: r.add("well", "Whether the journal can be written and everything that must move moves", Gauge::default()),
+            certificate_expiry: r.add(
+                "certificate_expiry_seconds",
+                "Until when the certificate is valid that a server last showed, Unix time",
+                Family::default(),
+            ),
+            credential_modified: r.add(
+                "credential_modified_seconds",
+                "When a file with a secret was last changed, Unix time",
+                Family::default(),
+            ),
             orders: r.add("orders", "Operators' orders, by verb and result", Family::default()),
             notices: r.add("notices", "Notices, by lane, kind and result", Family::default()),
             oldest_since: Mutex::default(),
@@ -291,7 +315,8 @@ impl Metrics {
     /// One attempt of one step was made, and met a fault or none. Of a batch, `took` is the whole batch's time.
     pub fn step_attempted(&self, lane: &str, verb: Verb, fault: Option<FaultClass>, took: Duration) {
         let fault_word = fault.map_or("none", FaultClass::as_str);
-        self.0.step_attempts.get_or_create(&[("lane", lane.into()), ("fault", fault_word.into())]).inc();
+        let attempt = [("lane", lane.into()), ("verb", verb.as_str().into()), ("fault", fault_word.into())];
+        self.0.step_attempts.get_or_create(&attempt).inc();
         let labels = [("lane", lane.into()), ("verb", verb.as_str().into())];
         self.0.step_seconds.get_or_create(&labels).observe(took.as_secs_f64());
         if let Some(class) = fault {
@@ -299,6 +324,12 @@ impl Metrics {
             self.0.lane_last_fault.get_or_create(&[("lane", lane.into())]).set(unix(now));
             self.seen(lane, |seen| seen.fault = Some((now, class)));
         }
+    }
+
+    /// An account was shown to work, and how; or it was not.
+    pub fn proof(&self, lane: &str, proof: Option<Proof>) {
+        let result = proof.map_or("failed", Proof::as_str);
+        self.0.proofs.get_or_create(&[("lane", lane.into()), ("result", result.into())]).inc();
     }
 
     /// When a lane last met a fault since the start, and of which class.
@@ -369,6 +400,27 @@ impl Metrics {
         self.0.journal_bytes.set(signed(bytes));
     }
 
+    /// The size of its write-ahead log, and the room on its file system.
+    pub fn set_journal_room(&self, wal: u64, free: u64) {
+        self.0.journal_wal_bytes.set(signed(wal));
+        self.0.journal_free_bytes.set(signed(free));
+    }
+
+    /// Whether akund is well, as `/healthz` says it.
+    pub fn set_well(&self, well: bool) {
+        self.0.well.set(well.into());
+    }
+
+    /// Until when a server's certificate is valid, Unix time. `server` is a name of the configuration.
+    pub fn set_certificate_expiry(&self, server: &str, until: i64) {
+        self.0.certificate_expiry.get_or_create(&[("server", server.into())]).set(until as f64);
+    }
+
+    /// When a secret's file was last changed, Unix time. `file` is a path of the configuration.
+    pub fn set_credential_modified(&self, file: &str, at: f64) {
+        self.0.credential_modified.get_or_create(&[("file", file.into())]).set(at);
+    }
+
     /// An operator's order ended. `verb` is the command's name.
     pub fn order(&self, verb: &'static str, result: OrderResult) {
         self.0.orders.get_or_create(&[("verb", verb.into()), ("result", result.as_str().into())]).inc();
@@ -437,6 +489,12 @@ mod tests {
         m.set_target_up("mail", false);
         m.journal_commit(Duration::from_micros(300), 40);
         m.set_journal_bytes(4_096);
+        m.set_journal_room(8_192, 1 << 40);
+        m.set_well(true);
+        m.set_certificate_expiry("ldap.example.org", 1_930_780_800);
+        m.set_credential_modified("/etc/akund/ldap-password", 1_800_000_000.5);
+        m.proof("mail", Some(Proof::Login));
+        m.proof("mail", None);
         m.order("retry", OrderResult::Refused);
         m.notice("email", NoticeKind::Credentials, NoticeResult::HandedOver);
         m
@@ -469,8 +527,8 @@ mod tests {
             ("akund_intake_files_total{source=\"local\",result=\"accepted\"}", 1.0),
             ("akund_intake_open", 1.0),
             ("akund_steps_total{lane=\"mail\",verb=\"apply\",result=\"done\"}", 1.0),
-            ("akund_step_attempts_total{lane=\"mail\",fault=\"none\"}", 1.0),
-            ("akund_step_attempts_total{lane=\"mail\",fault=\"transient\"}", 1.0),
+            ("akund_step_attempts_total{lane=\"mail\",verb=\"apply\",fault=\"none\"}", 1.0),
+            ("akund_step_attempts_total{lane=\"mail\",verb=\"prove\",fault=\"transient\"}", 1.0),
             ("akund_step_seconds_count{lane=\"mail\",verb=\"apply\"}", 1.0),
             ("akund_step_seconds_bucket{le=\"0.004\",lane=\"mail\",verb=\"apply\"}", 0.0),
             ("akund_step_seconds_bucket{le=\"0.016\",lane=\"mail\",verb=\"apply\"}", 1.0),
@@ -483,6 +541,13 @@ mod tests {
             ("akund_journal_commit_seconds_count", 1.0),
             ("akund_journal_ops_per_commit_sum", 40.0),
             ("akund_journal_bytes", 4096.0),
+            ("akund_journal_wal_bytes", 8192.0),
+            ("akund_journal_free_bytes", (1_u64 << 40) as f64),
+            ("akund_well", 1.0),
+            ("akund_certificate_expiry_seconds{server=\"ldap.example.org\"}", 1_930_780_800.0),
+            ("akund_credential_modified_seconds{file=\"/etc/akund/ldap-password\"}", 1_800_000_000.5),
+            ("akund_proofs_total{lane=\"mail\",result=\"login\"}", 1.0),
+            ("akund_proofs_total{lane=\"mail\",result=\"failed\"}", 1.0),
             ("akund_orders_total{verb=\"retry\",result=\"refused\"}", 1.0),
             ("akund_notices_total{lane=\"email\",kind=\"credentials\",result=\"handed-over\"}", 1.0),
         ] {
