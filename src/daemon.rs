@@ -18,7 +18,7 @@ use crate::journal::{Journal, JournalError, Moment, OpenOptions};
 use crate::lane::deliver::{ChannelWorker, SharedTemplates};
 use crate::lane::{self, Context, Worker, mint::Minter, retry::Policy, target::TargetWorker};
 use crate::model::Verb;
-use crate::observe::{health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, systemd};
+use crate::observe::{health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, status, systemd};
 use crate::procedure::Site;
 use crate::secret::seal::SealingKey;
 use crate::target::Target;
@@ -136,7 +136,8 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     };
     let workers = workers(&config, &opened);
     let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
-    let gauges = Gauges::open(&journal, &metrics, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
+    let gauges =
+        Gauges::open(&journal, &metrics, &health, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
     for lane in gauges.orphans() {
         // Nothing is in flight there any more: an operator may withdraw what waits.
         journal.recover(&lane, false).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
@@ -149,6 +150,13 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         EndError::Unavailable(format!("[control] socket {}: {error}", config.control.socket.display()))
     })?;
 
+    let pages = status::router(status::Source {
+        journal: config.journal.path.clone(),
+        lanes: names.clone(),
+        metrics: metrics.clone(),
+        health: health.clone(),
+        procedures: opened.procedures.clone(),
+    });
     let control = Control { journal: journal.clone(), metrics: metrics.clone(), lanes: names };
     // Before any lane claims: a pause that was ordered while akund was down holds from the start.
     control.carry_out().await;
@@ -169,7 +177,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         let (health, metrics, shutdown) = (health.clone(), metrics.clone(), stages.rest.clone());
         let refresh = gauges.clone();
         async move {
-            http::serve(listener, health, metrics, move || refresh.refresh(), shutdown)
+            http::serve(listener, health, metrics, move || refresh.refresh(), pages, shutdown)
                 .await
                 .map_err(|error| error.to_string())
         }

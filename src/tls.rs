@@ -1,8 +1,13 @@
 //! TLS as a client, set up in one place: rustls on aws-lc-rs, TLS 1.2 or later (RFC 8314 §4), and either the system's CAs or,
 //! with a `ca_file`, the CAs in that file alone.
 
+mod expiry;
+
+pub use expiry::{saw, seen};
+
 use crate::model::said::tidy;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -20,14 +25,14 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(rustls::ALL_VERSIONS)
         .map_err(|e| format!("TLS cannot be set up: {e}"))?;
-    let config = match ca_file {
-        Some(path) => builder.with_root_certificates(private_roots(path)?),
-        None => {
-            let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(no_system_cas)?;
-            let verifier: Arc<dyn ServerCertVerifier> = Arc::new(verifier);
-            builder.dangerous().with_custom_certificate_verifier(verifier)
-        }
+    let verifier: Arc<dyn ServerCertVerifier> = match ca_file {
+        Some(path) => WebPkiServerVerifier::builder_with_provider(Arc::new(private_roots(path)?), provider)
+            .build()
+            .map_err(|e| unusable(path, &e.to_string()))?,
+        None => Arc::new(rustls_platform_verifier::Verifier::new(provider).map_err(no_system_cas)?),
     };
+    // Verifies as `verifier` does, and notes until when the certificate is valid.
+    let config = builder.dangerous().with_custom_certificate_verifier(Arc::new(expiry::Noting(verifier)));
     Ok(Arc::new(config.with_no_client_auth()))
 }
 

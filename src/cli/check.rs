@@ -1,5 +1,6 @@
 //! `akund check`
 
+mod nagios;
 mod trial;
 
 use super::exit::{Exit, Failure};
@@ -21,11 +22,15 @@ use serde::Serialize;
 Examples:
   akund check
   akund check --send-to admin@example.org         also send a test notice there
-  akund check --config ./akund.toml --json")]
+  akund check --config ./akund.toml --json
+  akund check --nagios                            one line from the running daemon, for Nagios or Icinga")]
 pub struct Args {
     /// Also send a test notice to this address or phone number, over each channel that reaches it.
     #[arg(long, value_name = "ADDRESS|PHONE", value_parser = trial::destination)]
     send_to: Option<Destination>,
+    /// Ask only the running daemon, and answer as a Nagios plugin: one line, exit code 0, 1, 2 or 3.
+    #[arg(long, conflicts_with = "send_to")]
+    nagios: bool,
 }
 
 #[derive(Serialize)]
@@ -40,6 +45,9 @@ struct Line {
 
 /// Looks at everything that the configuration names; changes nothing, and sends nothing unless it is told to.
 pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
+    if args.nagios {
+        return Ok(nagios::run(common));
+    }
     let config = common.load()?;
     let lines = super::run::runtime()?.block_on(look(&config, args.send_to.as_ref()));
     let good = lines.iter().all(|line| line.good);

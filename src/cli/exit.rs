@@ -11,6 +11,10 @@ pub enum Exit {
     Good,
     /// 1: a negative answer (refused, differences, deviations).
     Negative,
+    /// 2: critical, in the words of Nagios; `check --nagios` only.
+    Critical,
+    /// 3: unknown, in the words of Nagios; `check --nagios` only.
+    Unknown,
     /// 64: the command line is wrong.
     Usage,
     /// 65: the input is wrong.
@@ -32,6 +36,8 @@ impl Exit {
         match self {
             Self::Good => 0,
             Self::Negative => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
             Self::Usage => 64,
             Self::BadInput => 65,
             Self::Unavailable => 69,

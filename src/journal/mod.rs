@@ -25,6 +25,7 @@ mod rebase;
 mod register;
 pub mod schema;
 pub mod state;
+pub mod status;
 pub mod steps;
 mod tx;
 pub mod writer;

@@ -64,7 +64,7 @@ pub struct LaneStatus {
     pub running: u64,
     /// Steps that need a person.
     pub stuck: u64,
-    /// When the oldest step that waits for a retry was first tried.
+    /// When the oldest step that waits for a retry was first tried, or the first in the queue came to stand there.
     pub oldest: Option<Timestamp>,
 }
 
@@ -210,7 +210,10 @@ impl Reader {
                (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'retry'),
                (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'running'),
                (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'stuck'),
-               (SELECT min(first_at) FROM step WHERE lane = ?1 AND state = 'retry')",
+               (SELECT min(first_at) FROM step WHERE lane = ?1 AND state = 'retry'),
+               (SELECT max(r.state_at, coalesce((SELECT max(done_at) FROM step d WHERE d.id BETWEEN r.id << 8 AND n.id), 0))
+                FROM (SELECT id FROM step WHERE lane = ?1 AND state = 'ready' ORDER BY turn, id LIMIT 1) n
+                JOIN request r ON r.id = n.id >> 8)",
         )?;
         Ok(statement.query_row([lane], |row| {
             Ok(LaneStatus {
@@ -220,7 +223,7 @@ impl Reader {
                 retry: count(row, 2)?,
                 running: count(row, 3)?,
                 stuck: count(row, 4)?,
-                oldest: maybe_time(row, 5)?,
+                oldest: [maybe_time(row, 5)?, maybe_time(row, 6)?].into_iter().flatten().min(),
             })
         })?)
     }
@@ -412,12 +415,12 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> 
     Ok(Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-fn maybe_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn maybe_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     let micros: Option<i64> = row.get(column)?;
     Ok(micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
 }
 
-fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(column)?.unsigned_abs())
 }
 

@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 3] = [V1, V2, V3];
+const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -107,6 +107,22 @@ CREATE TABLE publication (
 CREATE INDEX publication_due ON publication(queue, at) WHERE asked > done;
 ";
 
+const V4: &str = r"
+-- What ended when: the status page's days, counts that need no second look, and what retention has come to.
+CREATE INDEX request_ended ON request(ended_at, state, received_at) WHERE ended_at IS NOT NULL;
+
+-- With the state in them, and the time of what is repeated, they answer by themselves how many steps wait in a lane and since
+-- when: a scrape during an outage need not fetch each of its steps.
+DROP INDEX step_ready;
+DROP INDEX step_retry;
+DROP INDEX step_running;
+DROP INDEX step_stuck;
+CREATE INDEX step_ready ON step(lane, turn, id, state) WHERE state = 'ready';
+CREATE INDEX step_retry ON step(lane, due, first_at, state) WHERE state = 'retry';
+CREATE INDEX step_running ON step(lane, state) WHERE state = 'running';
+CREATE INDEX step_stuck ON step(lane, state) WHERE state = 'stuck';
+";
+
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
 ///
 /// # Errors
@@ -154,6 +170,11 @@ mod tests {
 
     const NEXT: &str = "ALTER TABLE orders ADD COLUMN note TEXT; INSERT INTO meta (key, value) VALUES ('next', x'01');";
 
+    /// All migrations, and one more.
+    fn and(next: &'static str) -> Vec<&'static str> {
+        MIGRATIONS.into_iter().chain([next]).collect()
+    }
+
     fn keys(path: &Path) -> Vec<String> {
         let connection = Connection::open(path).unwrap();
         let mut statement = connection.prepare("SELECT key FROM meta ORDER BY key").unwrap();
@@ -168,10 +189,10 @@ mod tests {
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a new journal needs no copy");
         connection.execute("INSERT INTO meta (key, value) VALUES ('here', x'01')", []).unwrap();
-        migrate_by(&mut connection, &path, &[V1, V2, V3, NEXT]).unwrap();
+        migrate_by(&mut connection, &path, &and(NEXT)).unwrap();
         assert_eq!(keys(&path), ["here", "next"]);
-        assert_eq!(keys(&dir.path().join("journal.before-v4.db")), ["here"]);
-        migrate_by(&mut connection, &path, &[V1, V2, V3, NEXT]).unwrap();
+        assert_eq!(keys(&dir.path().join(format!("journal.before-v{}.db", VERSION + 1))), ["here"]);
+        migrate_by(&mut connection, &path, &and(NEXT)).unwrap();
         let refused = migrate(&mut connection, &path).unwrap_err().to_string();
         assert!(refused.contains("newer akund"), "{refused}");
     }
@@ -183,7 +204,7 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         let broken = "INSERT INTO meta (key, value) VALUES ('half', x'01'); SELECT no_such_function();";
-        assert!(migrate_by(&mut connection, &path, &[V1, V2, V3, broken]).is_err());
+        assert!(migrate_by(&mut connection, &path, &and(broken)).is_err());
         assert!(keys(&path).is_empty());
         migrate(&mut connection, &path).unwrap();
     }

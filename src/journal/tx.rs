@@ -219,7 +219,7 @@ impl<'a> Tx<'a> {
         let next = transition(state, moved)?;
         let now = self.micros();
         self.run(
-            "UPDATE request SET state = ?2, state_at = ?3, ended_at = CASE WHEN ?4 THEN ?3 END,
+            "UPDATE request SET state = ?2, state_at = ?3, ended_at = CASE WHEN ?4 THEN coalesce(ended_at, ?3) END,
                outcome_due = outcome_due + ?5 WHERE id = ?1",
             (request, next.as_str(), now, next.ended(), i64::from(next.reported())),
         )?;

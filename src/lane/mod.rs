@@ -17,7 +17,7 @@ pub mod target;
 
 use crate::journal::{Claim, Journal, JournalError, Settled, Settlement, Turn};
 use crate::model::Answer;
-use crate::model::{Fault, FaultClass, Proof};
+use crate::model::{Fault, FaultClass, Proof, Verb};
 use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
 use crate::observe::pulse::{Beat, Pulse};
 use jiff::Timestamp;
@@ -202,6 +202,9 @@ impl Slot {
         let settlement = match answer {
             Ok(success) => {
                 self.context.metrics.step_attempted(lane, claim.verb, None, took);
+                if claim.verb == Verb::Prove {
+                    self.context.metrics.proof(lane, success.proof);
+                }
                 self.context.metrics.step_ended(lane, claim.verb, StepResult::Done);
                 Settlement::Done {
                     proof: success.proof,
@@ -212,6 +215,10 @@ impl Slot {
             }
             Err(fault) => {
                 self.context.metrics.step_attempted(lane, claim.verb, Some(fault.class), took);
+                // A server that is down has shown nothing of the account.
+                if claim.verb == Verb::Prove && matches!(fault.class, FaultClass::Permanent | FaultClass::Conflict) {
+                    self.context.metrics.proof(lane, None);
+                }
                 let failure = Failure { verb: claim.verb, attempt: claim.attempt, first_at: claim.first_at, fault };
                 let policy = Policy { never_blindly: self.worker.never_blindly(), ..self.context.policy };
                 let settlement = retry::decide(&policy, failure, Timestamp::now(), rand::random());

@@ -1,4 +1,4 @@
-//! The read-only HTTP server: `/healthz`, `/readyz`, `/metrics`.
+//! The read-only HTTP server: `/healthz`, `/readyz`, `/metrics`, and the pages for people that it is given ([`super::status`]).
 //!
 //! One request per connection, and a connection lives for ten seconds at most: it serves probes and scrapers, and nobody
 //! may hold it up by reading or writing slowly.
@@ -37,7 +37,8 @@ struct Shown {
     refresh: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// Serves until `shutdown`, then lets the requests under way end. `refresh` sets the gauges before a scrape; it may block.
+/// Serves until `shutdown`, then lets the requests under way end. `refresh` sets the gauges before a scrape; it may block. `pages` are
+/// served besides.
 ///
 /// # Errors
 /// What the listener answers when it fails for good.
@@ -46,21 +47,23 @@ pub async fn serve(
     health: Health,
     metrics: Metrics,
     refresh: impl Fn() + Send + Sync + 'static,
+    pages: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let router = router(Shown { health, metrics, refresh: Arc::new(refresh) });
+    let router = router(Shown { health, metrics, refresh: Arc::new(refresh) }, pages);
     axum::serve(Limited::new(listener, CONNECTIONS, LIFETIME), router)
         .with_graceful_shutdown(async move { shutdown.cancelled().await })
         .await
 }
 
 /// `GET` and `HEAD` only; anything else is 405, any other path 404.
-fn router(shown: Shown) -> Router {
+fn router(shown: Shown, pages: Router) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(show_metrics))
         .with_state(shown)
+        .merge(pages)
         .layer(map_response(close))
 }
 
@@ -194,7 +197,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (health, metrics, shutdown) = (Health::new(Pulse::new()), Metrics::new(), CancellationToken::new());
-        let task = tokio::spawn(serve(listener, health.clone(), metrics.clone(), || (), shutdown.clone()));
+        let task =
+            tokio::spawn(serve(listener, health.clone(), metrics.clone(), || (), Router::new(), shutdown.clone()));
         Server { address, health, metrics, shutdown, task }
     }
 
@@ -307,7 +311,7 @@ mod tests {
         let limited = Limited::new(listener, 2, Duration::from_millis(300));
         let health = Health::new(Pulse::new());
         let shown = Shown { health, metrics: Metrics::new(), refresh: Arc::new(|| ()) };
-        let server = tokio::spawn(async move { axum::serve(limited, router(shown)).await });
+        let server = tokio::spawn(async move { axum::serve(limited, router(shown, Router::new())).await });
         let mut slow = Vec::new();
         for _ in 0..2 {
             let mut stream = TcpStream::connect(address).await.unwrap();

@@ -1,7 +1,7 @@
 //! What is counted. Labels are names from the configuration and words of the model: bounded, and never personal data.
 
 use super::exposition;
-use crate::model::{FaultClass, NoticeKind, Verb};
+use crate::model::{FaultClass, NoticeKind, Proof, Verb};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -157,7 +157,8 @@ struct Inner {
     intake_files: Counters<2>,
     intake_open: Gauge,
     steps: Counters<3>,
-    step_attempts: Counters<2>,
+    step_attempts: Counters<3>,
+    proofs: Counters<2>,
     step_seconds: Histograms<2>,
     batch_size: Histograms<1>,
     lane_seconds: Family<Labels<2>, Counter<f64, AtomicU64>>,
@@ -175,10 +176,24 @@ struct Inner {
     dead_letters: Counters<1>,
     publications: Counters<2>,
     publications_due: Gauges,
+    journal_wal_bytes: Gauge,
+    journal_free_bytes: Gauge,
+    well: Gauge,
+    certificate_expiry: Gauges<Seconds>,
+    credential_modified: Gauges<Seconds>,
     orders: Counters<2>,
     notices: Counters<3>,
     /// Since when each lane's oldest step waits. Its age is worked out when somebody asks, so that no lane wakes for it.
     oldest_since: Mutex<BTreeMap<String, Timestamp>>,
+    /// For the status page: when each lane last met a fault, and whether its server answered.
+    lanes: Mutex<BTreeMap<String, LaneSeen>>,
+}
+
+/// What this process has seen of a lane.
+#[derive(Debug, Clone, Copy, Default)]
+struct LaneSeen {
+    up: Option<bool>,
+    fault: Option<(Timestamp, FaultClass)>,
 }
 
 /// Seconds of a step: 1 ms to 17 minutes.
@@ -225,7 +240,7 @@ impl Metrics {
         r.add("start_time_seconds", "When the daemon started, Unix time", Seconds::default())
             .set(unix(Timestamp::now()));
         let steps_help = "Steps that ended, by lane, verb and result";
-        let attempt_help = "Attempts of steps, by lane and fault; none: it succeeded";
+        let attempt_help = "Attempts of steps, by lane, verb and fault; none: it succeeded";
         let inner = Inner {
             requests: r.add("requests", "Records judged, by procedure and verdict", Family::default()),
             requests_in_state: r.add("requests_in_state", "Requests, by state", Family::default()),
@@ -239,6 +254,11 @@ impl Metrics {
             intake_open: r.add("intake_open", "Whether requests are taken", Gauge::default()),
             steps: r.add("steps", steps_help, Family::default()),
             step_attempts: r.add("step_attempts", attempt_help, Family::default()),
+            proofs: r.add(
+                "proofs",
+                "Attempts to show that an account works, by lane and result: login, stored, observed or failed",
+                Family::default(),
+            ),
             step_seconds: r.add(
                 "step_seconds",
                 "Time that a step's attempt took",
@@ -288,11 +308,25 @@ impl Metrics {
                 "Outcome documents that wait to be published",
                 Family::default(),
             ),
+            journal_wal_bytes: r.add("journal_wal_bytes", "Size of the journal's write-ahead log", Gauge::default()),
+            journal_free_bytes: r.add("journal_free_bytes", "Room on the journal's file system", Gauge::default()),
+            well: r.add("well", "Whether the journal can be written and everything that must move moves", Gauge::default()),
+            certificate_expiry: r.add(
+                "certificate_expiry_seconds",
+                "Until when the certificate is valid that a server last showed, Unix time",
+                Family::default(),
+            ),
+            credential_modified: r.add(
+                "credential_modified_seconds",
+                "When a file with a secret was last changed, Unix time",
+                Family::default(),
+            ),
             orders: r.add("orders", "Operators' orders, by verb and result", Family::default()),
             notices: r.add("notices", "Notices, by lane, kind and result", Family::default()),
             oldest_since: Mutex::default(),
             registry: r.registry,
             described: r.described,
+            lanes: Mutex::default(),
         };
         Self(Arc::new(inner))
     }
@@ -341,11 +375,38 @@ impl Metrics {
     /// One attempt of one step was made, and met a fault or none. Of a batch, `took` is the whole batch's time.
     pub fn step_attempted(&self, lane: &str, verb: Verb, fault: Option<FaultClass>, took: Duration) {
         let fault_word = fault.map_or("none", FaultClass::as_str);
-        self.0.step_attempts.get_or_create(&[("lane", lane.into()), ("fault", fault_word.into())]).inc();
+        let attempt = [("lane", lane.into()), ("verb", verb.as_str().into()), ("fault", fault_word.into())];
+        self.0.step_attempts.get_or_create(&attempt).inc();
         let labels = [("lane", lane.into()), ("verb", verb.as_str().into())];
         self.0.step_seconds.get_or_create(&labels).observe(took.as_secs_f64());
-        if fault.is_some() {
-            self.0.lane_last_fault.get_or_create(&[("lane", lane.into())]).set(unix(Timestamp::now()));
+        if let Some(class) = fault {
+            let now = Timestamp::now();
+            self.0.lane_last_fault.get_or_create(&[("lane", lane.into())]).set(unix(now));
+            self.seen(lane, |seen| seen.fault = Some((now, class)));
+        }
+    }
+
+    /// An account was shown to work, and how; or it was not.
+    pub fn proof(&self, lane: &str, proof: Option<Proof>) {
+        let result = proof.map_or("failed", Proof::as_str);
+        self.0.proofs.get_or_create(&[("lane", lane.into()), ("result", result.into())]).inc();
+    }
+
+    /// When a lane last met a fault since the start, and of which class.
+    pub fn last_fault(&self, lane: &str) -> Option<(Timestamp, FaultClass)> {
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(lane).and_then(|seen| seen.fault)
+    }
+
+    /// Whether a lane's last attempt reached its server; none before the first.
+    pub fn target_up(&self, lane: &str) -> Option<bool> {
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(lane).and_then(|seen| seen.up)
+    }
+
+    fn seen(&self, lane: &str, change: impl FnOnce(&mut LaneSeen)) {
+        let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        match lanes.get_mut(lane) {
+            Some(seen) => change(seen),
+            None => change(lanes.entry(lane.to_owned()).or_default()),
         }
     }
 
@@ -385,6 +446,7 @@ impl Metrics {
     /// Whether the last attempt reached the lane's server.
     pub fn set_target_up(&self, lane: &str, up: bool) {
         self.0.target_up.get_or_create(&[("lane", lane.into())]).set(up.into());
+        self.seen(lane, |seen| seen.up = Some(up));
     }
 
     /// The journal committed this many operations at once.
@@ -421,6 +483,27 @@ impl Metrics {
     /// How many outcome documents wait to be published.
     pub fn set_publications_due(&self, queue: &str, documents: u64) {
         self.0.publications_due.get_or_create(&[("queue", queue.into())]).set(signed(documents));
+    }
+
+    /// The size of its write-ahead log, and the room on its file system.
+    pub fn set_journal_room(&self, wal: u64, free: u64) {
+        self.0.journal_wal_bytes.set(signed(wal));
+        self.0.journal_free_bytes.set(signed(free));
+    }
+
+    /// Whether akund is well, as `/healthz` says it.
+    pub fn set_well(&self, well: bool) {
+        self.0.well.set(well.into());
+    }
+
+    /// Until when a server's certificate is valid, Unix time. `server` is a name of the configuration.
+    pub fn set_certificate_expiry(&self, server: &str, until: i64) {
+        self.0.certificate_expiry.get_or_create(&[("server", server.into())]).set(until as f64);
+    }
+
+    /// When a secret's file was last changed, Unix time. `file` is a path of the configuration.
+    pub fn set_credential_modified(&self, file: &str, at: f64) {
+        self.0.credential_modified.get_or_create(&[("file", file.into())]).set(at);
     }
 
     /// An operator's order ended. `verb` is the command's name.
@@ -496,6 +579,12 @@ mod tests {
         m.dead_letter("requests");
         m.publication("requests", PublicationResult::Unroutable);
         m.set_publications_due("requests", 2);
+        m.set_journal_room(8_192, 1 << 40);
+        m.set_well(true);
+        m.set_certificate_expiry("ldap.example.org", 1_930_780_800);
+        m.set_credential_modified("/etc/akund/ldap-password", 1_800_000_000.5);
+        m.proof("mail", Some(Proof::Login));
+        m.proof("mail", None);
         m.order("retry", OrderResult::Refused);
         m.notice("email", NoticeKind::Credentials, NoticeResult::HandedOver);
         m
@@ -528,8 +617,8 @@ mod tests {
             ("akund_intake_files_total{source=\"local\",result=\"accepted\"}", 1.0),
             ("akund_intake_open", 1.0),
             ("akund_steps_total{lane=\"mail\",verb=\"apply\",result=\"done\"}", 1.0),
-            ("akund_step_attempts_total{lane=\"mail\",fault=\"none\"}", 1.0),
-            ("akund_step_attempts_total{lane=\"mail\",fault=\"transient\"}", 1.0),
+            ("akund_step_attempts_total{lane=\"mail\",verb=\"apply\",fault=\"none\"}", 1.0),
+            ("akund_step_attempts_total{lane=\"mail\",verb=\"prove\",fault=\"transient\"}", 1.0),
             ("akund_step_seconds_count{lane=\"mail\",verb=\"apply\"}", 1.0),
             ("akund_step_seconds_bucket{le=\"0.004\",lane=\"mail\",verb=\"apply\"}", 0.0),
             ("akund_step_seconds_bucket{le=\"0.016\",lane=\"mail\",verb=\"apply\"}", 1.0),
@@ -547,6 +636,13 @@ mod tests {
             ("akund_queue_dead_letters_total{queue=\"requests\"}", 1.0),
             ("akund_publications_total{queue=\"requests\",result=\"unroutable\"}", 1.0),
             ("akund_publications_due{queue=\"requests\"}", 2.0),
+            ("akund_journal_wal_bytes", 8192.0),
+            ("akund_journal_free_bytes", (1_u64 << 40) as f64),
+            ("akund_well", 1.0),
+            ("akund_certificate_expiry_seconds{server=\"ldap.example.org\"}", 1_930_780_800.0),
+            ("akund_credential_modified_seconds{file=\"/etc/akund/ldap-password\"}", 1_800_000_000.5),
+            ("akund_proofs_total{lane=\"mail\",result=\"login\"}", 1.0),
+            ("akund_proofs_total{lane=\"mail\",result=\"failed\"}", 1.0),
             ("akund_orders_total{verb=\"retry\",result=\"refused\"}", 1.0),
             ("akund_notices_total{lane=\"email\",kind=\"credentials\",result=\"handed-over\"}", 1.0),
         ] {

@@ -1,6 +1,6 @@
-//! What is to be seen of akund from outside: logs, metrics, health, and what systemd is told.
+//! What is to be seen of akund from outside: logs, metrics, health, the status page, and what systemd is told.
 //!
-//! Nothing here holds personal data: labels are names from the configuration and words of the model.
+//! Nothing here shows personal data: labels are names from the configuration and words of the model, and the page masks.
 
 mod exposition;
 pub mod health;
@@ -9,4 +9,5 @@ pub mod logs;
 pub mod metrics;
 pub mod process;
 pub mod pulse;
+pub mod status;
 pub mod systemd;

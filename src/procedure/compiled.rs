@@ -168,6 +168,10 @@ impl Procedure {
     pub fn categories(&self) -> impl Iterator<Item = &str> {
         self.categories.keys().map(String::as_str)
     }
+    /// The written procedure's own table of steps.
+    pub fn sop_steps(&self) -> &[super::file::SopStep] {
+        &self.file.step
+    }
     /// What may be asked for.
     pub fn actions(&self) -> &[Action] {
         &self.file.actions

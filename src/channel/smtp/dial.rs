@@ -102,6 +102,11 @@ impl Dialer {
             }
             smtp.starttls(parameters.clone(), &self.hello).await.map_err(lost)?;
         }
+        if !matches!(self.protection, Protection::LoopbackOnly)
+            && let Ok(certificate) = smtp.peer_certificate()
+        {
+            crate::tls::saw(&self.host, &certificate);
+        }
         self.authenticate(&mut smtp, server, progress).await?;
         let dsn = self.offers_dsn(&mut smtp).await.map_err(lost)?;
         Ok(Connection::new(smtp, dsn))
