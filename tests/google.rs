@@ -12,6 +12,7 @@ mod check;
 #[path = "google/contract.rs"]
 mod contract;
 #[cfg(test)]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod daemon;
 #[cfg(test)]
 #[path = "google/doubt.rs"]

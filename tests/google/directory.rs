@@ -378,9 +378,10 @@ impl Directory {
         if !self.groups.contains_key(&group) {
             return not_found("groupKey");
         }
-        let key = call.path.get("memberKey").map(String::as_str).or(call.body["email"].as_str()).unwrap_or_default();
+        let named = call.path.get("memberKey").map(String::as_str).or(call.body["email"].as_str());
+        let key = &named.unwrap_or_default().to_lowercase();
         let id =
-            self.users.iter().filter_map(|s| s.seen(now)).find(|user| user.is_called(&key)).map(|user| user.id.clone());
+            self.users.iter().filter_map(|s| s.seen(now)).find(|user| user.is_called(key)).map(|user| user.id.clone());
         let members = self.groups.get_mut(&group).unwrap();
         let is_in = id.as_ref().is_some_and(|id| members.contains(id));
         let shown =
