@@ -4,6 +4,7 @@
 // Helpers of tests, too, may stop the test.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code, reason = "others ask more of it")]
 mod daemon;
 mod peers;
 
