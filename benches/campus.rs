@@ -253,6 +253,8 @@ fn works(n: usize, scheme: Scheme) -> Vec<Work> {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     };
     let work = |i| Work {
         step: StepId(1),

@@ -125,6 +125,8 @@ fn works(n: usize) -> Vec<Work> {
                 ends_at: None,
                 quota: None,
                 group: None,
+                recovery_email: None,
+                recovery_phone: None,
             },
             external_id: None,
             credential: Some(credential.clone()),

@@ -11,6 +11,7 @@
 pub mod deliver;
 pub mod mint;
 pub mod outcome;
+pub mod publish;
 pub mod retry;
 pub mod target;
 

@@ -30,6 +30,8 @@ pub fn named(local: &str) -> Account {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     }
 }
 

@@ -28,6 +28,8 @@ fn account() -> Account {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     }
 }
 

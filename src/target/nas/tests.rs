@@ -44,6 +44,8 @@ pub(in crate::target) fn work(action: Action) -> Work {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     };
     Work { step: StepId(1), action, account, external_id: None, credential: None, uncertain: false }
 }
