@@ -1,7 +1,7 @@
 //! A campus on one machine: directory, mail and hotspot, with everything that akund does for an account beside what it cannot do
 //! without, and beside the tools that people use otherwise. All of one round on the same slapd.
 //!
-//! `cargo bench --bench campus [-- --full | --accounts N] [--others N] [--rounds N]`
+//! `cargo bench --bench campus [-- --full | --accounts N] [--others N | --others-only] [--rounds N]`
 //!
 //! Each line: wall time, accounts per second, and the processor time of each part (proc(5), getrusage(2)). Compare within a round.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends")]
@@ -38,6 +38,10 @@ fn main() {
         println!("\n== {accounts} accounts, round {round} of {rounds}; every commit synced, unique and ppolicy on");
         println!("{:<58} {:>8} {:>9}   processor seconds", "", "s", "each s");
         let slapd = Slapd::on_disk(env!("CARGO_TARGET_TMPDIR").as_ref());
+        if support::flag("--others-only") {
+            others::all(&slapd, others);
+            continue;
+        }
         let plain = ldapadd(&slapd, accounts);
         let lane = lane(&slapd, accounts);
         let fast = pipeline(&slapd, accounts, Hashes::Fast);

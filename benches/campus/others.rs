@@ -43,7 +43,9 @@ fn ldapscripts(slapd: &Slapd, dir: &TempDir, accounts: usize) {
             "SERVER=\"{}\"\nSUFFIX=\"dc=example,dc=org\"\nGSUFFIX=\"ou=groups\"\nUSUFFIX=\"ou=people\"\nMSUFFIX=\"ou=people\"\n\
              BINDDN=\"{ROOT}\"\nBINDPWDFILE=\"{}\"\nUIDSTART=\"20000\"\nGIDSTART=\"20000\"\nMIDSTART=\"30000\"\nGCLASS=\"posixGroup\"\n\
              PASSWORDGEN=\"echo Rahasia12345\"\nRECORDPASSWORDS=\"no\"\nLOGTOFILE=\"yes\"\nLOGFILE=\"{}\"\nLOGTOSYSLOG=\"no\"\n\
-             CREATEHOMES=\"no\"\nUSHELL=\"/bin/false\"\nUHOMES=\"/home/%u\"\nGETENTPWCMD=\"\"\nGETENTGRCMD=\"\"\n",
+             LDAPSEARCHBIN=\"/usr/bin/ldapsearch\"\nLDAPADDBIN=\"/usr/bin/ldapadd\"\nLDAPDELETEBIN=\"/usr/bin/ldapdelete\"\n\
+             LDAPMODIFYBIN=\"/usr/bin/ldapmodify\"\nLDAPMODRDNBIN=\"/usr/bin/ldapmodrdn\"\nLDAPPASSWDBIN=\"/usr/bin/ldappasswd\"\n\
+             LDAPSEARCHOPTS=\"-o ldif-wrap=no\"\nGTEMPLATE=\"\"\nUTEMPLATE=\"\"\nMTEMPLATE=\"\"\nCREATEHOMES=\"no\"\nUSHELL=\"/bin/false\"\nUHOMES=\"/home/%u\"\nGETENTPWCMD=\"\"\nGETENTGRCMD=\"\"\n",
             slapd.url(),
             password.display(),
             dir.path().join("ldapscripts.log").display()
