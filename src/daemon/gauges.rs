@@ -99,7 +99,7 @@ impl Gauges {
         let mut wal = self.path.clone().into_os_string();
         wal.push("-wal");
         let free = nix::sys::statvfs::statvfs(&self.path)
-            .map_or(0, |disk| u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())));
+            .map_or(0, |disk| disk.blocks_available().saturating_mul(disk.fragment_size()));
         self.metrics.set_journal_room(size(Path::new(&wal)), free);
         Ok(())
     }

@@ -39,6 +39,9 @@ use words::Tongue;
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The procedures in force; a reload puts new ones in their place.
+type Procedures = Arc<RwLock<Arc<BTreeMap<String, Arc<Procedure>>>>>;
+
 /// Where the pages have their facts from.
 #[derive(Clone)]
 pub struct Source {
@@ -51,7 +54,7 @@ pub struct Source {
     /// What is wrong with akund itself.
     pub health: Health,
     /// For their tables of steps and their time zone.
-    pub procedures: Arc<RwLock<Arc<BTreeMap<String, Arc<Procedure>>>>>,
+    pub procedures: Procedures,
 }
 
 #[derive(Clone)]

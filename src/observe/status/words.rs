@@ -119,7 +119,7 @@ impl Tongue {
         let separator = if self == Self::Id { '.' } else { ',' };
         let mut text = String::new();
         for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place) % 3 == 0 {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
                 text.push(separator);
             }
             text.push(digit);
