@@ -6,9 +6,11 @@
 pub mod control;
 pub mod gauges;
 pub mod intake;
+mod receipts;
 pub mod wiring;
 
 use crate::admission::{Admitter, SharedProcedures};
+use crate::channel::Outlet;
 use crate::config::Config;
 use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
@@ -100,6 +102,7 @@ impl Signals {
 struct Opened {
     targets: Vec<Arc<dyn Target>>,
     channels: Vec<wiring::OpenChannel>,
+    outlets: Vec<Arc<dyn Outlet>>,
     site: Arc<Site>,
     procedures: SharedProcedures,
     templates: SharedTemplates,
@@ -146,7 +149,13 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         EndError::Unavailable(format!("[control] socket {}: {error}", config.control.socket.display()))
     })?;
 
-    let control = Control { journal: journal.clone(), metrics: metrics.clone(), lanes: names };
+    let control = Control {
+        journal: journal.clone(),
+        metrics: metrics.clone(),
+        lanes: names,
+        procedures: opened.procedures.clone(),
+        site: opened.site.clone(),
+    };
     // Before any lane claims: a pause that was ordered while akund was down holds from the start.
     control.carry_out().await;
     let mut lanes = JoinSet::new();
@@ -165,8 +174,9 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     spawn(&mut tasks, "the HTTP server", {
         let (health, metrics, shutdown) = (health.clone(), metrics.clone(), stages.rest.clone());
         let refresh = gauges.clone();
+        let receipts = receipts::taker(&config, journal.clone(), opened.key.clone());
         async move {
-            http::serve(listener, health, metrics, move || refresh.refresh(), shutdown)
+            http::serve(listener, health, metrics, move || refresh.refresh(), receipts, shutdown)
                 .await
                 .map_err(|error| error.to_string())
         }
@@ -181,8 +191,21 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     spawn(&mut tasks, "outcome documents", {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         let spool = opened.spool.clone();
-        async move { lane::outcome::run(spool, context).await.map_err(|error| error.to_string()) }
+        let outlets = wiring::outlet_sources(&config);
+        async move { lane::outcome::run(spool, outlets, context).await.map_err(|error| error.to_string()) }
     });
+    for outlet in &opened.outlets {
+        let (outlet, context) = (outlet.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
+        spawn(&mut tasks, "an outlet of outcome documents", async move {
+            lane::post::run(outlet, context).await.map_err(|error| error.to_string())
+        });
+    }
+    for open in opened.channels.iter().filter(|open| open.channel.arrived("").is_some()) {
+        let (channel, context) = (open.channel.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
+        spawn(&mut tasks, "the arrivals of a channel", async move {
+            lane::receipts::run(channel, context).await.map_err(|error| error.to_string())
+        });
+    }
     let admitter = Admitter {
         spool: opened.spool.clone(),
         journal: journal.clone(),
@@ -240,6 +263,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     let templates = wiring::templates(config).map_err(bad)?;
     let targets = wiring::targets(config).map_err(|problems| EndError::Unavailable(problems.join("\n")))?;
     let channels = wiring::channels(config).map_err(bad)?;
+    let outlets = wiring::outlets(config).map_err(bad)?;
     let site = Arc::new(wiring::site_of(config));
     let procedures = wiring::procedures(config, &site).map_err(bad)?;
     // The key is made beside the journal, and so before it.
@@ -256,6 +280,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     Ok(Opened {
         targets,
         channels,
+        outlets,
         site,
         procedures: Arc::new(RwLock::new(Arc::new(procedures))),
         templates: Arc::new(RwLock::new(Arc::new(templates))),

@@ -16,7 +16,7 @@
 //! 8. [`observe`] shows what happens: logs, metrics, health.
 //! 9. [`cli`] is what the operator types.
 //!
-//! [`tcp`] and [`tls`] are how clients connect. [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
+//! [`tcp`], [`tls`] and [`web`] are how clients connect. [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
 #![deny(unsafe_code)]
 
 pub mod admission;
@@ -36,3 +36,4 @@ pub mod secret;
 pub mod target;
 pub mod tcp;
 pub mod tls;
+pub mod web;

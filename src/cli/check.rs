@@ -73,7 +73,7 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     lines.push(journal(config));
     lines.push(key(config));
     match wiring::templates(config) {
-        Ok(_) => lines.push(good("templates", "every notice renders in every language".into())),
+        Ok(templates) => lines.push(good("templates", wiring::told(&templates))),
         Err(problems) => lines.extend(bad("templates", problems)),
     }
     let targets = wiring::targets_untouched(config).unwrap_or_else(|problems| {
@@ -81,6 +81,10 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         Vec::new()
     });
     let channels = wiring::channels(config).unwrap_or_else(|problems| {
+        lines.extend(bad("channels", problems));
+        Vec::new()
+    });
+    let outlets = wiring::outlets(config).unwrap_or_else(|problems| {
         lines.extend(bad("channels", problems));
         Vec::new()
     });
@@ -97,6 +101,9 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     }
     for open in &channels {
         lines.extend(found(&format!("channel {}", open.channel.name()), open.channel.check().await));
+    }
+    for outlet in &outlets {
+        lines.extend(found(&format!("channel {}", outlet.name()), outlet.check().await));
     }
     if let Some(to) = send_to {
         lines.extend(try_out(&channels, to).await);

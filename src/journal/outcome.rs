@@ -1,5 +1,6 @@
 //! Which outcome documents are due, and that they were written.
 
+use super::post::{self, Wanted};
 use super::read::Reader;
 use super::{Journal, JournalError};
 use crate::model::Outcome;
@@ -15,6 +16,8 @@ pub struct Due {
     asked: i64,
     /// The document as things stand.
     pub outcome: Outcome,
+    /// The bytes that were written of it, for other outlets.
+    pub body: Vec<u8>,
 }
 
 impl Reader {
@@ -31,7 +34,7 @@ impl Reader {
             .collect::<Result<_, _>>()?;
         let due = due
             .into_iter()
-            .map(|(request, asked)| Ok(Due { request, asked, outcome: self.outcome(request)? }))
+            .map(|(request, asked)| Ok(Due { request, asked, outcome: self.outcome(request)?, body: Vec::new() }))
             .collect::<Result<_, JournalError>>()?;
         snapshot.finish()?;
         Ok(due)
@@ -39,15 +42,20 @@ impl Reader {
 }
 
 impl Journal {
-    /// Records that documents were written and synced.
+    /// Records that documents were written and synced, and puts them on their way to the outlets that want them.
     ///
     /// # Errors
     /// Where it could not be written; the documents are then written again.
-    pub async fn outcomes_written(&self, written: &[Due]) -> Result<(), JournalError> {
-        let written: Vec<(i64, i64)> = written.iter().map(|due| (due.request, due.asked)).collect();
+    pub async fn outcomes_written(&self, written: &[Due], outlets: Vec<Wanted>) -> Result<(), JournalError> {
+        let keep = !outlets.is_empty();
+        let written: Vec<(i64, i64, String, Vec<u8>)> = written
+            .iter()
+            .map(|due| (due.request, due.asked, due.outcome.request.source.clone(), if keep { due.body.clone() } else { Vec::new() }))
+            .collect();
         self.call(move |tx| {
-            for (request, asked) in written {
+            for (request, asked, source, body) in written {
                 tx.run("UPDATE request SET outcome_due = 0 WHERE id = ?1 AND outcome_due = ?2", (request, asked))?;
+                post::put(tx, request, &source, &body, &outlets)?;
             }
             Ok(())
         })

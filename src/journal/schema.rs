@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 3] = [V1, V2, V3];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -99,6 +99,26 @@ CREATE TABLE taken (target TEXT NOT NULL, at INTEGER NOT NULL, request INTEGER N
   PRIMARY KEY (target, at, request)) STRICT, WITHOUT ROWID;
 ";
 
+const V3: &str = r"
+-- Notices that were handed over and whose arrival is reported. state: expected confirmed failed unknown.
+CREATE TABLE receipt (
+  step INTEGER PRIMARY KEY, lane TEXT NOT NULL, reference TEXT NOT NULL, since INTEGER NOT NULL,
+  state TEXT NOT NULL DEFAULT 'expected', at INTEGER, note TEXT) STRICT;
+CREATE INDEX receipt_expected ON receipt(lane, since) WHERE state = 'expected';
+
+-- The request whose credentials another one hands out anew.
+ALTER TABLE request ADD COLUMN redelivers INTEGER;
+CREATE INDEX request_redelivers ON request(redelivers) WHERE redelivers IS NOT NULL;
+
+-- Outcome documents on their way to outlets other than the spool. state: ready retry running done stuck. The document is emptied when done.
+CREATE TABLE post (
+  id INTEGER PRIMARY KEY, outlet TEXT NOT NULL, request INTEGER NOT NULL, delivery BLOB NOT NULL, body BLOB,
+  state TEXT NOT NULL DEFAULT 'ready', due INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+  made_at INTEGER NOT NULL, first_at INTEGER, done_at INTEGER, fault TEXT, reply TEXT) STRICT;
+CREATE INDEX post_request ON post(request, outlet);
+CREATE INDEX post_open ON post(outlet, due, id) WHERE state IN ('ready', 'retry', 'running');
+";
+
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
 ///
 /// # Errors
@@ -160,10 +180,10 @@ mod tests {
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a new journal needs no copy");
         connection.execute("INSERT INTO meta (key, value) VALUES ('here', x'01')", []).unwrap();
-        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
+        migrate_by(&mut connection, &path, &[V1, V2, V3, NEXT]).unwrap();
         assert_eq!(keys(&path), ["here", "next"]);
-        assert_eq!(keys(&dir.path().join("journal.before-v3.db")), ["here"]);
-        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
+        assert_eq!(keys(&dir.path().join("journal.before-v4.db")), ["here"]);
+        migrate_by(&mut connection, &path, &[V1, V2, V3, NEXT]).unwrap();
         let refused = migrate(&mut connection, &path).unwrap_err().to_string();
         assert!(refused.contains("newer akund"), "{refused}");
     }
@@ -175,7 +195,7 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         let broken = "INSERT INTO meta (key, value) VALUES ('half', x'01'); SELECT no_such_function();";
-        assert!(migrate_by(&mut connection, &path, &[V1, V2, broken]).is_err());
+        assert!(migrate_by(&mut connection, &path, &[V1, V2, V3, broken]).is_err());
         assert!(keys(&path).is_empty());
         migrate(&mut connection, &path).unwrap();
     }
