@@ -171,6 +171,7 @@ fn done(claim: &Claim) -> Settled {
             external_id: (claim.verb == Verb::Apply).then(|| format!("{}-id", claim.action.as_str())),
             note: None,
             sealed,
+            reference: None,
         },
     }
 }

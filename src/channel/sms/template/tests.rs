@@ -43,7 +43,7 @@ proptest! {
 
 #[test]
 fn a_value_that_looks_like_a_placeholder_stays_as_it_is() {
-    let gateway = gateway("url = \"https://x/\"\nsecret_file = \"s\"\njson = { m = \"{text}\", k = \"{secret}\", i = \"{id}\" }\n");
+    let gateway = gateway("url = \"https://x/?to={to}\"\nsecret_file = \"s\"\njson = { m = \"{text}\", k = \"{secret}\", i = \"{id}\" }\n");
     let sent: Value = serde_json::from_str(&body(&request(&gateway, "{secret} {to}"))).unwrap();
     assert_eq!(sent, serde_json::json!({"m": "{secret} {to}", "k": "s3cret&\"'", "i": "0193.4"}));
 }
@@ -51,7 +51,7 @@ fn a_value_that_looks_like_a_placeholder_stays_as_it_is() {
 #[test]
 fn headers_carry_the_secret_and_a_login_and_are_marked_sensitive() {
     let gateway = gateway(
-        "url = \"https://x/\"\nsecret_file = \"s\"\nusername = \"u\"\npassword_file = \"p\"\nheaders = { X-Key = \"k {secret}\" }\nform = { t = \"{text}\" }\n",
+        "url = \"https://x/?to={to}\"\nsecret_file = \"s\"\nusername = \"u\"\npassword_file = \"p\"\nheaders = { X-Key = \"k {secret}\" }\nform = { t = \"{text}\" }\n",
     );
     let request = request(&gateway, "x");
     assert_eq!(request.headers()["x-key"], "k s3cret&\"'");
@@ -63,10 +63,10 @@ fn headers_carry_the_secret_and_a_login_and_are_marked_sensitive() {
 
 #[test]
 fn an_answer_is_read_by_the_gateways_own_words_and_then_by_its_status() {
-    let words = "url = \"https://x/\"\nform = { t = \"{text}\" }\n[channel.sms.answer]\nsuccess = { at = \"/status\", is = [\"0\", \"OK\"] }\n\
+    let words = "url = \"https://x/\"\nform = { t = \"{text}\", to = \"{to}\" }\n[channel.sms.answer]\nsuccess = { at = \"/status\", is = [\"0\", \"OK\"] }\n\
                  permanent = { at = \"/status\", is = [\"12\"] }\ntemporary_pattern = \"saldo|quota\"\nid = \"/data/id\"\n";
-    let patterns = "url = \"https://x/\"\nform = { t = \"{text}\" }\n[channel.sms.answer]\nsuccess_pattern = \"^ID: \"\nid_pattern = \"^ID: (\\\\w+)\"\n";
-    let nothing = "url = \"https://x/\"\nform = { t = \"{text}\" }\n";
+    let patterns = "url = \"https://x/\"\nform = { t = \"{text}\", to = \"{to}\" }\n[channel.sms.answer]\nsuccess_pattern = \"^ID: \"\nid_pattern = \"^ID: (\\\\w+)\"\n";
+    let nothing = "url = \"https://x/\"\nform = { t = \"{text}\", to = \"{to}\" }\n";
     use FaultClass::{Permanent, Transient, Unknown};
     for (config, status, body, expected) in [
         (words, 200, r#"{"status":0,"data":{"id":77}}"#, Ok(Some("77"))),
