@@ -114,7 +114,8 @@ pub async fn reach(url: &Url, ca_file: Option<&Path>) -> Result<(), String> {
         let connector = tokio_rustls::TlsConnector::from(tls::client_config(ca_file)?);
         let shaken = tokio::time::timeout(CONNECT, connector.connect(tls::server_name(&host)?, tcp)).await;
         shaken.map_err(|_| "it does not answer to TLS".to_owned())?.map_err(|error| {
-            tls::cause_of(&error).map_or_else(|| format!("TLS failed: {error}"), |cause| format!("it {}", tls::explain(cause)))
+            tls::cause_of(&error)
+                .map_or_else(|| format!("TLS failed: {error}"), |cause| format!("it {}", tls::explain(cause)))
         })?;
     }
     Ok(())
@@ -149,7 +150,8 @@ mod tests {
 
     #[test]
     fn passwords_go_over_tls_or_stay_on_this_machine() {
-        for good in ["https://sms.example.org/send", "http://127.0.0.1:13013/x", "http://[::1]/x", "http://localhost/x"] {
+        for good in ["https://sms.example.org/send", "http://127.0.0.1:13013/x", "http://[::1]/x", "http://localhost/x"]
+        {
             assert!(protected_url(good).is_ok(), "{good}");
         }
         for (bad, why) in [

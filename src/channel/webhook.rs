@@ -54,7 +54,8 @@ impl Webhook {
             url: web::protected_url(&config.url).map_err(|why| problem(format!("url {why}")))?,
             key: key(&secret).map_err(problem)?,
             ca_file: config.ca_file.clone(),
-            client: web::client(config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds)).map_err(problem)?,
+            client: web::client(config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds))
+                .map_err(problem)?,
         })
     }
 
@@ -90,7 +91,9 @@ impl Webhook {
             200..=299 => Ok(said.trim_end().to_owned()),
             // It will never take this document.
             400 | 410 | 413 | 415 | 422 => Err(Fault::permanent(fault)),
-            301..=308 => Err(Fault::transient(format!("{fault}: redirects are not followed; set url to the final address"))),
+            301..=308 => {
+                Err(Fault::transient(format!("{fault}: redirects are not followed; set url to the final address")))
+            }
             // A wrong secret or address is the operator's to mend, and costs no document.
             _ => Err(Fault::transient(fault)),
         }
@@ -111,12 +114,16 @@ impl Webhook {
 fn key(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, String> {
     let text = secret.expose();
     let bytes = match text.strip_prefix(PREFIX) {
-        Some(encoded) => STANDARD.decode(encoded).map_err(|_| format!("the secret begins with {PREFIX}, and what follows is not base64"))?,
+        Some(encoded) => STANDARD
+            .decode(encoded)
+            .map_err(|_| format!("the secret begins with {PREFIX}, and what follows is not base64"))?,
         None => text.as_bytes().to_vec(),
     };
     let bytes = Zeroizing::new(bytes);
     if bytes.len() < SHORTEST {
-        return Err(format!("the secret is shorter than {SHORTEST} bytes, and can be guessed: make one with `openssl rand -hex 32`"));
+        return Err(format!(
+            "the secret is shorter than {SHORTEST} bytes, and can be guessed: make one with `openssl rand -hex 32`"
+        ));
     }
     Ok(bytes)
 }
@@ -150,9 +157,11 @@ mod tests {
         let secret = |_: &Path| Ok(Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
         let webhook = Webhook::open("tickets", &config, &secret).unwrap();
         let delivery = uuid::Uuid::nil();
-        let posting = Posting { delivery, request: "p:1@1".into(), attempt: 1, body: br#"{"test": 2432232314}"#.to_vec() };
+        let posting =
+            Posting { delivery, request: "p:1@1".into(), attempt: 1, body: br#"{"test": 2432232314}"#.to_vec() };
         let request = webhook.request(&posting, Timestamp::from_second(1_614_265_330).unwrap()).unwrap();
-        let mut mac = Hmac::<Sha256>::new_from_slice(&STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap()).unwrap();
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap()).unwrap();
         mac.update(format!("{delivery}.1614265330.{{\"test\": 2432232314}}").as_bytes());
         let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
         assert_eq!(request.headers()["webhook-signature"], expected.as_str());
@@ -161,7 +170,12 @@ mod tests {
 
     #[test]
     fn a_secret_that_can_be_guessed_is_refused() {
-        for (secret, good) in [("short", false), ("whsec_!", false), ("0123456789abcdef", true), ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true)] {
+        for (secret, good) in [
+            ("short", false),
+            ("whsec_!", false),
+            ("0123456789abcdef", true),
+            ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true),
+        ] {
             assert_eq!(key(&Secret::new(secret)).is_ok(), good, "{secret}");
         }
     }

@@ -31,7 +31,13 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         for post in reader.posts(request)? {
             let said = post.said.map_or_else(String::new, |said| format!(": {said}"));
             let when = post.done_at.map_or_else(String::new, |at| format!(" at {}", output::time(at)));
-            say!("  outcome   {} {}{when}, {} tries, delivery {}{said}", post.outlet, post.state, post.attempts, post.delivery);
+            say!(
+                "  outcome   {} {}{when}, {} tries, delivery {}{said}",
+                post.outlet,
+                post.state,
+                post.attempts,
+                post.delivery
+            );
         }
     }
     Ok(Exit::Good)

@@ -85,7 +85,9 @@ mod tests {
             receipt("sms", notice, &token[..31]),
             receipt("sms", notice, &format!("{}0", &token[..31])),
         ] {
-            assert!(!is_genuine(&key, &wrong) || wrong.token == token && wrong.notice == notice && wrong.channel == "sms");
+            assert!(
+                !is_genuine(&key, &wrong) || wrong.token == token && wrong.notice == notice && wrong.channel == "sms"
+            );
         }
         assert!(parse(notice).is_some() && parse("x.1").is_none() && parse("").is_none());
     }

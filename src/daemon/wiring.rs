@@ -1,13 +1,13 @@
 //! From the configuration to what it names: targets, channels, procedures, templates. Used by the daemon, and by
 //! `akund check`, which looks at the same things without starting anything.
 
-use crate::channel::{Channel, Outlet};
 use crate::channel::notice::{LANGUAGES, Templates};
 use crate::channel::outbox::Outbox;
 use crate::channel::sms::segments::segments;
 use crate::channel::sms::{gammu::Gammu, kannel::Kannel, template::Gateway};
 use crate::channel::smtp::Smtp;
 use crate::channel::webhook::Webhook;
+use crate::channel::{Channel, Outlet};
 use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
 use crate::model::{Fault, NoticeKind};
@@ -168,7 +168,9 @@ pub fn templates(config: &Config) -> Result<Templates, Vec<String>> {
 pub fn told(templates: &Templates) -> String {
     let kinds = NoticeKind::ALL.into_iter().flat_map(|kind| LANGUAGES.map(|language| (kind, language)));
     let shorts = kinds.filter_map(|(kind, language)| Some((kind, templates.preview_short(kind, language).ok()?)));
-    let longest = shorts.map(|(kind, short)| (segments(short.text.expose()), kind)).max_by_key(|(taken, _)| taken.parts);
+    let longest = shorts
+        .map(|(kind, short)| (segments(short.text.expose()), kind))
+        .max_by_key(|(taken, _)| (taken.parts, taken.units));
     let longest = longest.map_or_else(String::new, |(taken, kind)| {
         format!("; of the text messages {} is the longest, with sample values {taken}", kind.as_str())
     });

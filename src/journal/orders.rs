@@ -1,8 +1,8 @@
 //! Orders: what operators' commands ask of the daemon. A command writes the order; the daemon, woken by its
 //! socket or at its next start, carries it out and writes what came of it.
 
-use super::state::{Move, State};
 use super::redeliver::Redeliver;
+use super::state::{Move, State};
 use super::tx::{Tx, from_word};
 use super::{Journal, JournalError, course, post, read, register, schema};
 use crate::model::HoldReason;
@@ -149,11 +149,7 @@ impl Journal {
     }
 }
 
-fn carry_out(
-    tx: &mut Tx<'_>,
-    lanes: &[String],
-    judge: Option<&Redeliver>,
-) -> Result<Vec<CarriedOut>, JournalError> {
+fn carry_out(tx: &mut Tx<'_>, lanes: &[String], judge: Option<&Redeliver>) -> Result<Vec<CarriedOut>, JournalError> {
     let new: Vec<(i64, Option<u32>, String, String, String, String)> = tx.rows(
         "SELECT id, login_uid, login, verb, argument, reason FROM orders WHERE state = 'new' ORDER BY id",
         [],

@@ -50,7 +50,14 @@ impl Journal {
         let keep = !outlets.is_empty();
         let written: Vec<(i64, i64, String, Vec<u8>)> = written
             .iter()
-            .map(|due| (due.request, due.asked, due.outcome.request.source.clone(), if keep { due.body.clone() } else { Vec::new() }))
+            .map(|due| {
+                (
+                    due.request,
+                    due.asked,
+                    due.outcome.request.source.clone(),
+                    if keep { due.body.clone() } else { Vec::new() },
+                )
+            })
             .collect();
         self.call(move |tx| {
             for (request, asked, source, body) in written {

@@ -210,7 +210,8 @@ fn settle(tx: &mut Tx<'_>, id: i64, attempt: u32, settlement: &PostSettlement) -
     )?;
     let Some((uid, delivery, outlet)) = running else { return Ok(()) };
     let now = tx.micros();
-    let event = |what: &str| serde_json::json!({"outlet": outlet, "delivery": delivery, "attempt": attempt, "state": what});
+    let event =
+        |what: &str| serde_json::json!({"outlet": outlet, "delivery": delivery, "attempt": attempt, "state": what});
     match settlement {
         PostSettlement::Done(reply) => {
             tx.run(
@@ -220,7 +221,10 @@ fn settle(tx: &mut Tx<'_>, id: i64, attempt: u32, settlement: &PostSettlement) -
             tx.event(uid.as_bytes(), "posted", &event("done"))?;
         }
         PostSettlement::Retry(due, fault) => {
-            tx.run("UPDATE post SET state = 'retry', due = ?2, fault = ?3 WHERE id = ?1", (id, due.as_microsecond(), fault))?;
+            tx.run(
+                "UPDATE post SET state = 'retry', due = ?2, fault = ?3 WHERE id = ?1",
+                (id, due.as_microsecond(), fault),
+            )?;
             // A newer document that came meanwhile says all that this one would.
             tx.run(
                 "DELETE FROM post WHERE id = ?1 AND EXISTS (SELECT 1 FROM post n JOIN post o ON o.id = ?1

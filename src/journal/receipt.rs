@@ -84,11 +84,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where it could not be written.
-    pub async fn arrivals(
-        &self,
-        lane: String,
-        found: Vec<(i64, Report, Option<String>)>,
-    ) -> Result<(), JournalError> {
+    pub async fn arrivals(&self, lane: String, found: Vec<(i64, Report, Option<String>)>) -> Result<(), JournalError> {
         self.call(move |tx| {
             for (step, report, note) in found {
                 record(tx, step, &lane, report, note.as_deref())?;

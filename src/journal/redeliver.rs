@@ -38,7 +38,8 @@ fn original(tx: &mut Tx<'_>, request: i64) -> Result<Original, JournalError> {
         |row| {
             let key = RequestKey { procedure: row.get(1)?, id: row.get(2)?, revision: row.get(3)? };
             let account: (Option<String>, Option<String>) = (row.get(8)?, row.get(9)?);
-            let (uid, action, state, source, record) = (row.get(0)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
+            let (uid, action, state, source, record) =
+                (row.get(0)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
             Ok((uid, key, action, state, source, record, account.0.zip(account.1)))
         },
     )?;
@@ -116,9 +117,9 @@ fn under_way(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     )?;
     match other {
         None => Ok(()),
-        Some((key, state)) => {
-            Err(JournalError::Refused(format!("`{key}` hands out a new password for this account already, and is {state}")))
-        }
+        Some((key, state)) => Err(JournalError::Refused(format!(
+            "`{key}` hands out a new password for this account already, and is {state}"
+        ))),
     }
 }
 

@@ -62,7 +62,8 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
             continue;
         }
         crate::crash::point("post-claimed");
-        let answers = futures_util::future::join_all(posts.claims.iter().map(|claim| outlet.post(&claim.posting))).await;
+        let answers =
+            futures_util::future::join_all(posts.claims.iter().map(|claim| outlet.post(&claim.posting))).await;
         crate::crash::point("post-done");
         let now = Timestamp::now();
         let outcomes = posts.claims.iter().zip(answers);

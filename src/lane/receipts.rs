@@ -64,7 +64,12 @@ async fn round(
         match asking.await {
             Ok(Some(Arrival::Confirmed)) => found.push((one.step, Report::Confirmed, None)),
             Ok(Some(Arrival::Failed(why))) => {
-                tracing::warn!(lane, step = one.step, why, "a notice that was handed over will not arrive; `akund redeliver` hands out a new password");
+                tracing::warn!(
+                    lane,
+                    step = one.step,
+                    why,
+                    "a notice that was handed over will not arrive; `akund redeliver` hands out a new password"
+                );
                 found.push((one.step, Report::Failed, Some(why)));
             }
             Ok(None) => {}

@@ -87,9 +87,7 @@ fn router(shown: Shown) -> Router {
         Some(_) => router.route("/receipt/{channel}/{notice}/{token}/{number}", get(take_receipt)),
         None => router,
     };
-    router
-        .with_state(shown)
-        .layer(map_response(close))
+    router.with_state(shown).layer(map_response(close))
 }
 
 async fn close(mut response: Response) -> Response {

@@ -186,7 +186,12 @@ impl Procedure {
             ));
         }
         let delivery = &self.file.delivery;
-        for channel in delivery.channels.iter().chain(&delivery.username_channels).filter(|c| !site.channels.iter().any(|s| s.name == **c)) {
+        for channel in delivery
+            .channels
+            .iter()
+            .chain(&delivery.username_channels)
+            .filter(|c| !site.channels.iter().any(|s| s.name == **c))
+        {
             let known: Vec<&str> = site.channels.iter().map(|c| c.name.as_str()).collect();
             let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
             wrong.push(format!(
@@ -199,7 +204,8 @@ impl Procedure {
         let mints = self.actions().iter().any(|action| action.mints());
         if let Some(sms) = sms.filter(|_| mints && !self.file.texts.contains_key("change_url")) {
             wrong.push(format!(
-                "procedure `{name}` hands passwords out by text message ({}), which must be changed at the first log-in: say where                  in [texts], as `change_url = \"https://…\"`",
+                "procedure `{name}` hands passwords out by text message ({}), which must be changed at the first log-in: say where in [texts], as \
+                 `change_url = \"https://…\"`",
                 sms.name
             ));
         }

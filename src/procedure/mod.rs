@@ -56,13 +56,7 @@ pub fn decide(
 }
 
 /// Judges and plans a redelivery ([`judge::judge_anew`]): a reset that an operator ordered.
-pub fn decide_anew(
-    record: &Record,
-    procedure: &Procedure,
-    site: &Site,
-    facts: &Facts,
-    now: Timestamp,
-) -> Judgement {
+pub fn decide_anew(record: &Record, procedure: &Procedure, site: &Site, facts: &Facts, now: Timestamp) -> Judgement {
     judgement(record, procedure, site, facts, judge::judge_anew(record, procedure, site, facts, now))
 }
 

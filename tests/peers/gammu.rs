@@ -57,7 +57,11 @@ impl Gammu {
         let log = self.dir.path().join("log");
         let before = fs::read_to_string(&log).unwrap_or_default().len();
         let ready = server.ready("gammu-smsd to have its phone", || {
-            fs::read_to_string(&log).unwrap_or_default().get(before..).unwrap_or_default().contains("Starting phone communication")
+            fs::read_to_string(&log)
+                .unwrap_or_default()
+                .get(before..)
+                .unwrap_or_default()
+                .contains("Starting phone communication")
         });
         assert!(ready, "gammu-smsd ended: {}", self.log());
         self.smsd = Some(server);
@@ -66,11 +70,6 @@ impl Gammu {
     /// Ends smsd; its database stays.
     pub fn pause(&mut self) {
         self.smsd = None;
-    }
-
-    /// Makes the dummy phone unable to send: what it would write is not writable.
-    pub fn spoil_phone(&self) {
-        fs::remove_dir_all(self.dir.path().join("phone/sms")).expect("removing the phone's folders");
     }
 
     /// What smsd and its library have logged, with the messages.
@@ -120,7 +119,9 @@ pub fn tables(engine: &str) -> String {
 
 fn configure(dir: &Path, service: &str) {
     let phone = dir.join("phone");
-    for part in ["sms/1", "sms/2", "sms/3", "sms/4", "sms/5", "pbk/ME", "pbk/SM", "note", "todo", "calendar", "alarm", "fs"] {
+    for part in
+        ["sms/1", "sms/2", "sms/3", "sms/4", "sms/5", "pbk/ME", "pbk/SM", "note", "todo", "calendar", "alarm", "fs"]
+    {
         fs::create_dir_all(phone.join(part)).expect("making the dummy phone");
     }
     write(

@@ -68,7 +68,7 @@ impl Kannel {
         let (input, held) = nix::unistd::pipe().expect("a pipe");
         let log = fs::OpenOptions::new().create(true).append(true).open(self.phone()).expect("a log file");
         let child = Command::new(FAKE_SMSC)
-            .args(["-H", "127.0.0.1", "-r", &self.smsc_port.to_string(), "-m", "0", "-v", "1"])
+            .args(["-H", "127.0.0.1", "-r", &self.smsc_port.to_string(), "-m", "0", "-v", "0"])
             .stdin(Stdio::from(input))
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
@@ -92,15 +92,33 @@ impl Kannel {
         self.dir.path().join("phone")
     }
 
-    /// What the SMS centre has received, one line each.
-    pub fn received(&self) -> String {
-        fs::read_to_string(self.phone()).unwrap_or_default()
+    /// What the SMS centre has received: the number and the text, one for each part.
+    pub fn received(&self) -> Vec<(String, String)> {
+        let log = fs::read_to_string(self.phone()).unwrap_or_default();
+        log.lines()
+            .filter_map(|line| line.split_once("Got message ")?.1.split_once('<'))
+            .filter_map(|(_, m)| part(m))
+            .collect()
     }
 
     /// Kannel's logs, for a test that fails.
     pub fn log(&self) -> String {
-        ["bearerbox.log", "smsbox.log"].map(|name| fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()).concat()
+        ["bearerbox.log", "smsbox.log"]
+            .map(|name| fs::read_to_string(self.dir.path().join(name)).unwrap_or_default())
+            .concat()
     }
+}
+
+/// `SENDER NUMBER text TEXT>` or `SENDER NUMBER udh HEADER data TEXT>`, the latter encoded.
+fn part(message: &str) -> Option<(String, String)> {
+    let message = message.strip_suffix('>')?;
+    let mut words = message.split(' ');
+    let number = words.nth(1)?.to_owned();
+    if let Some((_, text)) = message.split_once(" data ") {
+        let spaces = text.replace('+', " ");
+        return Some((number, percent_encoding::percent_decode_str(&spaces).decode_utf8_lossy().into_owned()));
+    }
+    message.split_once(" text ").map(|(_, text)| (number, text.to_owned()))
 }
 
 /// The body that a GET gives.
@@ -115,7 +133,8 @@ fn get(port: u16, path: &str) -> String {
 fn hold(dir: &Path) -> PathBuf {
     let (source, library) = (dir.join("hold.c"), dir.join("hold.so"));
     write(&source, HOLD);
-    let built = run(Command::new("gcc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl"), PACKAGES);
+    let built =
+        run(Command::new("gcc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl"), PACKAGES);
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     library
 }

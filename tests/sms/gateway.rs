@@ -1,8 +1,8 @@
 //! A gateway by HTTP, of the test's own.
 
+use crate::daemon::records::key;
 use crate::office::*;
 use crate::web_server::{Reply, WebServer};
-use crate::daemon::records::key;
 use serde_json::json;
 
 fn section(url: &str) -> String {
@@ -52,7 +52,11 @@ fn a_new_account_is_handed_over_by_text_message_with_the_working_password_and_th
 fn a_channel_that_refuses_for_good_passes_the_notice_on_and_others_are_not_held_up() {
     // The first number is barred; the gateway takes all others.
     let gateway = WebServer::start(|request| {
-        if request.body.contains(NUMBER) { Reply::Answer(422, "barred: +6281234567890".into()) } else { Reply::Answer(200, "{}".into()) }
+        if request.body.contains(NUMBER) {
+            Reply::Answer(422, "barred: +6281234567890".into())
+        } else {
+            Reply::Answer(200, "{}".into())
+        }
     });
     let site = office(&section(&gateway.url("/send")), "channels = [\"sms\", \"email\"]");
     secret(&site, "sms-key", "kunci-rahasia");

@@ -18,7 +18,7 @@ pub fn office(sections: &str, delivery: &str) -> Site {
 pub fn office_with(sections: &str, delivery: &str, lane: &'static str) -> Site {
     let setup = Setup::default();
     let site = Site::with(Setup { channel: format!("{}{sections}", setup.channel), lane, ..setup });
-    let procedure = records::PROCEDURE.replace("channels = [\"email\"] ", &format!("{delivery} "));
+    let procedure = records::PROCEDURE.replacen("\nchannels = [\"email\"] ", &format!("\n{delivery} "), 1);
     assert!(procedure.contains(delivery), "the procedure's [delivery] reads otherwise now");
     std::fs::write(site.path("procedures/generic.toml"), procedure).unwrap();
     site
@@ -46,6 +46,10 @@ pub fn outcome(site: &Site, id: &str) -> Value {
 
 /// The steps that handed something over, in order.
 pub fn handed(site: &Site, id: &str) -> Vec<Value> {
+    // It may not be there yet.
+    if site.reader().resolve(&records::key(id)).is_err() {
+        return Vec::new();
+    }
     let outcome = outcome(site, id);
     outcome["steps"].as_array().unwrap().iter().filter(|step| step["verb"] == "deliver").cloned().collect()
 }

@@ -20,11 +20,17 @@ fn a_new_password_goes_to_the_same_people_by_a_request_that_is_linked_both_ways(
     assert!(told.contains("`generic:a+redeliver-1@1` hands out a new password"), "{told}");
     site.until_rest(2);
     assert_eq!(site.state("generic:a+redeliver-1@1"), "done", "{}", site.log());
-    let second = mails(&site).into_iter().find_map(|m| m.text.contains("redeliver").then(|| m.password_anew()).flatten()).unwrap();
+    let second = mails(&site)
+        .into_iter()
+        .find_map(|m| m.text.contains("redeliver").then(|| m.password_anew()).flatten())
+        .unwrap();
     assert!(opens(&site, "siti@example.ac.id", &second) && !opens(&site, "siti@example.ac.id", &first));
     let (original, linked) = (outcome(&site, "a"), outcome(&site, "a+redeliver-1"));
     assert_eq!(original["request"]["redelivered_by"][0], "generic:a+redeliver-1@1");
-    assert_eq!((linked["request"]["redelivers"].as_str(), linked["request"]["action"].as_str()), (Some("generic:a@1"), Some("reset")));
+    assert_eq!(
+        (linked["request"]["redelivers"].as_str(), linked["request"]["action"].as_str()),
+        (Some("generic:a@1"), Some("reset"))
+    );
     let documents = site.outcomes();
     assert_eq!(documents.len(), 2);
     let of = |name: &str| documents.iter().find(|(path, _)| path.ends_with(name)).map(|(_, d)| d.clone()).unwrap();
@@ -53,10 +59,15 @@ fn what_cannot_be_handed_out_anew_is_refused_in_a_clear_sentence() {
     assert!(code == 1 && told.contains("it is refused: only a request that is done"), "{told}");
     assert_ne!(site.told(&["redeliver", "nobody"]).0, 0);
     // Suspended meanwhile.
-    let suspend = records::good("c", "siti").replace("procedure = \"generic\"", "procedure = \"generic\"\naction = \"suspend\"");
+    let suspend =
+        records::good("c", "siti").replace("procedure = \"generic\"", "procedure = \"generic\"\naction = \"suspend\"");
     let config = std::fs::read_to_string(site.path("akund.toml")).unwrap();
     daemon.terminate();
-    std::fs::write(site.path("akund.toml"), format!("{config}\n[[source]]\nname = \"local\"\nactions = [\"create\", \"suspend\"]\n")).unwrap();
+    std::fs::write(
+        site.path("akund.toml"),
+        format!("{config}\n[[source]]\nname = \"local\"\nactions = [\"create\", \"suspend\"]\n"),
+    )
+    .unwrap();
     let daemon = site.start();
     site.drop_in("c.toml", suspend);
     site.until_rest(3);

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const SECRET: &str = "rahasia-webhook-0123456789";
 
 fn section(url: &str) -> String {
-    format!("[channel.tickets]\nkind = \"webhook\"\nurl = \"{url}\"\nsecret_file = \"./webhook-secret\"\ntimeout_seconds = 5\n")
+    format!(
+        "[channel.tickets]\nkind = \"webhook\"\nurl = \"{url}\"\nsecret_file = \"./webhook-secret\"\ntimeout_seconds = 5\n"
+    )
 }
 
 /// Verifies as a receiver would: the signature, and that the time stamp is now.
@@ -42,7 +44,8 @@ fn an_outcome_is_posted_signed_and_is_the_outcome_file_byte_for_byte() {
         let all = tickets.received();
         all.into_iter().rfind(|r| r.body.contains(&format!("\"id\": \"{id}\"")))
     };
-    let file = |id: &str| std::fs::read_to_string(site.spool.join(format!("outcome/local/generic/{id}@1.json"))).unwrap();
+    let file =
+        |id: &str| std::fs::read_to_string(site.spool.join(format!("outcome/local/generic/{id}@1.json"))).unwrap();
     for id in ["a", "b"] {
         site.until("the document that the file has is posted", || of(id).is_some_and(|r| r.body == file(id)));
         let posted = of(id).unwrap();
@@ -94,7 +97,10 @@ fn killed_while_a_document_leaves_it_posts_it_again_under_the_same_delivery() {
     let daemon = site.start();
     site.until("it is recorded", || site.told(&["show", &key("b")]).1.contains("outcome   tickets done"));
     let again = tickets.received();
-    assert!(again.iter().skip(1).any(|r| r.header("webhook-id") == first[0].header("webhook-id")) || again.len() > 1, "{again:?}");
+    assert!(
+        again.iter().skip(1).any(|r| r.header("webhook-id") == first[0].header("webhook-id")) || again.len() > 1,
+        "{again:?}"
+    );
     daemon.terminate();
 }
 
@@ -137,7 +143,9 @@ fn a_webhook_that_comes_back_gets_only_the_newest_document_of_a_request() {
     site.until_rest(2);
     let tickets = WebServer::on(TcpListener::bind(port).unwrap(), |_| Reply::Answer(200, String::new()));
     site.until("both requests' documents are posted", || {
-        [key("a"), "generic:a+redeliver-1@1".into()].iter().all(|id| site.told(&["show", id]).1.contains("outcome   tickets done"))
+        [key("a"), "generic:a+redeliver-1@1".into()]
+            .iter()
+            .all(|id| site.told(&["show", id]).1.contains("outcome   tickets done"))
     });
     let of_a: Vec<_> = tickets.received().into_iter().filter(|r| r.body.contains("\"id\": \"a\"")).collect();
     assert!(of_a.last().unwrap().body.contains("generic:a+redeliver-1@1"), "{of_a:?}");

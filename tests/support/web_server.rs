@@ -83,7 +83,8 @@ fn serve(stream: TcpStream, kept: &Mutex<Vec<Received>>, decide: &Decide) -> Opt
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, v)| v.parse().ok()).unwrap_or(0);
+    let length =
+        headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, v)| v.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let request = Received { method, target, headers, body: String::from_utf8_lossy(&body).into_owned() };

@@ -8,8 +8,8 @@
 //! A notice is handed over once the modem has sent every part, not when it lies in the outbox: only so does a refused number show in time for
 //! another channel. What smsd keeps of the text is emptied then, unless `keep_text` says otherwise.
 
-use super::segments::{Alphabet, Segments, split};
 use super::addressed;
+use super::segments::{Alphabet, Segments, split};
 use crate::channel::{Arrival, Channel, Envelope, HandedOver, Uncertain};
 use crate::config::channel::GammuConfig;
 use crate::config::database::Database;
@@ -115,12 +115,7 @@ impl Gammu {
         let creator = creator(notice);
         let begun = Instant::now();
         // One that is there already is only waited for.
-        let message = Message {
-            creator: creator.clone(),
-            phone: phone.clone(),
-            text: notice.text.clone(),
-            taken,
-        };
+        let message = Message { creator: creator.clone(), phone: phone.clone(), text: notice.text.clone(), taken };
         let written = self.ask(move |tables| tables.write_once(&message)).await;
         let mut now = written.map_err(|trouble| self.fault("handing a message over", trouble))?;
         loop {
@@ -141,7 +136,9 @@ impl Gammu {
                 .ask(move |tables| tables.with(|db| look(db, &asked)))
                 .await
                 // It is written: from here on it may have been sent.
-                .map_err(|trouble| self.fault("looking for a message", Trouble { class: FaultClass::Unknown, ..trouble }))?;
+                .map_err(|trouble| {
+                    self.fault("looking for a message", Trouble { class: FaultClass::Unknown, ..trouble })
+                })?;
         }
     }
 
@@ -184,7 +181,15 @@ impl Gammu {
     fn fault(&self, doing: &str, trouble: Trouble) -> Fault {
         // Before a statement was answered nothing was written; what is refused by the database is the operator's to mend.
         let class = if trouble.class == FaultClass::Unknown { FaultClass::Unknown } else { FaultClass::Transient };
-        Fault { class, message: format!("channel {}, gammu's database {}: {doing} failed: {}", self.tables.name, self.tables.at(), trouble.cause) }
+        Fault {
+            class,
+            message: format!(
+                "channel {}, gammu's database {}: {doing} failed: {}",
+                self.tables.name,
+                self.tables.at(),
+                trouble.cause
+            ),
+        }
     }
 
     async fn seen(&self, reference: String) -> Result<Option<Arrival>, Fault> {
@@ -203,7 +208,9 @@ impl Gammu {
             Ok((version, _)) if version != TABLES => vec![Err(format!(
                 "gammu's database {at} has tables of version {version}, and akund knows {TABLES} (gammu-smsd 1.38 and later)"
             ))],
-            Ok((_, 0)) => vec![Err(format!("gammu's database {at} can be used, but no gammu-smsd has its phone there now"))],
+            Ok((_, 0)) => {
+                vec![Err(format!("gammu's database {at} can be used, but no gammu-smsd has its phone there now"))]
+            }
             Ok((_, phones)) => vec![Ok(format!("gammu's database {at} can be used; phones at work: {phones}"))],
         }
     }
@@ -302,7 +309,13 @@ impl Tables {
             let insert = "INSERT INTO outbox_multipart (\"ID\", \"SequencePosition\", \"TextDecoded\", \"Coding\", \"UDH\", \"Class\")
                           VALUES (?, ?, ?, ?, ?, -1)";
             let position = i64::try_from(n + 1).unwrap_or(i64::MAX);
-            let values = [id.into(), position.into(), part(n), coding.into(), header(&message.creator, parts.len(), n + 1).into()];
+            let values = [
+                id.into(),
+                position.into(),
+                part(n),
+                coding.into(),
+                header(&message.creator, parts.len(), n + 1).into(),
+            ];
             db.run(&sql(engine, insert), &values)?;
         }
         if engine == Engine::MariaDb {
@@ -335,7 +348,8 @@ fn look(db: &mut dyn Session, creator: &str) -> Result<Whereabouts, Trouble> {
         Engine::MariaDb => "CASE WHEN \"SendingDateTime\" > NOW() + INTERVAL 1 HOUR THEN 'held' ELSE 'ready' END",
         Engine::Sqlite | Engine::Postgres => "'ready'",
     };
-    let outbox = db.rows(&sql(engine, &format!("SELECT {held} FROM outbox WHERE \"CreatorID\" = ?")), &[creator.into()])?;
+    let outbox =
+        db.rows(&sql(engine, &format!("SELECT {held} FROM outbox WHERE \"CreatorID\" = ?")), &[creator.into()])?;
     let states: Vec<String> = outbox.into_iter().map(|mut row| row.text(0)).collect::<Result<_, _>>()?;
     if !states.is_empty() {
         let unfinished = states.iter().any(|state| state == "held");

@@ -4,6 +4,7 @@
 //! way Kannel has taken it. Whether it arrived, Kannel says later by a delivery report: it calls akund's own HTTP listener on this
 //! machine, with a token that only this notice has (`report_url`).
 
+use super::segments::{Alphabet, Segments};
 use super::{addressed, shown, unanswered};
 use crate::channel::{Arrival, Channel, Envelope, HandedOver, Uncertain};
 use crate::config::channel::KannelConfig;
@@ -12,7 +13,6 @@ use crate::web::{self, Answered};
 use reqwest::{Client, Request, Url};
 use std::path::Path;
 use std::time::Duration;
-use super::segments::{Alphabet, Segments};
 
 /// Reports that are asked for: arrived (1), cannot arrive (2), refused by the SMS centre (16).
 const MASK: &str = "19";
@@ -49,7 +49,8 @@ impl Kannel {
             report_url: config.report_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             max_parts: config.max_segments,
             parallel: config.connections,
-            client: web::client(config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds)).map_err(problem)?,
+            client: web::client(config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds))
+                .map_err(problem)?,
         })
     }
 
@@ -79,7 +80,8 @@ impl Kannel {
         let coding = if taken.alphabet == Alphabet::Gsm7 { "0" } else { "2" };
         let mut more = vec![("charset", "UTF-8"), ("coding", coding), ("text", notice.text.expose())];
         // Kannel puts the report's number in the place of %d.
-        let report = self.report_url.as_ref().zip(notice.receipt.as_ref()).map(|(url, receipt)| format!("{url}{receipt}/%d"));
+        let report =
+            self.report_url.as_ref().zip(notice.receipt.as_ref()).map(|(url, receipt)| format!("{url}{receipt}/%d"));
         if let Some(report) = &report {
             more.extend([("dlr-mask", MASK), ("dlr-url", report.as_str())]);
         }

@@ -25,7 +25,9 @@ const LAST_DIGITS: usize = 7;
 /// Permanent: no phone number, no text, or too many parts.
 fn addressed<'n>(channel: &str, notice: &'n Envelope, max_parts: usize) -> Result<(&'n Phone, Segments), Fault> {
     let Destination::Phone(phone) = &notice.to else {
-        return Err(Fault::permanent(format!("channel {channel} sends text messages, and the recipient has no phone number")));
+        return Err(Fault::permanent(format!(
+            "channel {channel} sends text messages, and the recipient has no phone number"
+        )));
     };
     let text = notice.text.expose();
     if text.trim().is_empty() {
@@ -122,7 +124,9 @@ mod tests {
         assert_eq!(addressed("sms", &notice("a".repeat(306)), 2).unwrap().1.parts, 2);
         let fault = addressed("sms", &notice("a".repeat(307)), 2).unwrap_err();
         assert_eq!(fault.class, FaultClass::Permanent);
-        assert!(fault.message.contains("3 parts (GSM 7-bit, 307 units)") && fault.message.contains("max_segments is 2"));
+        assert!(
+            fault.message.contains("3 parts (GSM 7-bit, 307 units)") && fault.message.contains("max_segments is 2")
+        );
         assert_eq!(addressed("sms", &notice(" ".into()), 2).unwrap_err().class, FaultClass::Permanent);
     }
 }

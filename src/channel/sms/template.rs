@@ -137,7 +137,8 @@ impl Gateway {
             ca_file: config.ca_file.clone(),
             max_parts: config.max_segments,
             parallel: config.connections,
-            client: web::client(config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds)).map_err(problem)?,
+            client: web::client(config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds))
+                .map_err(problem)?,
         })
     }
 
@@ -182,9 +183,8 @@ impl Gateway {
         };
         let request = self.request(&values)?;
         let gateway = super::kannel::gateway(&self.url);
-        let answered = web::exchange(&self.client, request)
-            .await
-            .map_err(|why| unanswered(&self.name, &gateway, phone, why))?;
+        let answered =
+            web::exchange(&self.client, request).await.map_err(|why| unanswered(&self.name, &gateway, phone, why))?;
         let said = shown(&answered.body, phone, text);
         let status = answered.status.as_u16();
         match self.reading.read(&answered) {
@@ -218,7 +218,8 @@ impl Gateway {
 /// The rest of a sentence.
 pub fn split_url(text: &str) -> Result<(Url, Vec<(String, String)>), String> {
     let mut url = web::protected_url(text).map_err(|why| format!("url {why}"))?;
-    let query: Vec<(String, String)> = url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+    let query: Vec<(String, String)> =
+        url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
     url.set_query(None);
     let head = text.split('?').next().unwrap_or_default();
     if head.contains(['{', '}']) || query.iter().any(|(key, _)| key.contains(['{', '}'])) {
@@ -306,8 +307,16 @@ impl Reading {
             permanent_status: config.permanent_status.clone(),
             temporary_status: config.temporary_status.clone(),
             success: Match::of(&prefix("success_pattern"), config.success.as_ref(), config.success_pattern.as_ref())?,
-            permanent: Match::of(&prefix("permanent_pattern"), config.permanent.as_ref(), config.permanent_pattern.as_ref())?,
-            temporary: Match::of(&prefix("temporary_pattern"), config.temporary.as_ref(), config.temporary_pattern.as_ref())?,
+            permanent: Match::of(
+                &prefix("permanent_pattern"),
+                config.permanent.as_ref(),
+                config.permanent_pattern.as_ref(),
+            )?,
+            temporary: Match::of(
+                &prefix("temporary_pattern"),
+                config.temporary.as_ref(),
+                config.temporary_pattern.as_ref(),
+            )?,
             id: config.id.clone(),
             id_pattern: pattern("answer.id_pattern", config.id_pattern.as_ref())?,
         })
@@ -323,7 +332,8 @@ impl Reading {
         if self.temporary.holds(body, json.as_ref()) {
             return Meaning::Fault(Fault::transient);
         }
-        if self.success_status.contains(&status) && (self.success.is_empty() || self.success.holds(body, json.as_ref())) {
+        if self.success_status.contains(&status) && (self.success.is_empty() || self.success.holds(body, json.as_ref()))
+        {
             return Meaning::Taken(self.id(body, json.as_ref()));
         }
         match status {

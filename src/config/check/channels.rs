@@ -85,7 +85,8 @@ pub fn http(name: &str, http: &SmsHttpConfig, found: &mut Findings) {
             format!("{part} of channel {name}: {} is unknown; known are {known}", unknown.unwrap_or_default())
         });
     }
-    let has = |word: &str, but: &str| places.iter().any(|(part, all)| *part != but && all.iter().any(|t| t.contains(word)));
+    let has =
+        |word: &str, but: &str| places.iter().any(|(part, all)| *part != but && all.iter().any(|t| t.contains(word)));
     found.check_at(has("{text}", "headers"), at("url"), || {
         format!("channel {name} sends {{text}} nowhere: it belongs into json, form or the url's query")
     });
@@ -129,8 +130,11 @@ fn answer(name: &str, http: &SmsHttpConfig, found: &mut Findings) {
             format!("channel {name}: {part} is no JSON pointer; expected one like /data/status")
         });
     }
-    let statuses =
-        [("success_status", &answer.success_status), ("permanent_status", &answer.permanent_status), ("temporary_status", &answer.temporary_status)];
+    let statuses = [
+        ("success_status", &answer.success_status),
+        ("permanent_status", &answer.permanent_status),
+        ("temporary_status", &answer.temporary_status),
+    ];
     for (part, list) in statuses {
         found.check_at(list.iter().all(|status| (200..600).contains(status)), at(part), || {
             format!("channel {name}: {part} has a number that is no status of an answer (200 to 599)")

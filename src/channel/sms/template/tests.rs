@@ -43,7 +43,9 @@ proptest! {
 
 #[test]
 fn a_value_that_looks_like_a_placeholder_stays_as_it_is() {
-    let gateway = gateway("url = \"https://x/?to={to}\"\nsecret_file = \"s\"\njson = { m = \"{text}\", k = \"{secret}\", i = \"{id}\" }\n");
+    let gateway = gateway(
+        "url = \"https://x/?to={to}\"\nsecret_file = \"s\"\njson = { m = \"{text}\", k = \"{secret}\", i = \"{id}\" }\n",
+    );
     let sent: Value = serde_json::from_str(&body(&request(&gateway, "{secret} {to}"))).unwrap();
     assert_eq!(sent, serde_json::json!({"m": "{secret} {to}", "k": "s3cret&\"'", "i": "0193.4"}));
 }

@@ -29,13 +29,21 @@ fn each_mistake_has_its_sentence() {
     let kannel = |more: &str| format!("{KANNEL}{more}");
     let http = |more: &str| format!("{HTTP}{more}");
     for (kind, keys, expected) in [
-        ("sms-kannel", KANNEL.replace("127.0.0.1", "kannel.example.org"), "clear text: http:// is for this machine only"),
+        (
+            "sms-kannel",
+            KANNEL.replace("127.0.0.1", "kannel.example.org"),
+            "clear text: http:// is for this machine only",
+        ),
         ("sms-kannel", KANNEL.replace("http://", "http://a:b@"), "has a user in it"),
         ("sms-kannel", kannel("report_url = \"http://127.0.0.1:9381\"\n"), "has another port than [http] listen"),
         ("sms-kannel", kannel("report_url = \"http://10.0.0.1:9380\"\n"), "report_url of channel x"),
         ("sms-kannel", kannel("max_segments = 0\n"), "max_segments must be from 1 to 10"),
         ("sms-kannel", kannel("connections = 0\n"), "connections must be from 1 to 64"),
-        ("sms-gammu", "database = \"mysql://a@db.example.org/smsd\"\n".into(), "in clear text to mysql://a@db.example.org"),
+        (
+            "sms-gammu",
+            "database = \"mysql://a@db.example.org/smsd\"\n".into(),
+            "in clear text to mysql://a@db.example.org",
+        ),
         ("sms-gammu", "database = \"smsd.db\"\npassword_file = \"p\"\n".into(), "its database is a file"),
         ("sms-gammu", "database = \"smsd.db\"\nwait_seconds = 0\n".into(), "wait_seconds must be from 1"),
         ("sms-http", HTTP.replace("{text}", "{txt}"), "{txt} is unknown; known are {to}"),
@@ -52,7 +60,11 @@ fn each_mistake_has_its_sentence() {
         ("sms-http", http("[channel.x.answer]\nsuccess_status = [200, 422]\n"), "status 422 stands in two lists"),
         ("sms-http", http("[channel.x.answer]\nsuccess_status = [20]\n"), "is no status of an answer"),
         ("webhook", "url = \"http://tickets.example.org/\"\nsecret_file = \"s\"\n".into(), "clear text"),
-        ("webhook", "url = \"https://x/\"\nsecret_file = \"s\"\nsources = [\"siakad\"]\n".into(), "names the source siakad, which has no [[source]]"),
+        (
+            "webhook",
+            "url = \"https://x/\"\nsecret_file = \"s\"\nsources = [\"siakad\"]\n".into(),
+            "names the source siakad, which has no [[source]]",
+        ),
         ("webhook", "url = \"https://x/\"\n".into(), "the key `secret_file` is missing"),
     ] {
         let told = told(kind, &keys);
