@@ -18,7 +18,7 @@ pub enum ChannelConfig {
     /// Text messages through gammu-smsd's database.
     SmsGammu(GammuConfig),
     /// Text messages through any HTTP gateway.
-    SmsHttp(SmsHttpConfig),
+    SmsHttp(Box<SmsHttpConfig>),
     /// Outcome documents back to a ticket system. Carries no notices.
     Webhook(WebhookConfig),
 }

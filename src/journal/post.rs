@@ -174,22 +174,25 @@ fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalErr
     }
     let now = tx.micros();
     // Documents of one request go one after the other.
-    let due: Vec<(i64, Option<i64>, u32, Uuid, Vec<u8>, String)> = tx.rows(
+    let due: Vec<(i64, Option<i64>, Posting)> = tx.rows(
         "SELECT p.id, p.first_at, p.attempts, p.delivery, p.body, r.procedure || ':' || r.ext_id || '@' || r.revision
          FROM post p JOIN request r ON r.id = p.request
          WHERE p.outlet = ?1 AND p.state IN ('ready', 'retry') AND p.due <= ?2 AND NOT EXISTS (
            SELECT 1 FROM post o WHERE o.request = p.request AND o.outlet = p.outlet AND o.state = 'running')
          ORDER BY p.due, p.id LIMIT ?3",
         (outlet, now, i64::try_from(most).unwrap_or(i64::MAX)),
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)),
+        |row| {
+            let attempt = row.get::<_, u32>(2)? + 1;
+            let posting = Posting { delivery: row.get(3)?, request: row.get(5)?, attempt, body: row.get(4)? };
+            Ok((row.get(0)?, row.get(1)?, posting))
+        },
     )?;
-    for (id, first_at, attempts, delivery, body, request) in due {
+    for (id, first_at, posting) in due {
         tx.run(
             "UPDATE post SET state = 'running', attempts = ?2, first_at = coalesce(first_at, ?3) WHERE id = ?1",
-            (id, attempts + 1, now),
+            (id, posting.attempt, now),
         )?;
         let first_at = Timestamp::from_microsecond(first_at.unwrap_or(now)).unwrap_or(tx.now);
-        let posting = Posting { delivery, request, attempt: attempts + 1, body };
         posts.claims.push(ClaimedPost { id, first_at, posting });
     }
     if posts.claims.is_empty() {

@@ -1,5 +1,6 @@
 //! Tests of the journal through its own operations, on a real file.
 
+mod deliver;
 mod hostile;
 
 use super::orders::{self, NewOrder, OrderVerb};

@@ -25,11 +25,6 @@ impl Notice {
         let line = self.text.lines().find_map(|line| line.strip_prefix("Kata sandi awal: "))?;
         Some(line.trim())
     }
-
-    /// The password of a reset.
-    pub fn password_anew(&self) -> Option<String> {
-        self.text.contains("kata sandi akun ini telah diganti").then(|| self.password().map(str::to_owned)).flatten()
-    }
 }
 
 /// Every notice in the outbox; nothing else is there.
