@@ -7,9 +7,11 @@ pub mod control;
 pub mod gauges;
 pub mod intake;
 pub mod queue;
+mod receipts;
 pub mod wiring;
 
 use crate::admission::{Admitter, SharedProcedures};
+use crate::channel::Outlet;
 use crate::config::Config;
 use crate::intake::amqp::Queue;
 use crate::intake::spool::{Arrivals, Spool};
@@ -102,6 +104,7 @@ impl Signals {
 struct Opened {
     targets: Vec<Arc<dyn Target>>,
     channels: Vec<wiring::OpenChannel>,
+    outlets: Vec<Arc<dyn Outlet>>,
     site: Arc<Site>,
     procedures: SharedProcedures,
     templates: SharedTemplates,
@@ -157,7 +160,13 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         health: health.clone(),
         procedures: opened.procedures.clone(),
     });
-    let control = Control { journal: journal.clone(), metrics: metrics.clone(), lanes: names };
+    let control = Control {
+        journal: journal.clone(),
+        metrics: metrics.clone(),
+        lanes: names,
+        procedures: opened.procedures.clone(),
+        site: opened.site.clone(),
+    };
     // Before any lane claims: a pause that was ordered while akund was down holds from the start.
     control.carry_out().await;
     let mut lanes = JoinSet::new();
@@ -176,8 +185,9 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     spawn(&mut tasks, "the HTTP server", {
         let (health, metrics, shutdown) = (health.clone(), metrics.clone(), stages.rest.clone());
         let refresh = gauges.clone();
+        let receipts = receipts::taker(&config, journal.clone(), opened.key.clone());
         async move {
-            http::serve(listener, health, metrics, move || refresh.refresh(), pages, shutdown)
+            http::serve(listener, health, metrics, move || refresh.refresh(), receipts, pages, shutdown)
                 .await
                 .map_err(|error| error.to_string())
         }
@@ -192,13 +202,25 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     spawn(&mut tasks, "outcome documents", {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         let spool = opened.spool.clone();
-        let publish = wiring::publish(&config);
-        async move { lane::outcome::run(spool, publish, context).await.map_err(|error| error.to_string()) }
+        let (publish, outlets) = (wiring::publish(&config), wiring::outlet_sources(&config));
+        async move { lane::outcome::run(spool, publish, outlets, context).await.map_err(|error| error.to_string()) }
     });
     for publishing in opened.queues.iter().filter_map(|queue| wiring::publishing(queue)) {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         spawn(&mut tasks, "the publishing of outcomes", async move {
             publishing.run(context).await.map_err(|error| error.to_string())
+        });
+    }
+    for outlet in &opened.outlets {
+        let (outlet, context) = (outlet.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
+        spawn(&mut tasks, "an outlet of outcome documents", async move {
+            lane::post::run(outlet, context).await.map_err(|error| error.to_string())
+        });
+    }
+    for open in opened.channels.iter().filter(|open| open.channel.arrived("").is_some()) {
+        let (channel, context) = (open.channel.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
+        spawn(&mut tasks, "the arrivals of a channel", async move {
+            lane::receipts::run(channel, context).await.map_err(|error| error.to_string())
         });
     }
     let admitter = Admitter {
@@ -276,6 +298,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     let targets = wiring::targets(config).map_err(|problems| EndError::Unavailable(problems.join("\n")))?;
     let channels = wiring::channels(config).map_err(bad)?;
     let queues = wiring::queues(config).map_err(bad)?;
+    let outlets = wiring::outlets(config).map_err(bad)?;
     let site = Arc::new(wiring::site_of(config));
     let procedures = wiring::procedures(config, &site).map_err(bad)?;
     // The key is made beside the journal, and so before it.
@@ -292,6 +315,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     Ok(Opened {
         targets,
         channels,
+        outlets,
         site,
         procedures: Arc::new(RwLock::new(Arc::new(procedures))),
         templates: Arc::new(RwLock::new(Arc::new(templates))),

@@ -16,7 +16,8 @@
 //! 8. [`observe`] shows what happens: logs, metrics, health.
 //! 9. [`cli`] is what the operator types.
 //!
-//! [`tcp`] and [`tls`] are how clients connect, [`amqp`] how they speak with a queue's broker. [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
+//! [`tcp`], [`tls`] and [`web`] are how clients connect, [`amqp`] how they speak with a queue's broker. [`durable`] writes every
+//! file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
 #![deny(unsafe_code)]
 
 pub mod admission;
@@ -37,3 +38,4 @@ pub mod secret;
 pub mod target;
 pub mod tcp;
 pub mod tls;
+pub mod web;

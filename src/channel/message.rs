@@ -170,6 +170,7 @@ mod tests {
             subject: "Akun baru".into(),
             text: Secret::new("Halo\nkata sandi: rahasia-12\n"),
             html: None,
+            receipt: None,
         }
     }
 

@@ -3,10 +3,12 @@
 pub mod message;
 pub mod notice;
 pub mod outbox;
+pub mod sms;
 pub mod smtp;
+pub mod webhook;
 
 use crate::model::{Address, Fault, Phone};
-use crate::model::{Answer, Finding};
+use crate::model::{Answer, Finding, Posting};
 
 /// A rendered notice, for one recipient, once. Its text is zeroed when dropped; `Debug` shows no text.
 pub struct Envelope {
@@ -24,6 +26,8 @@ pub struct Envelope {
     pub text: crate::model::Secret,
     /// The same as HTML, where the template has it.
     pub html: Option<crate::model::Secret>,
+    /// Where its arrival is reported to by HTTP: a path with a token of its own. None: nobody listens.
+    pub receipt: Option<String>,
 }
 
 /// Where a notice goes.
@@ -49,6 +53,17 @@ pub enum Uncertain {
 pub struct HandedOver {
     /// What it answered, shortened to one line; its queue id, if it gave one. No secret.
     pub reply: String,
+    /// By what the channel will know the notice when its arrival is reported; none where no report is to be expected.
+    pub reference: Option<String>,
+}
+
+/// What the recipient's system said, after the notice was handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arrival {
+    /// It arrived.
+    Confirmed,
+    /// It will not, and why.
+    Failed(String),
 }
 
 /// A way for notices to leave.
@@ -67,6 +82,22 @@ pub trait Channel: Send + Sync {
     /// Hands one notice over.
     fn send<'a>(&'a self, notice: &'a Envelope) -> Answer<'a, Result<HandedOver, Fault>>;
     /// Looks whether it can be used; sends nothing.
+    fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>>;
+    /// Asks whether a notice that was handed over has arrived, by its `reference`: `Ok(None)` says not yet. None at all for a
+    /// channel that cannot be asked.
+    fn arrived<'a>(&'a self, _reference: &'a str) -> Option<Answer<'a, Result<Option<Arrival>, Fault>>> {
+        None
+    }
+}
+
+/// A place for outcome documents besides the spool. What holds for a [`Channel`] holds here, but that a document may be handed over again: its
+/// `delivery` tells the receiver.
+pub trait Outlet: Send + Sync {
+    /// Its name in the configuration.
+    fn name(&self) -> &str;
+    /// Hands one document over; what the other system said.
+    fn post<'a>(&'a self, posting: &'a Posting) -> Answer<'a, Result<String, Fault>>;
+    /// Looks whether it can be used; posts nothing.
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>>;
 }
 

@@ -6,6 +6,8 @@
 //! * `KIND.LANG.txt`: the first line is `Subject: …`, the rest is the text. `LANG` is a language code of two or three
 //!   letters; asked for a language that has no template, a notice falls back to `id`, then to `en`.
 //! * `KIND.LANG.html`: the same as HTML. A site's own text without a site's own HTML goes as text alone.
+//! * `KIND.LANG.sms`: the same as a text message, without a subject; a kind without one cannot go by text message. What others wrote
+//!   is cut shorter there, and written without the characters that would make the message UCS-2.
 //! * `footer.LANG.txt`, `layout.LANG.html` and `parts.html`: what the built-in ones share.
 //!
 //! The language is Jinja's (`minijinja`), with trimmed blocks and strict undefined values. A template can use:
@@ -18,6 +20,7 @@
 //! | `account` | `.address` `.username` `.name` `.unit` `.category` `.group` `.services` `.has_mail` `.has_hotspot`; empty where there is none |
 //! | `last_day` | the last valid day, written out; or empty |
 //! | `password` | in `credentials` only, and never in its subject |
+//! | `apart` | whether the password goes by itself: `account` and `wanted` are empty then, since another notice has them |
 //! | `reasons`, `alternatives`, `missing` | lists of sentences and names |
 //! | `checklist` | list of `.requirement` `.met` `.found` |
 //! | `institution`, `title`, `login_url`, `webmail_url`, `hotspot_url`, `change_url`, `help`, `obligations`, `form_url`, `instructions` | the procedure's texts of that name; empty where it has none |
@@ -71,6 +74,8 @@ pub struct NoticeContext<'a> {
     pub texts: &'a BTreeMap<String, String>,
     /// For [`NoticeKind::Credentials`]; no other kind shows it.
     pub password: Option<&'a Secret>,
+    /// The password goes by itself: neither address nor user name is shown beside it.
+    pub apart: bool,
 }
 
 impl<'a> NoticeContext<'a> {
@@ -86,8 +91,18 @@ impl<'a> NoticeContext<'a> {
             checklist: &[],
             texts,
             password: None,
+            apart: false,
         }
     }
+}
+
+/// A text message's words, for one recipient.
+#[derive(Debug)]
+pub struct Short {
+    /// The language that it came out in.
+    pub language: String,
+    /// The text.
+    pub text: Secret,
 }
 
 /// A notice's words, for one recipient.
@@ -110,6 +125,8 @@ pub struct Templates {
     /// Kinds and languages that have a text, and those that have HTML as well.
     texts: BTreeSet<(&'static str, String)>,
     pages: BTreeSet<(&'static str, String)>,
+    /// Those that have a text message.
+    shorts: BTreeSet<(&'static str, String)>,
     /// Template name → what to call it in messages.
     origins: BTreeMap<String, String>,
 }
@@ -131,18 +148,37 @@ impl Templates {
             .map_err(|e| Fault::permanent(format!("the notice {} cannot be rendered: {e}", kind.as_str())))
     }
 
+    /// Renders one notice as a text message.
+    ///
+    /// # Errors
+    /// As [`Self::render`]; and where the kind has no such form.
+    pub fn render_short(&self, kind: NoticeKind, language: &str, context: &NoticeContext) -> Result<Short, Fault> {
+        self.try_short(kind, language, context).map_err(|e| {
+            Fault::permanent(format!("the notice {} cannot be rendered as a text message: {e}", kind.as_str()))
+        })
+    }
+
+    /// Whether a kind can go as a text message.
+    pub fn has_short(&self, kind: NoticeKind) -> bool {
+        self.shorts.iter().any(|(short, _)| *short == kind.as_str())
+    }
+
+    /// As [`Self::preview`], as a text message.
+    ///
+    /// # Errors
+    /// As [`Self::render_short`].
+    pub fn preview_short(&self, kind: NoticeKind, language: &str) -> Result<Short, Fault> {
+        self.render_short(kind, language, &sample::full().context(kind))
+    }
+
     /// Renders one notice with made-up values: for `akund template preview`.
     pub fn preview(&self, kind: NoticeKind, language: &str) -> Result<Rendered, Fault> {
         self.render(kind, language, &sample::full().context(kind))
     }
 
     fn try_render(&self, kind: NoticeKind, language: &str, context: &NoticeContext) -> Result<Rendered, String> {
-        let language = self.choose(kind, language).ok_or("it has no template")?;
-        let shown = match (kind, context.password) {
-            (NoticeKind::Credentials, None) => return Err("there is no password to show".into()),
-            (NoticeKind::Credentials, Some(password)) => Some(Shown::new(password)),
-            _ => None,
-        };
+        let language = choose(&self.texts, kind, language).ok_or("it has no template")?;
+        let shown = shown(kind, context)?;
         let values = context::values(context, &language);
         let stem = format!("{}.{language}", kind.as_str());
         let subject = self.run(&format!("{stem}.txt:subject"), &values, None)?;
@@ -155,11 +191,14 @@ impl Templates {
         Ok(Rendered { language, subject, text, html })
     }
 
-    /// The language asked for (`id-ID` is `id`), else Indonesian, else English: the first that has a text.
-    fn choose(&self, kind: NoticeKind, language: &str) -> Option<String> {
-        let asked = language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
-        let mut chain = std::iter::once(asked.as_str()).chain(LANGUAGES);
-        chain.find(|l| self.texts.contains(&(kind.as_str(), (*l).to_owned()))).map(str::to_owned)
+    fn try_short(&self, kind: NoticeKind, language: &str, context: &NoticeContext) -> Result<Short, String> {
+        let language = choose(&self.shorts, kind, language).ok_or("it has no template KIND.LANG.sms")?;
+        let shown = shown(kind, context)?;
+        let brief = context::Brief::of(context);
+        let values = context::values(&brief.context(context), &language);
+        let text = self.fill(&format!("{}.{language}.sms", kind.as_str()), &values, shown.as_ref())?;
+        let text = Secret::new(text.expose().trim_end());
+        if text.expose().is_empty() { Err("it is empty".into()) } else { Ok(Short { language, text }) }
     }
 
     fn run(&self, name: &str, values: &BTreeMap<&'static str, Value>, token: Option<&str>) -> Result<String, String> {
@@ -206,6 +245,21 @@ impl Templates {
             Some(line) => format!("{place}:{line}: {}", innermost.kind()),
             None => format!("{place}: {}", innermost.kind()),
         }
+    }
+}
+
+/// The language asked for (`id-ID` is `id`), else Indonesian, else English: the first that there is.
+fn choose(there: &BTreeSet<(&'static str, String)>, kind: NoticeKind, language: &str) -> Option<String> {
+    let asked = language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    let mut chain = std::iter::once(asked.as_str()).chain(LANGUAGES);
+    chain.find(|l| there.contains(&(kind.as_str(), (*l).to_owned()))).map(str::to_owned)
+}
+
+fn shown<'a>(kind: NoticeKind, context: &NoticeContext<'a>) -> Result<Option<Shown<'a>>, String> {
+    match (kind, context.password) {
+        (NoticeKind::Credentials, None) => Err("there is no password to show".into()),
+        (NoticeKind::Credentials, Some(password)) => Ok(Some(Shown::new(password))),
+        _ => Ok(None),
     }
 }
 

@@ -70,7 +70,7 @@ impl Outbox {
         let file = file_name(&notice.message_id);
         let path = self.desk.directory.join(&file);
         match self.desk.write(path, built.bytes).await {
-            Ok(()) => Ok(HandedOver { reply: format!("written to {file}") }),
+            Ok(()) => Ok(HandedOver { reply: format!("written to {file}"), reference: None }),
             Err(cause) => Err(Fault::transient(format!(
                 "channel {}: {file} could not be written to {}: {cause}",
                 self.name,
@@ -254,6 +254,7 @@ mod tests {
             subject: "Your account".into(),
             text: Secret::new(text),
             html: Some(Secret::new(format!("<p>{text}</p>"))),
+            receipt: None,
         }
     }
 

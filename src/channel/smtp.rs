@@ -104,7 +104,7 @@ impl Smtp {
         };
         let reply = connection.hand_over(&self.server, self.sender.address(), built, progress).await?;
         self.pool.give_back(connection);
-        Ok(HandedOver { reply })
+        Ok(HandedOver { reply, reference: None })
     }
 
     async fn look(&self) -> Vec<Finding> {

@@ -81,7 +81,7 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     lines.push(journal(config));
     lines.push(key(config));
     match wiring::templates(config) {
-        Ok(_) => lines.push(good("templates", "every notice renders in every language".into())),
+        Ok(templates) => lines.push(good("templates", wiring::told(&templates))),
         Err(problems) => lines.extend(bad("templates", problems)),
     }
     let targets = wiring::targets_untouched(config).unwrap_or_else(|problems| {
@@ -89,6 +89,10 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         Vec::new()
     });
     let channels = wiring::channels(config).unwrap_or_else(|problems| {
+        lines.extend(bad("channels", problems));
+        Vec::new()
+    });
+    let outlets = wiring::outlets(config).unwrap_or_else(|problems| {
         lines.extend(bad("channels", problems));
         Vec::new()
     });
@@ -108,6 +112,9 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     }
     for (name, queue) in &config.queue {
         lines.extend(found(&format!("queue {name}"), crate::amqp::check::check(queue).await));
+    }
+    for outlet in &outlets {
+        lines.extend(found(&format!("channel {}", outlet.name()), outlet.check().await));
     }
     if let Some(to) = send_to {
         lines.extend(try_out(&channels, to).await);

@@ -78,6 +78,11 @@ enum Command {
         after_help = "Examples:\n  akund list --state held\n  akund release B-12/Un.03/2026 --reason \"looked at, is in order\""
     )]
     Release(order::OnRequest),
+    /// Hand out a new password for the account of a request that is done, to the same people.
+    #[command(
+        after_help = "Example:\n  akund redeliver B-12/Un.03/2026 --reason \"text message never arrived\"\n\nMakes a reset request of its own, linked with the first: `akund show` names both. The old password ends."
+    )]
+    Redeliver(order::OnRequest),
     /// Undo exactly what a request made, and end it.
     #[command(
         after_help = "Examples:\n  akund withdraw B-12/Un.03/2026 --reason \"asked for by mistake\"\n\nA request that is done is not withdrawn: hand in one with action = \"remove\"."
@@ -151,6 +156,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::Show(args) => show::run(common, &args),
         Command::Retry(args) => order::on_request(common, OrderVerb::Retry, &args),
         Command::Release(args) => order::on_request(common, OrderVerb::Release, &args),
+        Command::Redeliver(args) => order::on_request(common, OrderVerb::Redeliver, &args),
         Command::Withdraw(args) => order::on_request(common, OrderVerb::Withdraw, &args),
         Command::Pause(args) => order::on_lane(common, OrderVerb::Pause, &args),
         Command::Unpause(args) => order::on_lane(common, OrderVerb::Unpause, &args),

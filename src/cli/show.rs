@@ -4,7 +4,7 @@ use super::exit::{Exit, Failure};
 use super::output::say;
 use super::{Common, output};
 use crate::journal::read::Reader;
-use crate::model::Outcome;
+use crate::model::{Outcome, OutcomeStep};
 use clap::Args as ClapArgs;
 
 /// Options of `akund show`.
@@ -22,13 +22,37 @@ pub struct Args {
 pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let config = common.load()?;
     let reader = Reader::open(&config.journal.path)?;
-    let outcome = reader.outcome(reader.resolve(&args.request)?)?;
+    let request = reader.resolve(&args.request)?;
+    let outcome = reader.outcome(request)?;
     if common.json {
         output::json(&outcome)?;
     } else {
         print(&outcome);
+        for post in reader.posts(request)? {
+            let said = post.said.map_or_else(String::new, |said| format!(": {said}"));
+            let when = post.done_at.map_or_else(String::new, |at| format!(" at {}", output::time(at)));
+            say!(
+                "  outcome   {} {}{when}, {} tries, delivery {}{said}",
+                post.outlet,
+                post.state,
+                post.attempts,
+                post.delivery
+            );
+        }
     }
     Ok(Exit::Good)
+}
+
+/// The last fault, or the next system's answer; before it the channels that refused, after it whether the notice arrived.
+fn said(step: &OutcomeStep) -> String {
+    let mut lines: Vec<String> = step.refused.iter().map(|r| format!("{} refused: {}", r.channel, r.fault)).collect();
+    lines.extend(step.fault.clone().or_else(|| step.reply.clone()));
+    if let Some(arrival) = &step.arrival {
+        let at = step.arrival_at.map_or_else(String::new, |at| format!(" {}", output::time(at)));
+        let why = step.arrival_note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
+        lines.push(format!("arrival {arrival}{at}{why}"));
+    }
+    lines.join("\n")
 }
 
 fn print(outcome: &Outcome) {
@@ -54,6 +78,12 @@ fn print(outcome: &Outcome) {
         say!("  account   {name} ({})", account.services.join(", "));
     }
     say!("  uid       {}", request.uid);
+    if let Some(original) = &request.redelivers {
+        say!("  redelivers {original}");
+    }
+    if !request.redelivered_by.is_empty() {
+        say!("  redelivered by {}", request.redelivered_by.join(", "));
+    }
     if !outcome.checklist.is_empty() {
         say!();
         let mut table = output::table(&["", "requirement", "found"]);
@@ -76,7 +106,7 @@ fn print(outcome: &Outcome) {
                 step.attempts.to_string(),
                 step.done_at.map(output::time).unwrap_or_default(),
                 step.proof.clone().unwrap_or_default(),
-                step.fault.clone().or_else(|| step.reply.clone()).unwrap_or_default(),
+                said(step),
             ]);
         }
         output::keep_whole(&mut table, &[1, 3, 4]);

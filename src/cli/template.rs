@@ -3,6 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::output::say;
 use super::{Common, output};
+use crate::channel::sms::segments::segments;
 use crate::daemon::wiring;
 use crate::model::NoticeKind;
 use clap::{Args as ClapArgs, Subcommand};
@@ -25,7 +26,7 @@ Examples:
   akund template preview credentials
   akund template preview refusal --language en")]
     Preview {
-        /// credentials, refusal, redirect, form, incomplete, conflict or changed.
+        /// credentials, refusal, redirect, form, incomplete, conflict, changed or username.
         #[arg(value_parser = kind)]
         notice: NoticeKind,
         /// id or en.
@@ -47,12 +48,19 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let config = common.load()?;
     let templates = wiring::templates(&config).map_err(|problems| Failure::new(Exit::Config, problems.join("\n")))?;
     let rendered = templates.preview(*notice, language).map_err(|fault| Failure::new(Exit::Config, fault.message))?;
+    let short = templates.preview_short(*notice, language).ok();
+    let taken = short.as_ref().map(|short| segments(short.text.expose()));
     if common.json {
         output::json(&serde_json::json!({
+            "sms": short.as_ref().map(|short| short.text.expose()), "segments": taken.map(|taken| taken.parts),
             "subject": rendered.subject, "text": rendered.text.expose(), "html": rendered.html.as_ref().map(|html| html.expose()),
         }))?;
     } else {
         say!("Subject: {}\n\n{}", rendered.subject, rendered.text.expose());
+        match short.zip(taken) {
+            Some((short, taken)) => say!("\nAs a text message, {taken}:\n\n{}", short.text.expose()),
+            None => say!("\nIt cannot go as a text message: there is no template {}.LANG.sms.", notice.as_str()),
+        }
     }
     Ok(Exit::Good)
 }

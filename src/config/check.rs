@@ -1,5 +1,6 @@
 //! What must hold between the values of a configuration that is well formed.
 
+mod channels;
 mod proofs;
 mod queues;
 
@@ -60,6 +61,10 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         match channel {
             ChannelConfig::Smtp(smtp) => self::smtp(name, smtp, &mut found),
             ChannelConfig::Outbox(outbox) => self::outbox(name, outbox, &mut found),
+            ChannelConfig::SmsKannel(kannel) => channels::kannel(name, kannel, config.http.listen, &mut found),
+            ChannelConfig::SmsGammu(gammu) => channels::gammu(name, gammu, &mut found),
+            ChannelConfig::SmsHttp(http) => channels::http(name, http, &mut found),
+            ChannelConfig::Webhook(webhook) => channels::webhook(name, webhook, &config.source, &mut found),
         }
     }
     found.0

@@ -127,14 +127,10 @@ impl Config {
             paths.extend(secrets.into_iter().filter(|p| p.components().count() > 1));
         }
         for channel in self.channel.values_mut() {
-            match channel {
-                ChannelConfig::Smtp(smtp) => {
-                    paths.extend(smtp.ca_file.as_mut());
-                    // A bare name is a systemd credential's.
-                    paths.extend(smtp.password_file.as_mut().filter(|p| p.components().count() > 1));
-                }
-                ChannelConfig::Outbox(outbox) => paths.push(&mut outbox.path),
-            }
+            let (files, secrets) = channel.paths_mut();
+            paths.extend(files);
+            // A bare name is a systemd credential's.
+            paths.extend(secrets.into_iter().filter(|p| p.components().count() > 1));
         }
         for path in paths {
             *path = base.join(&*path);

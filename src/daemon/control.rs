@@ -1,10 +1,16 @@
 //! The socket by which commands wake the daemon: it carries out the orders in the journal, and then closes the
 //! connection. What is written to it says nothing; the orders stand in the journal.
 
+use crate::admission::SharedProcedures;
 use crate::journal::Journal;
+use crate::journal::redeliver::Redeliver;
+use crate::model::{Facts, Record};
 use crate::observe::metrics::{Metrics, OrderResult};
+use crate::procedure::{self, Site};
+use jiff::Timestamp;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
+use std::sync::{Arc, PoisonError};
 use tokio::io::AsyncReadExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +48,10 @@ pub struct Control {
     pub metrics: Metrics,
     /// Every lane there is.
     pub lanes: Vec<String>,
+    /// By which what is handed out anew is judged.
+    pub procedures: SharedProcedures,
+    /// For planning it.
+    pub site: Arc<Site>,
 }
 
 impl Control {
@@ -71,9 +81,19 @@ impl Control {
         drop(stream);
     }
 
+    fn judge(&self) -> Arc<Redeliver> {
+        let procedures = self.procedures.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let site = self.site.clone();
+        Arc::new(move |record: &Record, facts: &Facts, now: Timestamp| {
+            let name = &record.key.procedure;
+            let procedure = procedures.get(name).ok_or_else(|| format!("its procedure {name} is not here any more"))?;
+            Ok(procedure::decide_anew(record, procedure, &site, facts, now))
+        })
+    }
+
     /// Carries out the orders that are new.
     pub async fn carry_out(&self) {
-        match self.journal.carry_out_orders(self.lanes.clone()).await {
+        match self.journal.carry_out_orders(self.lanes.clone(), Some(self.judge())).await {
             Ok(orders) => {
                 for order in orders {
                     self.metrics

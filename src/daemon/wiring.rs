@@ -1,16 +1,19 @@
 //! From the configuration to what it names: targets, channels, procedures, templates. Used by the daemon, and by
 //! `akund check`, which looks at the same things without starting anything.
 
-use crate::channel::Channel;
-use crate::channel::notice::Templates;
+use crate::channel::notice::{LANGUAGES, Templates};
 use crate::channel::outbox::Outbox;
+use crate::channel::sms::segments::segments;
+use crate::channel::sms::{gammu::Gammu, kannel::Kannel, template::Gateway};
 use crate::channel::smtp::Smtp;
+use crate::channel::webhook::Webhook;
+use crate::channel::{Channel, Outlet};
 use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
 use crate::intake::amqp::Queue;
 use crate::lane::outcome::Publish;
 use crate::lane::publish::Publishing;
-use crate::model::{Fault, Scheme};
+use crate::model::{Fault, NoticeKind, Scheme};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::secret::place::credentials_directory;
 pub use crate::secret::place::read_secret;
@@ -75,10 +78,18 @@ fn each_target(
     }))
 }
 
-/// Opens every channel; one sentence for each that cannot be.
+/// Right side of the ids of text messages, which show it to nobody.
+const SMS_DOMAIN: &str = "sms.localhost";
+
+/// Opens every channel that carries notices; one sentence for each that cannot be.
 pub fn channels(config: &Config) -> Result<Vec<OpenChannel>, Vec<String>> {
-    sort(config.channel.iter().map(|(name, channel)| {
+    let sms = |channel: Arc<dyn Channel>| OpenChannel { channel, message_domain: SMS_DOMAIN.to_owned() };
+    sort(config.channel.iter().filter(|(_, channel)| channel.carries_notices()).map(|(name, channel)| {
         Ok(match channel {
+            ChannelConfig::SmsKannel(kannel) => sms(Arc::new(Kannel::open(name, kannel, &read_secret)?)),
+            ChannelConfig::SmsGammu(gammu) => sms(Arc::new(Gammu::open(name, gammu)?)),
+            ChannelConfig::SmsHttp(http) => sms(Arc::new(Gateway::open(name, http, &read_secret)?)),
+            ChannelConfig::Webhook(_) => return Err(format!("channel {name} carries no notices")),
             ChannelConfig::Smtp(smtp) => OpenChannel {
                 message_domain: domain_of(&smtp.from),
                 channel: Arc::new(Smtp::open(name, smtp, &read_secret)?),
@@ -124,6 +135,28 @@ pub fn publishing(queue: &Queue) -> Option<Publishing> {
     })
 }
 
+/// Opens every outlet of outcome documents; one sentence for each that cannot be.
+pub fn outlets(config: &Config) -> Result<Vec<Arc<dyn Outlet>>, Vec<String>> {
+    sort(config.channel.iter().filter_map(|(name, channel)| match channel {
+        ChannelConfig::Webhook(webhook) => {
+            Some(Webhook::open(name, webhook, &read_secret).map(|webhook| Arc::new(webhook) as Arc<dyn Outlet>))
+        }
+        _ => None,
+    }))
+}
+
+/// Which outlets want the documents of which sources, without opening any.
+pub fn outlet_sources(config: &Config) -> Vec<(String, Vec<String>)> {
+    config
+        .channel
+        .iter()
+        .filter_map(|(name, channel)| match channel {
+            ChannelConfig::Webhook(webhook) => Some((name.clone(), webhook.sources.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
 fn sort<T>(results: impl Iterator<Item = Result<T, String>>) -> Result<Vec<T>, Vec<String>> {
     let mut problems = Vec::new();
     let good = results.filter_map(|result| result.map_err(|problem| problems.push(problem)).ok()).collect();
@@ -150,10 +183,8 @@ pub fn site_of(config: &Config) -> Site {
         channels: config
             .channel
             .iter()
-            .map(|(name, channel)| SiteChannel {
-                name: name.clone(),
-                carries_email: matches!(channel, ChannelConfig::Smtp(_) | ChannelConfig::Outbox(_)),
-            })
+            .filter(|(_, channel)| channel.carries_notices())
+            .map(|(name, channel)| SiteChannel { name: name.clone(), carries_email: channel.carries_email() })
             .collect(),
     }
 }
@@ -172,6 +203,19 @@ pub fn procedures(config: &Config, site: &Site) -> Result<BTreeMap<String, Arc<P
 pub fn templates(config: &Config) -> Result<Templates, Vec<String>> {
     let dir = &config.templates.path;
     Templates::load(dir.is_dir().then_some(dir.as_path()))
+}
+
+/// What `check` says of templates that are good.
+pub fn told(templates: &Templates) -> String {
+    let kinds = NoticeKind::ALL.into_iter().flat_map(|kind| LANGUAGES.map(|language| (kind, language)));
+    let shorts = kinds.filter_map(|(kind, language)| Some((kind, templates.preview_short(kind, language).ok()?)));
+    let longest = shorts
+        .map(|(kind, short)| (segments(short.text.expose()), kind))
+        .max_by_key(|(taken, _)| (taken.parts, taken.units));
+    let longest = longest.map_or_else(String::new, |(taken, kind)| {
+        format!("; of the text messages {} is the longest, with sample values {taken}", kind.as_str())
+    });
+    format!("every notice renders in every language{longest}")
 }
 
 /// Where the sealing key is: systemd's credentials directory, and the file to fall back on.

@@ -124,7 +124,7 @@ impl Journal {
     }
 }
 
-fn record_submission(tx: &mut Tx<'_>, submission: &Submission) -> Result<i64, JournalError> {
+pub(super) fn record_submission(tx: &mut Tx<'_>, submission: &Submission) -> Result<i64, JournalError> {
     let now = tx.micros();
     tx.run(
         "INSERT OR IGNORE INTO submission (source, name, sha256, evidence, received_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -317,7 +317,7 @@ fn salted(salt: &[u8; 16], value: &[u8]) -> String {
     super::chain::hex(&hasher.finalize())
 }
 
-fn insert(
+pub(super) fn insert(
     tx: &mut Tx<'_>,
     submission: &Submission,
     submission_id: i64,

@@ -5,7 +5,7 @@
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
 use super::{JournalError, register};
-use crate::model::{Action, Fault};
+use crate::model::{Action, Fault, Refused, StepDetail};
 
 /// A step's id from its request and its place.
 pub(super) fn step_id(request: i64, place: usize) -> Result<i64, JournalError> {
@@ -99,6 +99,30 @@ pub(super) fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), 
         register::report(tx, request)?;
     }
     Ok(())
+}
+
+/// A channel will not take a notice: the next one of the step's own list is to.
+pub(super) fn pass_on(tx: &mut Tx<'_>, id: i64, to: &str, flow: i64, fault: &Fault) -> Result<(), JournalError> {
+    let (lane, detail, uid): (String, String, uuid::Uuid) = tx
+        .row(
+            "SELECT s.lane, s.detail, r.uid FROM step s JOIN request r ON r.id = s.id >> 8 WHERE s.id = ?1",
+            [id],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?
+        .ok_or_else(|| JournalError::Internal(format!("step {id} is gone")))?;
+    let mut detail: StepDetail = serde_json::from_str(&detail)?;
+    if detail.next.first().is_none_or(|next| next != to) {
+        return stick_step(tx, id, fault);
+    }
+    detail.next.remove(0);
+    detail.refused.push(Refused { channel: lane.clone(), fault: fault.message.clone() });
+    tx.run(
+        "UPDATE step SET lane = ?2, detail = ?3, first_at = NULL, fault = NULL, fault_class = NULL WHERE id = ?1",
+        (id, to, serde_json::to_string(&detail)?),
+    )?;
+    make_ready(tx, id, to, flow)?;
+    let detail = serde_json::json!({"from": lane, "to": to, "fault": fault.class.as_str()});
+    tx.event(uid.as_bytes(), "passed-on", &detail).map(drop)
 }
 
 /// Whether another request works on the same account: this one then waits for its end. At a release the other one may be the

@@ -10,7 +10,7 @@
 //! still verifies.
 //!
 //! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators),
-//! [`outcome`] (documents). They only carry out what [`state::transition`] and the callers' pure functions decide.
+//! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents). They only carry out what [`state::transition`] and the callers' pure functions decide.
 
 pub mod admit;
 pub mod audit;
@@ -20,8 +20,11 @@ mod course;
 pub mod life;
 pub mod orders;
 pub mod outcome;
+pub mod post;
 pub mod read;
 mod rebase;
+pub mod receipt;
+pub mod redeliver;
 mod register;
 pub mod schema;
 pub mod state;

@@ -1,13 +1,15 @@
 //! Orders: what operators' commands ask of the daemon. A command writes the order; the daemon, woken by its
 //! socket or at its next start, carries it out and writes what came of it.
 
+use super::redeliver::Redeliver;
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
-use super::{Journal, JournalError, course, read, register, schema};
+use super::{Journal, JournalError, course, post, read, register, schema};
 use crate::model::HoldReason;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What can be ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub enum OrderVerb {
     Retry,
     /// Let a request go that is held for review.
     Release,
+    /// Hand out a new password for what a request made.
+    Redeliver,
     /// Undo what a request made and end it.
     Withdraw,
     /// Let a lane claim nothing (all lanes, without an argument).
@@ -31,6 +35,7 @@ impl OrderVerb {
         match self {
             Self::Retry => "retry",
             Self::Release => "release",
+            Self::Redeliver => "redeliver",
             Self::Withdraw => "withdraw",
             Self::Pause => "pause",
             Self::Unpause => "unpause",
@@ -127,12 +132,16 @@ pub struct CarriedOut {
 }
 
 impl Journal {
-    /// Carries out every new order. `lanes` are those that exist.
+    /// Carries out every new order. `lanes` are those that exist; `judge` judges what is handed out anew.
     ///
     /// # Errors
     /// Where nothing could be written.
-    pub async fn carry_out_orders(&self, lanes: Vec<String>) -> Result<Vec<CarriedOut>, JournalError> {
-        let done = self.call(move |tx| carry_out(tx, &lanes)).await?;
+    pub async fn carry_out_orders(
+        &self,
+        lanes: Vec<String>,
+        judge: Option<Arc<Redeliver>>,
+    ) -> Result<Vec<CarriedOut>, JournalError> {
+        let done = self.call(move |tx| carry_out(tx, &lanes, judge.as_deref())).await?;
         if done.iter().any(|order| order.done && matches!(order.verb, OrderVerb::Pause | OrderVerb::Unpause)) {
             self.ring_all();
         }
@@ -140,7 +149,7 @@ impl Journal {
     }
 }
 
-fn carry_out(tx: &mut Tx<'_>, lanes: &[String]) -> Result<Vec<CarriedOut>, JournalError> {
+fn carry_out(tx: &mut Tx<'_>, lanes: &[String], judge: Option<&Redeliver>) -> Result<Vec<CarriedOut>, JournalError> {
     let new: Vec<(i64, Option<u32>, String, String, String, String)> = tx.rows(
         "SELECT id, login_uid, login, verb, argument, reason FROM orders WHERE state = 'new' ORDER BY id",
         [],
@@ -156,7 +165,10 @@ fn carry_out(tx: &mut Tx<'_>, lanes: &[String]) -> Result<Vec<CarriedOut>, Journ
             )?;
             continue;
         };
-        let outcome = tx.savepoint(|tx| one(tx, verb, &argument, &reason, lanes));
+        let outcome = tx.savepoint(|tx| match verb {
+            OrderVerb::Redeliver => anew(tx, id, &argument, judge),
+            _ => one(tx, verb, &argument, &reason, lanes),
+        });
         let (subject, done, result) = match outcome {
             Ok((subject, result)) => (subject, true, result),
             Err(error) if tx.fatal.is_some() => return Err(error),
@@ -176,6 +188,19 @@ fn carry_out(tx: &mut Tx<'_>, lanes: &[String]) -> Result<Vec<CarriedOut>, Journ
         all.push(CarriedOut { verb, done, result, login });
     }
     Ok(all)
+}
+
+fn anew(
+    tx: &mut Tx<'_>,
+    order: i64,
+    argument: &str,
+    judge: Option<&Redeliver>,
+) -> Result<(Vec<u8>, String), JournalError> {
+    let request = tx.resolve(argument)?;
+    let key = super::redeliver::redeliver(tx, request, order, judge)?;
+    let uid: Option<uuid::Uuid> = tx.row("SELECT uid FROM request WHERE id = ?1", [request], |row| row.get(0))?;
+    let subject = uid.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default();
+    Ok((subject, format!("`{key}` hands out a new password to the same people")))
 }
 
 fn one(
@@ -200,7 +225,7 @@ fn one(
         // What is being undone already is not begun anew: its stuck undo step is tried again.
         OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => retry(tx, request)?,
         OrderVerb::Withdraw => course::withdraw(tx, request)?,
-        OrderVerb::Pause | OrderVerb::Unpause => {}
+        OrderVerb::Pause | OrderVerb::Unpause | OrderVerb::Redeliver => {}
     }
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
@@ -219,7 +244,9 @@ fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
         [request],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     )?;
-    if stuck.is_empty() {
+    // Its outcome document may have been given up on, too.
+    let posted = post::retry(tx, request)?;
+    if stuck.is_empty() && posted == 0 {
         return Err(JournalError::Refused("it has no step that is stuck".into()));
     }
     for (id, lane, part, flow) in stuck {

@@ -1,5 +1,6 @@
 //! Which outcome documents are due, and that they were written; and where else they are to be published after that.
 
+use super::post::{self, Wanted};
 use super::read::Reader;
 use super::{Journal, JournalError};
 use crate::model::Outcome;
@@ -15,6 +16,8 @@ pub struct Due {
     asked: i64,
     /// The document as things stand.
     pub outcome: Outcome,
+    /// The bytes that were written of it, for other outlets.
+    pub body: Vec<u8>,
 }
 
 impl Reader {
@@ -31,7 +34,7 @@ impl Reader {
             .collect::<Result<_, _>>()?;
         let due = due
             .into_iter()
-            .map(|(request, asked)| Ok(Due { request, asked, outcome: self.outcome(request)? }))
+            .map(|(request, asked)| Ok(Due { request, asked, outcome: self.outcome(request)?, body: Vec::new() }))
             .collect::<Result<_, JournalError>>()?;
         snapshot.finish()?;
         Ok(due)
@@ -66,7 +69,7 @@ impl Reader {
             .collect::<Result<_, _>>()?;
         let due = due
             .into_iter()
-            .map(|(request, asked)| Ok(Due { request, asked, outcome: self.outcome(request)? }))
+            .map(|(request, asked)| Ok(Due { request, asked, outcome: self.outcome(request)?, body: Vec::new() }))
             .collect::<Result<_, JournalError>>()?;
         snapshot.finish()?;
         Ok(due)
@@ -80,6 +83,15 @@ impl Reader {
         let count = "SELECT count(*) FROM publication WHERE queue = ?1 AND asked > done";
         Ok(self.connection.prepare_cached(count)?.query_row([queue], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
+}
+
+/// What the journal keeps of a document that was written.
+struct Written {
+    request: i64,
+    asked: i64,
+    queues: Vec<String>,
+    source: String,
+    body: Vec<u8>,
 }
 
 impl Journal {
@@ -120,7 +132,7 @@ impl Journal {
     }
 
     /// Records that documents were written and synced, and, in the same commit, by which queues' brokers `publish` wants each
-    /// of them published, by its source.
+    /// of them published, by its source; and puts them on their way to the outlets that want them.
     ///
     /// # Errors
     /// Where it could not be written; the documents are then written again.
@@ -128,11 +140,21 @@ impl Journal {
         &self,
         written: &[Due],
         publish: impl Fn(&str) -> Vec<String>,
+        outlets: Vec<Wanted>,
     ) -> Result<(), JournalError> {
-        let written: Vec<(i64, i64, Vec<String>)> =
-            written.iter().map(|due| (due.request, due.asked, publish(&due.outcome.request.source))).collect();
+        let keep = !outlets.is_empty();
+        let written: Vec<Written> = written
+            .iter()
+            .map(|due| Written {
+                request: due.request,
+                asked: due.asked,
+                queues: publish(&due.outcome.request.source),
+                source: due.outcome.request.source.clone(),
+                body: if keep { due.body.clone() } else { Vec::new() },
+            })
+            .collect();
         self.call(move |tx| {
-            for (request, asked, queues) in written {
+            for Written { request, asked, queues, source, body } in written {
                 tx.run("UPDATE request SET outcome_due = 0 WHERE id = ?1 AND outcome_due = ?2", (request, asked))?;
                 let now = tx.micros();
                 for queue in queues {
@@ -144,6 +166,7 @@ impl Journal {
                     )?;
                     tx.wake(&publishing_lane(&queue));
                 }
+                post::put(tx, request, &source, &body, &outlets)?;
             }
             Ok(())
         })

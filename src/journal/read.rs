@@ -256,7 +256,8 @@ impl Reader {
         let missing = || JournalError::NotFound(format!("request number {request} is not in the journal"));
         let mut statement = self.connection.prepare_cached(
             "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, u.source, u.name, r.row, r.state, r.verdict,
-               r.received_at, r.state_at, r.procedure_sha256, p.judgement, p.account
+               r.received_at, r.state_at, r.procedure_sha256, p.judgement, p.account,
+               (SELECT o.procedure || ':' || o.ext_id || '@' || o.revision FROM request o WHERE o.id = r.redelivers)
              FROM request r JOIN submission u ON u.id = r.submission LEFT JOIN personal p ON p.request = r.id WHERE r.id = ?1",
         )?;
         let (mut outcome, judgement, account) = statement
@@ -271,6 +272,8 @@ impl Reader {
                         revision: row.get(3)?,
                         action: row.get(4)?,
                         source: row.get(5)?,
+                        redelivers: row.get(15)?,
+                        redelivered_by: Vec::new(),
                         file: row.get(6)?,
                         line: row.get(7)?,
                     },
@@ -304,15 +307,25 @@ impl Reader {
                 ends_at: account.ends_at,
             });
         }
+        outcome.request.redelivered_by = self.redelivered_by(request)?;
         outcome.steps = self.steps(request)?;
         outcome.audit_head = self.head()?.to_string();
         Ok(outcome)
     }
 
+    fn redelivered_by(&self, request: i64) -> Result<Vec<String>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT procedure || ':' || ext_id || '@' || revision FROM request WHERE redelivers = ?1 ORDER BY id",
+        )?;
+        let rows = statement.query_map([request], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn steps(&self, request: i64) -> Result<Vec<OutcomeStep>, JournalError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT lane, verb, detail, state, attempts, first_at, done_at, proof, fault, note FROM step
-             WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 ORDER BY id",
+            "SELECT s.lane, s.verb, s.detail, s.state, s.attempts, s.first_at, s.done_at, s.proof, s.fault, s.note,
+               c.state, c.at, c.note FROM step s LEFT JOIN receipt c ON c.step = s.id
+             WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 ORDER BY s.id",
         )?;
         let rows = statement.query_map([request], |row| {
             let detail: StepDetail = serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default();
@@ -328,6 +341,10 @@ impl Reader {
                 proof: row.get(7)?,
                 fault: row.get(8)?,
                 reply: row.get(9)?,
+                refused: detail.refused,
+                arrival: row.get(10)?,
+                arrival_at: maybe_time(row, 11)?,
+                arrival_note: row.get(12)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -90,7 +90,16 @@ pub(super) fn done(
                 (request, lane),
             )?;
         }
-        Verb::Deliver => {}
+        // The password is kept for as long as a step needs it.
+        Verb::Deliver => {
+            tx.run(
+                "DELETE FROM secret WHERE request = ?1 AND NOT EXISTS (
+                   SELECT 1 FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'plan'
+                     AND state NOT IN ('done', 'cancelled')
+                     AND (verb IN ('mint', 'apply', 'prove') OR detail ->> '$.notice' = 'credentials'))",
+                [request],
+            )?;
+        }
     }
     Ok(())
 }

@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 4;
+pub const VERSION: i64 = 5;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];
+const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -121,6 +121,26 @@ CREATE INDEX step_ready ON step(lane, turn, id, state) WHERE state = 'ready';
 CREATE INDEX step_retry ON step(lane, due, first_at, state) WHERE state = 'retry';
 CREATE INDEX step_running ON step(lane, state) WHERE state = 'running';
 CREATE INDEX step_stuck ON step(lane, state) WHERE state = 'stuck';
+";
+
+const V5: &str = r"
+-- Notices that were handed over and whose arrival is reported. state: expected confirmed failed unknown.
+CREATE TABLE receipt (
+  step INTEGER PRIMARY KEY, lane TEXT NOT NULL, reference TEXT NOT NULL, since INTEGER NOT NULL,
+  state TEXT NOT NULL DEFAULT 'expected', at INTEGER, note TEXT) STRICT;
+CREATE INDEX receipt_expected ON receipt(lane, since) WHERE state = 'expected';
+
+-- The request whose credentials another one hands out anew.
+ALTER TABLE request ADD COLUMN redelivers INTEGER;
+CREATE INDEX request_redelivers ON request(redelivers) WHERE redelivers IS NOT NULL;
+
+-- Outcome documents on their way to outlets other than the spool. state: ready retry running done stuck. The document is emptied when done.
+CREATE TABLE post (
+  id INTEGER PRIMARY KEY, outlet TEXT NOT NULL, request INTEGER NOT NULL, delivery BLOB NOT NULL, body BLOB,
+  state TEXT NOT NULL DEFAULT 'ready', due INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+  made_at INTEGER NOT NULL, first_at INTEGER, done_at INTEGER, fault TEXT, reply TEXT) STRICT;
+CREATE INDEX post_request ON post(request, outlet);
+CREATE INDEX post_open ON post(outlet, due, id) WHERE state IN ('ready', 'retry', 'running');
 ";
 
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.

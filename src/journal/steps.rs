@@ -5,7 +5,7 @@
 
 use super::state::State;
 use super::tx::{Tx, from_word};
-use super::{Journal, JournalError, course, rebase, register};
+use super::{Journal, JournalError, course, rebase, receipt, register};
 use crate::model::verdict::Check;
 use crate::model::{Account, Action, Fault, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb};
 use jiff::Timestamp;
@@ -80,6 +80,8 @@ pub enum Settlement {
         note: Option<String>,
         /// For `Mint`: the sealed credential.
         sealed: Option<Vec<u8>>,
+        /// For `Deliver`: by what the channel knows the notice when its arrival is reported.
+        reference: Option<String>,
     },
     /// Again at `due`.
     Retry {
@@ -92,6 +94,13 @@ pub enum Settlement {
     Stuck {
         /// Why.
         fault: Fault,
+    },
+    /// For `Deliver`: another channel takes it now.
+    PassedOn {
+        /// Why this one does not.
+        fault: Fault,
+        /// The first of the step's `next`.
+        to: String,
     },
 }
 
@@ -334,7 +343,7 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
     }
     let now = tx.micros();
     match &settled.settlement {
-        Settlement::Done { proof, external_id, note, sealed } => {
+        Settlement::Done { proof, external_id, note, sealed, reference } => {
             tx.run(
                 "UPDATE step SET state = 'done', done_at = ?2, proof = ?3, note = ?4, fault = NULL, fault_class = NULL,
                    uncertain = 0 WHERE id = ?1",
@@ -346,6 +355,9 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
                 &serde_json::json!({"verb": verb.as_str(), "lane": lane, "attempt": attempts, "proof": proof}),
             )?;
             register::done(tx, request, lane, verb, *proof, external_id.as_deref(), sealed.as_deref())?;
+            if verb == Verb::Deliver {
+                receipt::expect(tx, id, lane, reference.as_deref())?;
+            }
             if verb == Verb::Deliver && request_state.is_some_and(State::reported) {
                 register::report(tx, request)?;
             }
@@ -357,7 +369,7 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
         }
         Settlement::Retry { due, fault } => {
             tx.run(
-                "UPDATE step SET state = 'retry', due = ?2, fault = ?3, fault_class = ?4, uncertain = ?5 WHERE id = ?1",
+                "UPDATE step SET state = 'retry', due = ?2, fault = ?3, fault_class = ?4, uncertain = max(uncertain, ?5) WHERE id = ?1",
                 (
                     id,
                     due.as_microsecond(),
@@ -366,6 +378,11 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
                     fault.class == crate::model::FaultClass::Unknown,
                 ),
             )?;
+            course::settle_withdrawal(tx, request)?;
+            Ok(false)
+        }
+        Settlement::PassedOn { fault, to } => {
+            course::pass_on(tx, id, to, flow, fault)?;
             course::settle_withdrawal(tx, request)?;
             Ok(false)
         }

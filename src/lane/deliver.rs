@@ -6,7 +6,7 @@ use crate::channel::notice::{NoticeContext, Templates};
 use crate::channel::{Channel, Destination, Envelope, Uncertain};
 use crate::journal::{Claim, steps::NoticeFacts};
 use crate::model::Answer;
-use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Verdict};
+use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Secret, Verdict};
 use crate::secret::seal::SealingKey;
 use jiff::{ToSpan, tz::TimeZone};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -57,7 +57,7 @@ impl ChannelWorker {
     async fn deliver(&self, claim: &Claim) -> Result<Success, Fault> {
         let envelope = self.envelope(claim)?;
         let handed_over = self.channel.send(&envelope).await?;
-        Ok(Success { note: Some(handed_over.reply), ..Success::default() })
+        Ok(Success { note: Some(handed_over.reply), reference: handed_over.reference, ..Success::default() })
     }
 
     fn envelope(&self, claim: &Claim) -> Result<Envelope, Fault> {
@@ -84,20 +84,31 @@ impl ChannelWorker {
             missing: &told.missing,
             checklist: &facts.checklist,
             password: credential.as_ref().map(|credential| &credential.password),
+            apart: claim.detail.apart,
             ..NoticeContext::new(&facts.record, &facts.texts)
         };
         let language = claim.detail.language.as_deref().unwrap_or("id");
         let templates = self.templates.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let rendered = templates.render(kind, language, &context)?;
-        Ok(Envelope {
-            message_id: format!("{}.{}@{}", claim.uid, claim.step.0 & 0xff, self.message_domain),
+        let notice = format!("{}.{}", claim.uid, claim.step.0 & 0xff);
+        let mut envelope = Envelope {
+            receipt: Some(receipt_path(&self.key, self.channel.name(), &notice)?),
+            message_id: format!("{notice}@{}", self.message_domain),
             to,
             to_name: plain(&person.name, LONGEST_NAME),
-            subject: rendered.subject,
-            text: rendered.text,
-            html: rendered.html,
-            language: rendered.language,
-        })
+            subject: String::new(),
+            text: Secret::new(""),
+            html: None,
+            language: String::new(),
+        };
+        if self.channel.carries_email() {
+            let rendered = templates.render(kind, language, &context)?;
+            envelope.language = rendered.language;
+            (envelope.subject, envelope.text, envelope.html) = (rendered.subject, rendered.text, rendered.html);
+        } else {
+            let short = templates.render_short(kind, language, &context)?;
+            (envelope.language, envelope.text) = (short.language, short.text);
+        }
+        Ok(envelope)
     }
 
     fn destination(&self, person: &Person) -> Result<Destination, Fault> {
@@ -110,6 +121,15 @@ impl ChannelWorker {
             person.phone.clone().map(Destination::Phone).ok_or_else(|| missing("phone number"))
         }
     }
+}
+
+/// Where the arrival of a notice is reported: `/receipt/CHANNEL/NOTICE/TOKEN`, of which only akund can make the token.
+///
+/// # Errors
+/// Where the key cannot be used.
+pub fn receipt_path(key: &SealingKey, channel: &str, notice: &str) -> Result<String, Fault> {
+    let token = key.token(&format!("receipt|{channel}|{notice}"))?;
+    Ok(format!("/receipt/{channel}/{notice}/{token}"))
 }
 
 fn recipient(facts: &NoticeFacts, to: Option<Recipient>) -> &Person {

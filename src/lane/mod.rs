@@ -11,7 +11,9 @@
 pub mod deliver;
 pub mod mint;
 pub mod outcome;
+pub mod post;
 pub mod publish;
+pub mod receipts;
 pub mod retry;
 pub mod target;
 
@@ -66,6 +68,8 @@ pub struct Success {
     pub note: Option<String>,
     /// For `Mint`.
     pub sealed: Option<Vec<u8>>,
+    /// For `Deliver`: by what its arrival will be known.
+    pub reference: Option<String>,
 }
 
 /// What every lane is given.
@@ -211,6 +215,7 @@ impl Slot {
                     external_id: success.external_id,
                     note: success.note,
                     sealed: success.sealed,
+                    reference: success.reference,
                 }
             }
             Err(fault) => {
@@ -219,7 +224,14 @@ impl Slot {
                 if claim.verb == Verb::Prove && matches!(fault.class, FaultClass::Permanent | FaultClass::Conflict) {
                     self.context.metrics.proof(lane, None);
                 }
-                let failure = Failure { verb: claim.verb, attempt: claim.attempt, first_at: claim.first_at, fault };
+                let failure = Failure {
+                    verb: claim.verb,
+                    attempt: claim.attempt,
+                    first_at: claim.first_at,
+                    fault,
+                    next: claim.detail.next.first().cloned(),
+                    uncertain: claim.uncertain,
+                };
                 let policy = Policy { never_blindly: self.worker.never_blindly(), ..self.context.policy };
                 let settlement = retry::decide(&policy, failure, Timestamp::now(), rand::random());
                 tell(lane, claim, &settlement);
@@ -233,6 +245,7 @@ impl Slot {
             match settlement {
                 Settlement::Done { .. } => self.context.metrics.notice(lane, kind, NoticeResult::HandedOver),
                 Settlement::Stuck { .. } => self.context.metrics.notice(lane, kind, NoticeResult::Stuck),
+                Settlement::PassedOn { .. } => self.context.metrics.notice(lane, kind, NoticeResult::Refused),
                 Settlement::Retry { .. } => {}
             }
         }
@@ -305,6 +318,10 @@ fn tell(lane: &str, claim: &Claim, settlement: &Settlement) {
         Settlement::Retry { due, fault } => tracing::warn!(
             lane, request = %claim.uid, step = claim.verb.as_str(), attempt = claim.attempt, %due, %fault,
             "an attempt failed and is repeated"
+        ),
+        Settlement::PassedOn { fault, to } => tracing::warn!(
+            lane, request = %claim.uid, step = claim.verb.as_str(), attempt = claim.attempt, next = to, %fault,
+            "a channel refused a notice, which passes on to the next"
         ),
         Settlement::Done { .. } => {}
     }

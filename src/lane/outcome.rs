@@ -1,9 +1,10 @@
-//! Writes outcome documents for those who handed requests in.
+//! Writes outcome documents for those who handed requests in; what other outlets get is put into the journal in the same commit.
 
 use super::Context;
 use crate::intake::spool::{OutcomeKey, Spool};
 use crate::journal::JournalError;
 use crate::journal::outcome::{Due, LANE};
+use crate::journal::post::Wanted;
 use crate::journal::read::Reader;
 use crate::model::RequestKey;
 use std::sync::Arc;
@@ -23,7 +24,12 @@ pub type Publish = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
 ///
 /// # Errors
 /// Where the journal is closed or faulty.
-pub async fn run(spool: Arc<Spool>, publish: Publish, context: Context) -> Result<(), JournalError> {
+pub async fn run(
+    spool: Arc<Spool>,
+    publish: Publish,
+    outlets: Vec<Wanted>,
+    context: Context,
+) -> Result<(), JournalError> {
     let bell = context.journal.bell(LANE);
     let beat = context.pulse.register(LANE, LONGEST);
     let path = context.journal.path().to_owned();
@@ -54,7 +60,8 @@ pub async fn run(spool: Arc<Spool>, publish: Publish, context: Context) -> Resul
             Ok(due) => {
                 // The head of the audit chain goes to the system journal, too: with it a cut-off record is found.
                 tracing::info!(documents = due.len(), head = %context.journal.head(), "outcome documents were written");
-                context.journal.outcomes_written(&due, &*publish).await.map_err(|error| error.to_string())
+                let recorded = context.journal.outcomes_written(&due, &*publish, outlets.clone()).await;
+                recorded.map_err(|error| error.to_string())
             }
             Err(cause) => Err(cause),
         };
@@ -73,9 +80,9 @@ pub async fn run(spool: Arc<Spool>, publish: Publish, context: Context) -> Resul
 }
 
 fn write(reader: &Reader, spool: &Spool) -> Result<Vec<Due>, String> {
-    let due = reader.outcomes_due(BATCH).map_err(|error| error.to_string())?;
+    let mut due = reader.outcomes_due(BATCH).map_err(|error| error.to_string())?;
     let mut documents = Vec::with_capacity(due.len());
-    for one in &due {
+    for one in &mut due {
         let request = &one.outcome.request;
         let key = OutcomeKey {
             source: request.source.clone(),
@@ -87,6 +94,7 @@ fn write(reader: &Reader, spool: &Spool) -> Result<Vec<Due>, String> {
         };
         let mut bytes = serde_json::to_vec_pretty(&one.outcome).map_err(|error| error.to_string())?;
         bytes.push(b'\n');
+        one.body.clone_from(&bytes);
         documents.push((key, bytes));
     }
     spool.write_outcomes(&documents).map_err(|error| format!("outcome directory: {error}"))?;

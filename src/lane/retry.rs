@@ -22,6 +22,10 @@ pub struct Policy {
 /// One failed attempt.
 #[derive(Debug, Clone)]
 pub struct Failure {
+    /// For `Deliver`: the channel that takes the notice when this one will not.
+    pub next: Option<String>,
+    /// An earlier attempt may have got through.
+    pub uncertain: bool,
     /// What was tried.
     pub verb: Verb,
     /// Which attempt it was, from 1.
@@ -34,17 +38,23 @@ pub struct Failure {
 
 /// Whether, and when, to try again. `jitter` in 0..1 spreads the attempts of many steps.
 pub fn decide(policy: &Policy, failure: Failure, now: Timestamp, jitter: f64) -> Settlement {
-    let Failure { verb, attempt, first_at, fault } = failure;
+    let Failure { verb, attempt, first_at, fault, next, uncertain } = failure;
+    // What may have been taken is never sent another way by itself.
+    let sure = !uncertain && fault.class != FaultClass::Unknown;
+    let give_up = |fault: Fault| match next {
+        Some(to) if sure && verb == Verb::Deliver => Settlement::PassedOn { fault, to },
+        _ => Settlement::Stuck { fault },
+    };
     let patience = match (fault.class, verb) {
         (FaultClass::Unknown, Verb::Deliver) if policy.never_blindly => return Settlement::Stuck { fault },
         (FaultClass::Transient | FaultClass::Unknown, _) => policy.give_up,
         (FaultClass::Permanent | FaultClass::Conflict, Verb::Prove) => policy.settle,
-        (FaultClass::Permanent | FaultClass::Conflict, _) => return Settlement::Stuck { fault },
+        (FaultClass::Permanent | FaultClass::Conflict, _) => return give_up(fault),
     };
     let due = now.saturating_add(wait(policy, attempt, jitter)).unwrap_or(now);
     match first_at.saturating_add(patience) {
         Ok(end) if due <= end => Settlement::Retry { due, fault },
-        _ => Settlement::Stuck { fault },
+        _ => give_up(fault),
     }
 }
 
@@ -74,7 +84,7 @@ mod tests {
     fn failure(verb: Verb, class: FaultClass, age: SignedDuration) -> (Failure, Timestamp) {
         let first_at = Timestamp::UNIX_EPOCH;
         let fault = Fault { class, message: "x".into() };
-        (Failure { verb, attempt: 1, first_at, fault }, first_at + age)
+        (Failure { verb, attempt: 1, first_at, fault, next: None, uncertain: false }, first_at + age)
     }
 
     #[test]
@@ -105,6 +115,27 @@ mod tests {
         let (failure, now) = failure(Verb::Deliver, FaultClass::Unknown, SignedDuration::from_secs(1));
         let policy = Policy { never_blindly: true, ..policy() };
         assert!(matches!(decide(&policy, failure, now, 0.0), Settlement::Stuck { .. }));
+    }
+
+    #[test]
+    fn a_notice_passes_on_when_its_channel_refuses_or_stays_away_and_never_when_it_may_have_been_taken() {
+        let (second, week) = (SignedDuration::from_secs(1), SignedDuration::from_hours(168));
+        for (verb, class, age, uncertain, passes) in [
+            (Verb::Deliver, FaultClass::Permanent, second, false, true),
+            (Verb::Deliver, FaultClass::Transient, week, false, true),
+            (Verb::Deliver, FaultClass::Transient, second, false, false),
+            (Verb::Deliver, FaultClass::Unknown, week, false, false),
+            (Verb::Deliver, FaultClass::Permanent, second, true, false),
+            (Verb::Apply, FaultClass::Permanent, second, false, false),
+        ] {
+            for never_blindly in [false, true] {
+                let (failure, now) = failure(verb, class, age);
+                let failure = Failure { next: Some("email".into()), uncertain, ..failure };
+                let decided = decide(&Policy { never_blindly, ..policy() }, failure, now, 0.5);
+                let passed = matches!(&decided, Settlement::PassedOn { to, .. } if to == "email");
+                assert_eq!(passed, passes, "{verb:?} {class:?} {age} {uncertain}: {decided:?}");
+            }
+        }
     }
 
     proptest! {

@@ -60,6 +60,12 @@ pub struct OutcomeRequest {
     pub action: String,
     /// The source that handed it in.
     pub source: String,
+    /// The request whose credentials this one hands out anew (`akund redeliver`), `PROCEDURE:ID@REVISION`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redelivers: Option<String>,
+    /// The requests that hand out this one's credentials anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redelivered_by: Vec<String>,
     /// The file, and the line in it.
     pub file: String,
     /// From 1.
@@ -118,6 +124,32 @@ pub struct OutcomeStep {
     /// With deliver: the next system's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
+    /// With deliver: the channels that refused it for good before this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<super::Refused>,
+    /// With deliver, where the channel reports arrivals: expected, confirmed, failed, or unknown (no report came in time).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<String>,
+    /// When that was reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub arrival_at: Option<Timestamp>,
+    /// With a failed arrival: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival_note: Option<String>,
+}
+
+/// An outcome document on its way to somebody else's system.
+#[derive(Debug, Clone)]
+pub struct Posting {
+    /// Names this document to the receiver; the same with every attempt.
+    pub delivery: uuid::Uuid,
+    /// The request, for messages.
+    pub request: String,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// The bytes of the outcome file.
+    pub body: Vec<u8>,
 }
 
 /// The JSON Schema of [`Outcome`].

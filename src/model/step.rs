@@ -64,12 +64,22 @@ pub enum NoticeKind {
     Conflict,
     /// An action other than create was carried out (suspended, resumed, changed, removed).
     Changed,
+    /// Address or user name without the password, which goes another way.
+    Username,
 }
 
 impl NoticeKind {
     /// All of them, for checking that each has its templates.
-    pub const ALL: [Self; 7] =
-        [Self::Credentials, Self::Refusal, Self::Redirect, Self::Form, Self::Incomplete, Self::Conflict, Self::Changed];
+    pub const ALL: [Self; 8] = [
+        Self::Credentials,
+        Self::Refusal,
+        Self::Redirect,
+        Self::Form,
+        Self::Incomplete,
+        Self::Conflict,
+        Self::Changed,
+        Self::Username,
+    ];
     /// The template's name and the word in journal and outcome.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -80,6 +90,7 @@ impl NoticeKind {
             Self::Incomplete => "incomplete",
             Self::Conflict => "conflict",
             Self::Changed => "changed",
+            Self::Username => "username",
         }
     }
 }
@@ -103,6 +114,15 @@ pub struct StepDetail {
     /// For `Deliver`: to whom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Recipient>,
+    /// For `Deliver`: the channels that it passes on to, in this order, when its own refuses for good.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
+    /// For `Deliver`: the channels that have refused it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
+    /// For `Deliver` of credentials: the password by itself; address and user name go another way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
     /// For `Deliver`: language, "id" or "en".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
@@ -112,6 +132,15 @@ pub struct StepDetail {
     /// The number of the step in the written procedure that this one carries out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sop: Option<String>,
+}
+
+/// A channel that has refused a notice for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Refused {
+    /// The channel.
+    pub channel: String,
+    /// What it said. No secret, no address.
+    pub fault: String,
 }
 
 /// One step of a plan.

@@ -1,17 +1,21 @@
 //! The read-only HTTP server: `/healthz`, `/readyz`, `/metrics`, and the pages for people that it is given ([`super::status`]).
 //!
+//! Where a text message gateway reports arrivals by HTTP (`report_url` of a channel), `/receipt/CHANNEL/NOTICE/TOKEN/NUMBER` is there, too:
+//! from this machine only, and only with the token that the notice was sent with. All that it can do is to mark that one notice.
+//!
 //! One request per connection, and a connection lives for ten seconds at most: it serves probes and scrapers, and nobody
 //! may hold it up by reading or writing slowly.
 
 use super::health::Health;
 use super::metrics::Metrics;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::Listener;
+use axum::serve::{IncomingStream, Listener};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -35,7 +39,24 @@ struct Shown {
     health: Health,
     metrics: Metrics,
     refresh: Arc<dyn Fn() + Send + Sync>,
+    receipts: Option<Receipts>,
 }
+
+/// One report of a gateway's, as it stands in the path.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The channel's name.
+    pub channel: String,
+    /// The notice.
+    pub notice: String,
+    /// What only the gateway was told.
+    pub token: String,
+    /// What became of it, as the gateway counts.
+    pub number: u32,
+}
+
+/// Takes a report; false: it is not one for akund.
+pub type Receipts = Arc<dyn Fn(Receipt) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
 /// Serves until `shutdown`, then lets the requests under way end. `refresh` sets the gauges before a scrape; it may block. `pages` are
 /// served besides.
@@ -47,24 +68,28 @@ pub async fn serve(
     health: Health,
     metrics: Metrics,
     refresh: impl Fn() + Send + Sync + 'static,
+    receipts: Option<Receipts>,
     pages: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let router = router(Shown { health, metrics, refresh: Arc::new(refresh) }, pages);
-    axum::serve(Limited::new(listener, CONNECTIONS, LIFETIME), router)
+    let router = router(Shown { health, metrics, refresh: Arc::new(refresh), receipts }, pages);
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    axum::serve(Limited::new(listener, CONNECTIONS, LIFETIME), service)
         .with_graceful_shutdown(async move { shutdown.cancelled().await })
         .await
 }
 
 /// `GET` and `HEAD` only; anything else is 405, any other path 404.
 fn router(shown: Shown, pages: Router) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(show_metrics))
-        .with_state(shown)
-        .merge(pages)
-        .layer(map_response(close))
+        .route("/metrics", get(show_metrics));
+    let router = match shown.receipts {
+        Some(_) => router.route("/receipt/{channel}/{notice}/{token}/{number}", get(take_receipt)),
+        None => router,
+    };
+    router.with_state(shown).merge(pages).layer(map_response(close))
 }
 
 async fn close(mut response: Response) -> Response {
@@ -93,6 +118,29 @@ fn answer(status: &str, reasons: Vec<String>) -> Response {
     }
     let body = serde_json::json!({ "status": status, "reasons": reasons });
     (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
+
+impl Connected<IncomingStream<'_, Limited>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Limited>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// 204, or 404 for whatever is no report of a gateway on this machine about a notice of akund's.
+async fn take_receipt(
+    State(shown): State<Shown>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    Path((channel, notice, token, number)): Path<(String, String, String, u32)>,
+) -> StatusCode {
+    let taken = match shown.receipts {
+        Some(take) if peer.ip().to_canonical().is_loopback() => take(Receipt { channel, notice, token, number }).await,
+        _ => false,
+    };
+    if taken { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 /// OpenMetrics 1.0.0 to who asks for it, as Prometheus does; to everybody else the Prometheus text format 0.0.4.
@@ -197,8 +245,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (health, metrics, shutdown) = (Health::new(Pulse::new()), Metrics::new(), CancellationToken::new());
-        let task =
-            tokio::spawn(serve(listener, health.clone(), metrics.clone(), || (), Router::new(), shutdown.clone()));
+        let serving = serve(listener, health.clone(), metrics.clone(), || (), None, Router::new(), shutdown.clone());
+        let task = tokio::spawn(serving);
         Server { address, health, metrics, shutdown, task }
     }
 
@@ -310,7 +358,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let limited = Limited::new(listener, 2, Duration::from_millis(300));
         let health = Health::new(Pulse::new());
-        let shown = Shown { health, metrics: Metrics::new(), refresh: Arc::new(|| ()) };
+        let shown = Shown { health, metrics: Metrics::new(), refresh: Arc::new(|| ()), receipts: None };
         let server = tokio::spawn(async move { axum::serve(limited, router(shown, Router::new())).await });
         let mut slow = Vec::new();
         for _ in 0..2 {

@@ -189,12 +189,28 @@ impl Procedure {
                  add it to a target's `services` or take it out of the procedure"
             ));
         }
-        for channel in self.file.delivery.channels.iter().filter(|c| !site.channels.iter().any(|s| s.name == **c)) {
+        let delivery = &self.file.delivery;
+        for channel in delivery
+            .channels
+            .iter()
+            .chain(&delivery.username_channels)
+            .filter(|c| !site.channels.iter().any(|s| s.name == **c))
+        {
             let known: Vec<&str> = site.channels.iter().map(|c| c.name.as_str()).collect();
             let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
             wrong.push(format!(
                 "procedure `{name}` delivers through the channel `{channel}`, but the configuration has no \
                  [channel.{channel}] (channels: {known})"
+            ));
+        }
+        // Gateways keep what they sent: such a password must be changed at once, and the message says where.
+        let sms = site.channels.iter().find(|c| !c.carries_email && delivery.channels.contains(&c.name));
+        let mints = self.actions().iter().any(|action| action.mints());
+        if let Some(sms) = sms.filter(|_| mints && !self.file.texts.contains_key("change_url")) {
+            wrong.push(format!(
+                "procedure `{name}` hands passwords out by text message ({}), which must be changed at the first log-in: say where in [texts], as \
+                 `change_url = \"https://…\"`",
+                sms.name
             ));
         }
         wrong

@@ -36,7 +36,7 @@ pub use load::load_dir;
 pub use plan::{Site, SiteChannel, SiteTarget, notices, plan};
 pub use report::{Finding, Report};
 
-use crate::model::{AccountUid, Facts, Judgement, Plan, Record, Verdict};
+use crate::model::{AccountUid, Check, Facts, Judgement, Plan, Record, Verdict};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -52,7 +52,21 @@ pub fn decide(
     uid: AccountUid,
     now: Timestamp,
 ) -> Judgement {
-    let (verdict, checklist) = judge(record, procedure, site, facts, uid, now);
+    judgement(record, procedure, site, facts, judge(record, procedure, site, facts, uid, now))
+}
+
+/// Judges and plans a redelivery ([`judge::judge_anew`]): a reset that an operator ordered.
+pub fn decide_anew(record: &Record, procedure: &Procedure, site: &Site, facts: &Facts, now: Timestamp) -> Judgement {
+    judgement(record, procedure, site, facts, judge::judge_anew(record, procedure, site, facts, now))
+}
+
+fn judgement(
+    record: &Record,
+    procedure: &Procedure,
+    site: &Site,
+    facts: &Facts,
+    (verdict, checklist): (Verdict, Vec<Check>),
+) -> Judgement {
     let plan = verdict.grant().map_or_else(Plan::new, |grant| plan(record, grant, procedure, site));
     let notices = notices(record, &verdict, procedure, site);
     Judgement {

@@ -37,7 +37,7 @@ pub struct SiteChannel {
 }
 
 /// The steps of a grant: for each target, in the order of the services, apply and prove; before them the password
-/// where there is a new one; last the notice, over the first channel that reaches whom the procedure names.
+/// where there is a new one; last the notice, over the channels that reach whom the procedure names.
 pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) -> Plan {
     let targets = targets(grant, site);
     let mut plan = Plan::with_capacity(2 * targets.len() + 2);
@@ -52,10 +52,15 @@ pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) 
             plan.push(PlannedStep { lane: target.name.clone(), verb, detail });
         }
     }
-    if let Some((channel, to)) = reach(record, procedure, site) {
-        let kind = if grant.action.mints() { NoticeKind::Credentials } else { NoticeKind::Changed };
-        plan.push(deliver(record, procedure, channel, kind, to));
+    let Some(reach) = reach(record, grant.action, procedure, site) else { return plan };
+    let kind = if grant.action.mints() { NoticeKind::Credentials } else { NoticeKind::Changed };
+    if !reach.username.is_empty() {
+        plan.extend(deliver(record, procedure, &reach.username, NoticeKind::Username, reach.to));
     }
+    plan.extend(deliver(record, procedure, &reach.channels, kind, reach.to).map(|mut step| {
+        step.detail.apart = !reach.username.is_empty();
+        step
+    }));
     plan
 }
 
@@ -73,9 +78,10 @@ pub fn notices(record: &Record, verdict: &Verdict, procedure: &Procedure, site: 
     let people = [Some((Recipient::Applicant, &record.applicant)), responsible(record)];
     let mut ways = people.into_iter().flatten().filter_map(|(to, person)| {
         let email = person.email.as_ref().filter(|e| !may_be_a_strangers(record, e));
-        Some((way(email.is_some(), person.phone.is_some(), procedure, site)?, to))
+        let channels = ways(email.is_some(), person.phone.is_some(), &procedure.file.delivery.channels, site);
+        (!channels.is_empty()).then_some((channels, to))
     });
-    ways.next().map(|(channel, to)| deliver(record, procedure, channel, kind, to)).into_iter().collect()
+    ways.next().and_then(|(channels, to)| deliver(record, procedure, &channels, kind, to)).into_iter().collect()
 }
 
 /// The targets of a grant's services, in the order of the services, each once.
@@ -101,30 +107,39 @@ fn schemes(targets: &[&SiteTarget]) -> Vec<Scheme> {
     schemes
 }
 
-/// Whom the procedure wants credentials to go to, and over which channel that is possible. None: nobody can be reached.
-pub(super) fn reach<'s>(
-    record: &Record,
-    procedure: &Procedure,
-    site: &'s Site,
-) -> Option<(&'s SiteChannel, Recipient)> {
+/// Whom the procedure wants credentials to go to, and over which channels, the preferred one first.
+pub(super) struct Reach<'s> {
+    /// Whom.
+    pub to: Recipient,
+    /// For the notice; where the user name goes apart, for the password alone. Never empty.
+    pub channels: Vec<&'s SiteChannel>,
+    /// For the user name, where it goes apart.
+    pub username: Vec<&'s SiteChannel>,
+}
+
+/// None: nobody can be reached, or not over two ways where two are wanted.
+pub(super) fn reach<'s>(record: &Record, action: Action, procedure: &Procedure, site: &'s Site) -> Option<Reach<'s>> {
     let applicant = (Recipient::Applicant, &record.applicant);
     let (to, person) = match procedure.file.delivery.to {
         DeliverTo::Applicant => applicant,
         DeliverTo::Responsible => responsible(record)?,
         DeliverTo::ResponsibleOrApplicant => responsible(record).unwrap_or(applicant),
     };
-    Some((way(person.email.is_some(), person.phone.is_some(), procedure, site)?, to))
+    let over = |names: &[String]| ways(person.email.is_some(), person.phone.is_some(), names, site);
+    let [password, username] = procedure.file.delivery.split(action);
+    let reach = Reach { to, channels: over(&password), username: over(&username) };
+    let whole = !reach.channels.is_empty() && (username.is_empty() || !reach.username.is_empty());
+    whole.then_some(reach)
 }
 
 fn responsible(record: &Record) -> Option<(Recipient, &Person)> {
     record.responsible.as_ref().map(|r| (Recipient::Responsible, r))
 }
 
-/// The first of the procedure's channels that such a contact can be reached over.
-fn way<'s>(email: bool, phone: bool, procedure: &Procedure, site: &'s Site) -> Option<&'s SiteChannel> {
-    let channels = procedure.file.delivery.channels.iter();
-    let mut channels = channels.filter_map(|name| site.channels.iter().find(|c| c.name == *name));
-    channels.find(|c| if c.carries_email { email } else { phone })
+/// Those of the named channels that such a contact can be reached over, in their order.
+fn ways<'s>(email: bool, phone: bool, names: &[String], site: &'s Site) -> Vec<&'s SiteChannel> {
+    let channels = names.iter().filter_map(|name| site.channels.iter().find(|c| c.name == *name));
+    channels.filter(|c| if c.carries_email { email } else { phone }).collect()
 }
 
 /// An address that the request wants to have made may belong to somebody else, or to nobody.
@@ -135,18 +150,20 @@ fn may_be_a_strangers(record: &Record, email: &Address) -> bool {
 fn deliver(
     record: &Record,
     procedure: &Procedure,
-    channel: &SiteChannel,
+    channels: &[&SiteChannel],
     kind: NoticeKind,
     to: Recipient,
-) -> PlannedStep {
+) -> Option<PlannedStep> {
+    let (first, next) = channels.split_first()?;
     let detail = StepDetail {
         notice: Some(kind),
         to: Some(to),
+        next: next.iter().map(|channel| channel.name.clone()).collect(),
         language: Some(procedure.language_for(record).as_str().to_owned()),
         sop: procedure.sop.notice(kind),
         ..StepDetail::default()
     };
-    PlannedStep { lane: channel.name.clone(), verb: Verb::Deliver, detail }
+    Some(PlannedStep { lane: first.name.clone(), verb: Verb::Deliver, detail })
 }
 
 #[cfg(test)]
@@ -233,6 +250,41 @@ mod tests {
         assert_eq!(lane(&record), Some(("email".into(), Some(Recipient::Responsible))));
         record.responsible.as_mut().unwrap().email = None;
         assert_eq!(lane(&record), Some(("sms".into(), Some(Recipient::Responsible))));
+    }
+
+    #[test]
+    fn the_other_channels_that_reach_the_recipient_stand_by_in_their_order() {
+        let procedure = generic_with("channels = [\"email\"]", "channels = [\"sms\", \"nobody\", \"email\"]");
+        let next = |record: &Record| {
+            let judgement = decided(record, &procedure, &Default::default());
+            judgement.plan.last().map(|s| (s.lane.clone(), s.detail.next.clone()))
+        };
+        let mut record = unit();
+        assert_eq!(next(&record), Some(("sms".into(), vec!["email".into()])));
+        record.responsible.as_mut().unwrap().phone = None;
+        assert_eq!(next(&record), Some(("email".into(), vec![])));
+    }
+
+    #[test]
+    fn user_name_and_password_go_two_ways_where_the_procedure_says_so() {
+        let with = "channels = [\"sms\", \"email\"]\nusername_channels = [\"email\"]";
+        let procedure = generic_with("channels = [\"email\"]", with);
+        let judgement = decided(&unit(), &procedure, &Default::default());
+        let sent: Vec<_> = judgement.plan.iter().filter(|s| s.verb == Verb::Deliver).collect();
+        let shown: Vec<_> = sent.iter().map(|s| (s.lane.as_str(), s.detail.notice, s.detail.apart)).collect();
+        assert_eq!(shown, [("email", Some(NoticeKind::Username), false), ("sms", Some(NoticeKind::Credentials), true)]);
+        // The password never falls back to where the user name goes.
+        assert!(sent[1].detail.next.is_empty());
+        // Both ways must reach the recipient: it is asked before anything is made.
+        let mut record = unit();
+        record.responsible.as_mut().unwrap().phone = None;
+        let judgement = decided(&record, &procedure, &Default::default());
+        assert!(judgement.plan.is_empty());
+        assert!(judgement.checklist.iter().any(|c| !c.met && c.requirement == "contact"));
+        // An action without a password is told in one notice.
+        let (record, facts) = existing(Action::Suspend);
+        let judgement = decided(&record, &procedure, &facts);
+        assert_eq!(judgement.plan.iter().filter(|s| s.verb == Verb::Deliver).count(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The tables of a procedure file that rule the account itself: names, services, end dates, delivery.
 
+use crate::model::Action;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -204,11 +205,27 @@ pub struct Expiry {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// Names of channels in the configuration, the preferred one first.
+    /// Names of channels in the configuration, the preferred one first. One that refuses for good passes a notice on to the next
+    /// that reaches the same person.
     pub channels: Vec<String>,
+    /// Where this is not empty, credentials go as two notices: address and user name by these channels, the password alone by
+    /// those of `channels` that are not among these. Default: one notice.
+    #[serde(default)]
+    pub username_channels: Vec<String>,
     /// Who gets credentials. Default `responsible-or-applicant`.
     #[serde(default)]
     pub to: DeliverTo,
+}
+
+impl Delivery {
+    /// The channels of the notice, or of the password alone; and those of the user name where it goes apart.
+    pub(super) fn split(&self, action: Action) -> [Vec<String>; 2] {
+        if !action.mints() {
+            return [self.channels.clone(), Vec::new()];
+        }
+        let password = self.channels.iter().filter(|c| !self.username_channels.contains(c));
+        [password.cloned().collect(), self.username_channels.clone()]
+    }
 }
 
 /// Who gets credentials.

@@ -87,6 +87,18 @@ impl SealingKey {
         hex(&self.id)
     }
 
+    /// A token that only this key's holder can make for `what`: 32 hex digits.
+    ///
+    /// # Errors
+    /// Permanent, where the key cannot be used.
+    pub fn token(&self, what: &str) -> Result<String, Fault> {
+        let mut token = [0u8; 16];
+        self.derive
+            .expand_multi_info(&[b"token", &[0], what.as_bytes()], &mut token)
+            .map_err(|e| Fault::permanent(format!("the sealing key cannot be used: {e}")))?;
+        Ok(hex(&token))
+    }
+
     /// Seals `plain` for one purpose. The purpose names the place where the secret is kept, as in `REQUEST-UID|password`;
     /// it is authenticated, not stored, and what is behind the last `|` also picks the derived key.
     ///

@@ -2,7 +2,8 @@
 
 use super::NoticeContext;
 use super::plain::{plain, plain_keeping};
-use crate::model::{Account, Address};
+use crate::channel::sms::segments::plainly;
+use crate::model::{Account, Address, Record};
 use jiff::civil::Date;
 use minijinja::value::Value;
 use std::collections::BTreeMap;
@@ -28,7 +29,8 @@ pub(super) const TEXTS: [&str; 10] = [
 ];
 
 /// The other values; see the table in the module's documentation.
-pub(super) const VALUES: [&str; 13] = [
+pub(super) const VALUES: [&str; 14] = [
+    "apart",
     "number",
     "action",
     "recipient",
@@ -65,14 +67,17 @@ pub(super) fn values(context: &NoticeContext, language: &str) -> BTreeMap<&'stat
             ("found", Value::from(plain_keeping(&c.found, FREE_TEXT, &keep))),
         ])
     });
+    // What goes apart from the password must not stand beside it.
+    let (wanted, granted) = if context.apart { ("", None) } else { (wanted, context.account) };
     let mut values: BTreeMap<&'static str, Value> = BTreeMap::from([
+        ("apart", Value::from(context.apart)),
         ("language", Value::from(language)),
         ("number", Value::from(plain(&record.key.id, FREE_TEXT))),
         ("action", Value::from(record.action.as_str())),
         ("recipient", Value::from(plain(&record.contact().name, FREE_TEXT))),
         ("applicant", Value::from(plain(&record.applicant.name, FREE_TEXT))),
         ("wanted", Value::from(plain_keeping(wanted, FREE_TEXT, &keep))),
-        ("account", account(context.account)),
+        ("account", account(granted)),
         ("last_day", Value::from(context.last_day.map(|day| written_out(day, language)).unwrap_or_default())),
         ("reasons", sentences(context.reasons)),
         ("missing", sentences(context.missing)),
@@ -86,6 +91,61 @@ pub(super) fn values(context: &NoticeContext, language: &str) -> BTreeMap<&'stat
     }
     values.insert("institution", Value::from(institution(context)));
     values
+}
+
+/// Longest name, sentence and request's id in a text message, characters; and most items of a list.
+const BRIEF_NAME: usize = 40;
+const BRIEF_SENTENCE: usize = 120;
+const BRIEF_ITEMS: usize = 2;
+
+/// What others wrote, cut for a text message and written without what would make it UCS-2.
+pub(super) struct Brief {
+    record: Record,
+    reasons: Vec<String>,
+    missing: Vec<String>,
+    alternatives: Vec<String>,
+    texts: BTreeMap<String, String>,
+}
+
+impl Brief {
+    pub(super) fn of(context: &NoticeContext) -> Self {
+        let mut record = context.record.clone();
+        record.key.id = cut(&record.key.id, BRIEF_NAME);
+        for person in std::iter::once(&mut record.applicant).chain(record.responsible.as_mut()) {
+            person.name = cut(&person.name, BRIEF_NAME);
+        }
+        let sentences = |list: &[String]| list.iter().take(BRIEF_ITEMS).map(|s| cut(s, BRIEF_SENTENCE)).collect();
+        // An address is shown as it is, or it leads elsewhere.
+        let text = |(key, text): (&String, &String)| {
+            (key.clone(), if key.ends_with("_url") { text.clone() } else { plainly(text) })
+        };
+        Self {
+            record,
+            reasons: sentences(context.reasons),
+            missing: sentences(context.missing),
+            alternatives: context.alternatives.iter().take(BRIEF_ITEMS).cloned().collect(),
+            texts: context.texts.iter().map(text).collect(),
+        }
+    }
+
+    pub(super) fn context<'a>(&'a self, context: &NoticeContext<'a>) -> NoticeContext<'a> {
+        NoticeContext {
+            record: &self.record,
+            reasons: &self.reasons,
+            missing: &self.missing,
+            alternatives: &self.alternatives,
+            texts: &self.texts,
+            ..*context
+        }
+    }
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    let plain = plainly(text);
+    match plain.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}...", plain.get(..end).unwrap_or_default().trim_end()),
+        None => plain,
+    }
 }
 
 /// Every notice names somebody: the institution, else the procedure's title, else the procedure.

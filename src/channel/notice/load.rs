@@ -2,7 +2,7 @@
 
 use super::context::{ACCOUNT, TEXTS, VALUES};
 use super::sample::{Sample, bare, full};
-use super::{LANGUAGES, Templates};
+use super::{LANGUAGES, NoticeContext, Templates};
 use crate::model::{Action, NoticeKind};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -49,6 +49,26 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "changed.id.html",
     "changed.en.txt",
     "changed.en.html",
+    "username.id.txt",
+    "username.id.html",
+    "username.en.txt",
+    "username.en.html",
+    "credentials.id.sms",
+    "credentials.en.sms",
+    "username.id.sms",
+    "username.en.sms",
+    "refusal.id.sms",
+    "refusal.en.sms",
+    "redirect.id.sms",
+    "redirect.en.sms",
+    "form.id.sms",
+    "form.en.sms",
+    "incomplete.id.sms",
+    "incomplete.en.sms",
+    "conflict.id.sms",
+    "conflict.en.sms",
+    "changed.id.sms",
+    "changed.en.sms",
     "footer.id.txt",
     "footer.en.txt",
     "layout.id.html",
@@ -103,12 +123,12 @@ fn read(directory: &Path) -> Result<BTreeMap<String, Source>, Vec<String>> {
             }
         };
         let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
-        if name.starts_with('.') || !(name.ends_with(".txt") || name.ends_with(".html")) {
+        if name.starts_with('.') || ![".txt", ".html", ".sms"].iter().any(|ending| name.ends_with(ending)) {
             continue;
         }
         if notice(name).is_none() && !shared(name) {
             problems.push(format!(
-                "{}: no notice has this name; expected KIND.LANG.txt or .html, with KIND one of {}",
+                "{}: no notice has this name; expected KIND.LANG.txt, .html or .sms, with KIND one of {}",
                 path.display(),
                 NoticeKind::ALL.map(NoticeKind::as_str).join(" ")
             ));
@@ -133,9 +153,9 @@ fn text_of(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "expected UTF-8 text".into())
 }
 
-/// `KIND.LANG.txt`, `KIND.LANG.html` → kind and language.
+/// `KIND.LANG.txt`, `KIND.LANG.html`, `KIND.LANG.sms` → kind and language.
 fn notice(name: &str) -> Option<(&'static str, &str)> {
-    let stem = name.strip_suffix(".txt").or_else(|| name.strip_suffix(".html"))?;
+    let stem = [".txt", ".html", ".sms"].iter().find_map(|ending| name.strip_suffix(ending))?;
     let (kind, language) = stem.split_once('.')?;
     let kind = NoticeKind::ALL.map(NoticeKind::as_str).into_iter().find(|k| *k == kind)?;
     is_language(language).then_some((kind, language))
@@ -167,7 +187,13 @@ fn engine() -> Result<Environment<'static>, minijinja::Error> {
 
 fn compile(sources: BTreeMap<String, Source>) -> Result<Templates, Vec<String>> {
     let engine = engine().map_err(|e| vec![format!("the template engine cannot be set up: {}", e.kind())])?;
-    let mut templates = Templates { engine, texts: BTreeSet::new(), pages: BTreeSet::new(), origins: BTreeMap::new() };
+    let mut templates = Templates {
+        engine,
+        texts: BTreeSet::new(),
+        pages: BTreeSet::new(),
+        shorts: BTreeSet::new(),
+        origins: BTreeMap::new(),
+    };
     let mut problems = Vec::new();
     for (name, source) in sources {
         templates.origins.insert(name.clone(), source.origin);
@@ -185,6 +211,10 @@ fn compile(sources: BTreeMap<String, Source>) -> Result<Templates, Vec<String>> 
                         continue;
                     }
                 }
+            }
+            (Some(place), false) if name.ends_with(".sms") => {
+                templates.shorts.insert(place);
+                source.text.strip_prefix('\u{feff}').unwrap_or(&source.text).replace("\r\n", "\n")
             }
             (Some(place), false) => {
                 templates.pages.insert(place);
@@ -233,6 +263,8 @@ fn check(templates: &Templates) -> Vec<String> {
         problems.extend(
             pages.map(|(kind, language)| format!("{kind}.{language}.html needs {kind}.{language}.txt beside it")),
         );
+        let shorts = templates.shorts.iter().filter(|(k, l)| *k == kind.as_str() && !own.contains(&l)).map(|(_, l)| l);
+        let own: Vec<&String> = own.iter().copied().chain(shorts).collect();
         if problems.is_empty() {
             problems.extend(own.into_iter().flat_map(|language| trial(templates, kind, language)));
         }
@@ -243,10 +275,19 @@ fn check(templates: &Templates) -> Vec<String> {
 }
 
 fn trial(templates: &Templates, kind: NoticeKind, language: &str) -> Vec<String> {
+    let short = templates.shorts.contains(&(kind.as_str(), language.to_owned()));
     let actions = [Action::Create, Action::Change, Action::Reset, Action::Suspend, Action::Resume, Action::Remove];
     let samples = actions.into_iter().map(|a| full().asking_for(a)).chain(std::iter::once(bare()));
-    let attempt = |sample: Sample| templates.try_render(kind, language, &sample.context(kind)).err();
-    samples.filter_map(attempt).collect()
+    let attempt = |sample: Sample| {
+        let aparts = if kind == NoticeKind::Credentials { &[false, true][..] } else { &[false] };
+        let attempts = aparts.iter().flat_map(|apart| {
+            let context = NoticeContext { apart: *apart, ..sample.context(kind) };
+            let text = templates.try_render(kind, language, &context).err();
+            text.into_iter().chain(short.then(|| templates.try_short(kind, language, &context).err()).flatten())
+        });
+        attempts.collect::<Vec<_>>()
+    };
+    samples.flat_map(attempt).collect()
 }
 
 /// Names that no template is given; and the password where it may not be.

@@ -27,7 +27,7 @@ pub(super) struct Sample {
 impl Sample {
     /// As it would be for a notice of this kind.
     pub(super) fn context(&self, kind: NoticeKind) -> NoticeContext<'_> {
-        let settled = matches!(kind, NoticeKind::Credentials | NoticeKind::Changed);
+        let settled = matches!(kind, NoticeKind::Credentials | NoticeKind::Changed | NoticeKind::Username);
         NoticeContext {
             record: &self.record,
             account: self.account.as_ref().filter(|_| settled),
@@ -38,6 +38,7 @@ impl Sample {
             checklist: &self.checklist,
             texts: &self.texts,
             password: (kind == NoticeKind::Credentials).then_some(&self.password),
+            apart: false,
         }
     }
 

@@ -97,7 +97,9 @@ const BAD: &[(&str, &[&str])] = &[
     ("[channel.mail]\nhost = \"x\"", &["akund.toml:2:10: the key `kind` is missing in `channel.mail`"]),
     (
         "[channel.mail]\nkind = 3",
-        &["akund.toml:3:1: `channel.mail.kind` wants one of the words smtp, outbox, and found something else"],
+        &[
+            "akund.toml:3:1: `channel.mail.kind` wants one of the words smtp, outbox, sms-kannel, sms-gammu, sms-http, webhook, and found something else",
+        ],
     ),
     (
         "[channel]\nmail = \"smtp\"",
@@ -419,4 +421,5 @@ fn the_environment_is_read_and_reserved_names_are_not_keys() {
     assert_eq!(set, ["http.listen=127.0.0.1:1", "lane.retry_seconds=3"], "{printed}");
 }
 
+mod channels;
 mod example;

@@ -154,6 +154,16 @@ impl Checker<'_> {
             );
         }
         self.unique(channels.iter().enumerate().map(|(i, c)| (c.as_str(), place.at(i))), "channel");
+        let apart = &self.file.delivery.username_channels;
+        let place = Place::default().key("delivery").key("username_channels");
+        self.unique(apart.iter().enumerate().map(|(i, c)| (c.as_str(), place.at(i))), "channel");
+        if !apart.is_empty() && channels.iter().all(|channel| apart.contains(channel)) {
+            self.find(
+                &place,
+                "user name and password would go the same way",
+                "expected a channel in `channels` that is not among these: the password goes by it",
+            );
+        }
     }
 
     fn steps(&mut self) -> SopIndex {

@@ -244,7 +244,7 @@ const WRONG: [(&str, &str, &str, &str); 57] = [
     ),
     (
         "verb carried twice",
-        "notices = [\"credentials\", \"changed\"]",
+        "notices = [\"credentials\", \"username\", \"changed\"]",
         "notices = [\"credentials\", \"form\"]",
         "`form` is carried by step 2 already",
     ),

@@ -41,10 +41,11 @@ impl Case<'_> {
 
     /// Whether what the plan hands over can reach anybody: looked at now, not when the account exists already.
     pub(super) fn check_contact(&self, sheet: &mut Sheet<'_>) {
-        let reached = plan::reach(self.record, self.procedure, self.site);
-        let found = reached.map_or("", |(channel, _)| channel.name.as_str());
+        let reached = plan::reach(self.record, self.record.action, self.procedure, self.site);
         let problems = if reached.is_some() { Vec::new() } else { vec![self.no_contact()] };
-        sheet.check(CheckKind::Contact, "contact", found, problems);
+        let channels = reached.iter().flat_map(|r| r.username.first().into_iter().chain(r.channels.first()));
+        let found: Vec<&str> = channels.map(|channel| channel.name.as_str()).collect();
+        sheet.check(CheckKind::Contact, "contact", &found.join(", "), problems);
     }
 
     fn no_contact(&self) -> Problem {
@@ -55,8 +56,20 @@ impl Case<'_> {
             DeliverTo::ResponsibleOrApplicant if self.record.responsible.is_some() => Who::Responsible,
             DeliverTo::ResponsibleOrApplicant => Who::Applicant,
         };
-        let channels = || self.site.channels.iter().filter(|c| delivery.channels.contains(&c.name));
-        let (email, phone) = (channels().any(|c| c.carries_email), channels().any(|c| !c.carries_email));
+        let person = match who {
+            Who::Responsible => self.record.responsible.as_ref(),
+            Who::Applicant => Some(&self.record.applicant),
+        };
+        // Of two ways that are wanted, the one that is missing.
+        let named = |names: &[String]| {
+            let channels = || self.site.channels.iter().filter(|c| names.contains(&c.name));
+            (channels().any(|c| c.carries_email), channels().any(|c| !c.carries_email))
+        };
+        let reached = |(email, phone): (bool, bool)| {
+            person.is_some_and(|p| (email && p.email.is_some()) || (phone && p.phone.is_some()))
+        };
+        let [password, username] = delivery.split(self.record.action).map(|names| named(&names));
+        let (email, phone) = if reached(password) { username } else { password };
         Problem::NoContact { who, email, phone }
     }
 }

@@ -68,6 +68,30 @@ pub fn judge(
     sheet.verdict(grant, category.written.review)
 }
 
+/// Judges a record that hands an account's credentials out anew by an operator's order: the order stands for documents and
+/// approvals; that the account is there, active and its recipient can be reached must be so now.
+pub fn judge_anew(
+    record: &Record,
+    procedure: &Procedure,
+    site: &Site,
+    facts: &Facts,
+    now: Timestamp,
+) -> (Verdict, Vec<Check>) {
+    let mut sheet = Sheet::new(procedure, procedure.language_for(record));
+    let Some(category) = procedure.category(record) else {
+        let problem = Problem::UnknownCategory { category: record.applicant.category.clone() };
+        sheet.unmet(CheckKind::Category, "category", vec![problem]);
+        return sheet.verdict(None, false);
+    };
+    let (today, route) = (procedure.zone.to_datetime(now).date(), category.route(&facts.source));
+    // No account is made, so no id is proposed.
+    let uid = AccountUid(uuid::Uuid::nil());
+    let case = Case { record, procedure, site, facts, uid, now, today, category, route };
+    case.check_contact(&mut sheet);
+    let grant = case.check_existing(&mut sheet);
+    sheet.verdict(grant, false)
+}
+
 /// What is judged, and by what.
 struct Case<'a> {
     record: &'a Record,

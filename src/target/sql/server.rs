@@ -118,7 +118,10 @@ impl Server {
     }
 
     /// Connects and logs in; looks at no table.
-    pub(super) fn connect(&self) -> Result<Box<dyn Remote>, Trouble> {
+    ///
+    /// # Errors
+    /// Transient, whatever it is.
+    pub fn connect(&self) -> Result<Box<dyn Remote>, Trouble> {
         let handle = Handle::try_current().map_err(|e| Trouble::permanent(e.to_string()))?;
         // Read each time: a new password holds from the next connection on.
         let password = self.password_file.as_deref().map(read_secret).transpose().map_err(Trouble::transient)?;

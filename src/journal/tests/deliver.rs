@@ -1,0 +1,170 @@
+//! Notices on their way: passed on, wiped for, confirmed; and documents at other outlets.
+
+use super::*;
+use crate::journal::post::{PostSettlement, Wanted};
+use crate::journal::receipt::Report;
+
+/// A password by text message, else e-mail, between two notices that need none.
+fn plan(_: &Admission, facts: &Facts, uid: AccountUid, _: Timestamp) -> Judgement {
+    let address: Address = "a@x.id".parse().unwrap();
+    let account = facts.account.clone().unwrap_or_else(|| account(uid, &address));
+    let grant = Grant { action: Action::Create, names: vec![address.to_string()], account, budgeted: false };
+    let notice = |kind, lane: &str, next: &[&str]| PlannedStep {
+        lane: lane.into(),
+        verb: Verb::Deliver,
+        detail: StepDetail {
+            notice: Some(kind),
+            next: next.iter().map(|n| (*n).to_owned()).collect(),
+            ..StepDetail::default()
+        },
+    };
+    let mint = PlannedStep { lane: "credentials".into(), verb: Verb::Mint, detail: StepDetail::default() };
+    Judgement {
+        verdict: Verdict::Permit { grant },
+        checklist: Vec::new(),
+        procedure_sha256: "00".into(),
+        plan: vec![
+            mint,
+            notice(NoticeKind::Username, "email", &[]),
+            notice(NoticeKind::Credentials, "sms", &["sms2", "email"]),
+            notice(NoticeKind::Changed, "email", &[]),
+        ],
+        notices: Vec::new(),
+        texts: BTreeMap::new(),
+    }
+}
+
+async fn begun() -> Fixture {
+    let f = Fixture::new();
+    let submission =
+        Submission { source: "local".into(), name: "a".into(), sha256: [1; 32], evidence: String::new(), bulk: false };
+    let record = record("1", "a@x.id");
+    let admission =
+        Admission { record, digest: [1; 32], row: 1, names: Vec::new(), live: Vec::new(), not_permitted: Vec::new() };
+    f.journal.admit(submission, vec![admission], Arc::new(plan)).await.unwrap();
+    assert_eq!((serve(&f.journal, "credentials").await, serve(&f.journal, "email").await), (1, 1));
+    f
+}
+
+fn sealed(f: &Fixture) -> i64 {
+    f.reader().connection.query_row("SELECT count(*) FROM secret", [], |row| row.get(0)).unwrap()
+}
+
+async fn refuse(f: &Fixture, lane: &str, to: &str) -> Claim {
+    let turn = f.journal.turn(lane, Arc::default(), 10).await.unwrap();
+    let claim = turn.claims[0].clone();
+    let settlement = Settlement::PassedOn { fault: Fault::permanent(format!("{lane} said no")), to: to.into() };
+    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+    f.journal.turn(lane, Arc::new(vec![settled]), 0).await.unwrap();
+    claim
+}
+
+#[tokio::test]
+async fn a_notice_that_is_refused_goes_on_to_the_next_channel_and_tells_who_refused() {
+    let f = begun().await;
+    let first = refuse(&f, "sms", "sms2").await;
+    assert_eq!(f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.len(), 0);
+    let second = refuse(&f, "sms2", "email").await;
+    assert_eq!((second.step, second.attempt), (first.step, 2), "the same step, and a new fencing token");
+    assert!(second.sealed.is_some());
+    assert_eq!(serve(&f.journal, "email").await, 1);
+    let outcome = f.reader().outcome(1).unwrap();
+    let step = &outcome.steps[2];
+    assert_eq!((step.lane.as_str(), step.state.as_str()), ("email", "done"));
+    let refused: Vec<_> = step.refused.iter().map(|r| (r.channel.as_str(), r.fault.as_str())).collect();
+    assert_eq!(refused, [("sms", "sms said no"), ("sms2", "sms2 said no")]);
+    assert!(f.reader().verify(Some(f.journal.head())).unwrap().good);
+}
+
+#[tokio::test]
+async fn a_channel_that_the_step_does_not_name_next_takes_nothing() {
+    let f = begun().await;
+    refuse(&f, "sms", "email").await;
+    assert_eq!(f.state("1"), "stuck");
+}
+
+#[tokio::test]
+async fn the_password_is_wiped_with_the_last_notice_that_needs_it_and_not_before_or_later() {
+    let f = begun().await;
+    assert_eq!(sealed(&f), 1, "the user name went, and the password did not");
+    refuse(&f, "sms", "sms2").await;
+    assert_eq!(sealed(&f), 1);
+    assert_eq!(serve(&f.journal, "sms2").await, 1);
+    assert_eq!((sealed(&f), f.state("1").as_str()), (0, "working"), "another notice is still to go");
+    serve(&f.journal, "email").await;
+    assert_eq!(f.state("1"), "done");
+}
+
+#[tokio::test]
+async fn a_report_counts_once_also_when_it_comes_before_the_handing_over_is_recorded() {
+    let f = begun().await;
+    let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
+    let place = u8::try_from(claim.step.0 & 0xff).unwrap();
+    let report = |lane: &str, report| f.journal.reported(claim.uid, place, lane.into(), report, None);
+    assert!(!report("email", Report::Confirmed).await.unwrap(), "another channel's");
+    assert!(report("sms", Report::Confirmed).await.unwrap());
+    let settlement = Settlement::Done {
+        proof: None,
+        external_id: None,
+        note: Some("taken".into()),
+        sealed: None,
+        reference: Some("r-1".into()),
+    };
+    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+    f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
+    let arrival = |f: &Fixture| f.reader().outcome(1).unwrap().steps[2].arrival.clone();
+    assert_eq!(arrival(&f).as_deref(), Some("confirmed"));
+    assert!(!report("sms", Report::Confirmed).await.unwrap(), "told already");
+    assert!(report("sms", Report::Failed).await.unwrap(), "one part of it failed");
+    assert!(!report("sms", Report::Confirmed).await.unwrap(), "a failure stays one");
+    assert!(f.reader().expected("sms", 10).unwrap().is_empty());
+    let before = claim.step.0 - 1;
+    f.journal.arrivals("email".into(), vec![(before << 8, Report::Confirmed, None)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_report_that_never_comes_is_given_up() {
+    let f = begun().await;
+    let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
+    let mut settled = done(&claim);
+    if let Settlement::Done { reference, .. } = &mut settled.settlement {
+        *reference = Some("r-1".into());
+    }
+    f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
+    assert_eq!(f.reader().expected("sms", 10).unwrap()[0].reference, "r-1");
+    assert_eq!(f.journal.stop_expecting("sms".into(), SignedDuration::from_hours(1)).await.unwrap(), 0);
+    rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE receipt SET since = since - 7200000000", []).unwrap();
+    assert_eq!(f.journal.stop_expecting("sms".into(), SignedDuration::from_hours(1)).await.unwrap(), 1);
+    assert_eq!(f.reader().outcome(1).unwrap().steps[2].arrival.as_deref(), Some("unknown"));
+}
+
+#[tokio::test]
+async fn a_newer_document_takes_the_place_of_one_that_waits_and_each_has_its_own_delivery() {
+    let f = Fixture::new();
+    let outlets: Vec<Wanted> = vec![("tickets".into(), Vec::new()), ("others".into(), vec!["siakad".into()])];
+    f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
+    let write = async |text: &str| {
+        let mut due = f.reader().outcomes_due(10).unwrap();
+        due.iter_mut().for_each(|one| one.body = text.into());
+        f.journal.outcomes_written(&due, |_| Vec::new(), outlets.clone()).await.unwrap();
+    };
+    write("first").await;
+    serve(&f.journal, "email").await; // asks for it anew
+    write("second").await;
+    let posts = f.journal.posts("tickets", Arc::default(), 10).await.unwrap();
+    assert_eq!(posts.claims.iter().map(|c| c.posting.body.clone()).collect::<Vec<_>>(), [b"second".to_vec()]);
+    assert!(f.journal.posts("others", Arc::default(), 10).await.unwrap().claims.is_empty(), "not of its sources");
+    let claim = &posts.claims[0];
+    // A crash: the same document under the same delivery.
+    assert_eq!(f.journal.recover_posts("tickets").await.unwrap(), 1);
+    let again = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.remove(0);
+    assert_eq!((again.posting.delivery, again.posting.attempt), (claim.posting.delivery, 2));
+    // What came of the attempt before the crash is not recorded for this one.
+    let late = Arc::new(vec![(claim.id, 1, PostSettlement::Stuck("late".into()))]);
+    f.journal.posts("tickets", late, 0).await.unwrap();
+    let done = Arc::new(vec![(again.id, 2, PostSettlement::Done("200".into()))]);
+    f.journal.posts("tickets", done, 0).await.unwrap();
+    assert_eq!(f.reader().posts(1).unwrap()[0].state, "done");
+    let kept: Option<Vec<u8>> = f.reader().connection.query_row("SELECT body FROM post", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, None, "what was posted is not kept");
+}
