@@ -9,6 +9,7 @@
 //!
 //! [`load_dir`] is the only function here that touches the disk.
 
+pub mod calendar;
 mod candidates;
 mod check;
 mod compiled;
