@@ -10,7 +10,7 @@
 //! still verifies.
 //!
 //! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators),
-//! [`outcome`] (documents). They only carry out what [`state::transition`] and the callers' pure functions decide.
+//! [`outcome`] (documents), [`overdue`] (time). They only carry out what [`state::transition`] and the callers' pure functions decide.
 
 pub mod admit;
 pub mod audit;
@@ -20,6 +20,7 @@ mod course;
 pub mod life;
 pub mod orders;
 pub mod outcome;
+pub mod overdue;
 pub mod read;
 mod rebase;
 mod register;

@@ -6,6 +6,7 @@ use super::{JournalError, schema};
 use crate::model::{
     Account, Alternative, Check, Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep, StepDetail, Verdict,
 };
+use crate::procedure::standard;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use std::ffi::OsStr;
@@ -279,6 +280,8 @@ impl Reader {
                     checklist: Vec::new(),
                     account: None,
                     steps: Vec::new(),
+                    table: Vec::new(),
+                    deadlines: Vec::new(),
                     received_at: time(row, 10)?,
                     state_at: time(row, 11)?,
                     procedure_sha256: row.get(12)?,
@@ -302,6 +305,11 @@ impl Reader {
             });
         }
         outcome.steps = self.steps(request)?;
+        if let Some((standard, course)) = self.course(request)? {
+            let now = Timestamp::now();
+            outcome.table = standard::table(&standard, &course, now);
+            outcome.deadlines = standard::deadlines(&standard, &course, now);
+        }
         outcome.audit_head = self.head()?.to_string();
         Ok(outcome)
     }
@@ -412,7 +420,7 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> 
     Ok(Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-fn maybe_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn maybe_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     let micros: Option<i64> = row.get(column)?;
     Ok(micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
 }

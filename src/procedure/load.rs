@@ -31,7 +31,7 @@ pub fn load_dir(dir: &Path) -> (BTreeMap<String, Arc<Procedure>>, Vec<Report>) {
     for path in files {
         let shown = path.display().to_string();
         match read(&path) {
-            Ok(text) => match Procedure::parse(&shown, &text) {
+            Ok(text) => match with_holidays(&shown, &text, dir) {
                 Ok(procedure) => drop(procedures.insert(procedure.name().to_owned(), Arc::new(procedure))),
                 Err(report) => reports.push(report),
             },
@@ -39,6 +39,12 @@ pub fn load_dir(dir: &Path) -> (BTreeMap<String, Arc<Procedure>>, Vec<Report>) {
         }
     }
     (procedures, reports)
+}
+
+fn with_holidays(shown: &str, text: &str, dir: &Path) -> Result<Procedure, Report> {
+    let mut procedure = Procedure::parse(shown, text)?;
+    procedure.read_holidays(shown, text, dir)?;
+    Ok(procedure)
 }
 
 /// In the order of their names, so that reports come in the same order each time.
@@ -55,7 +61,7 @@ fn procedure_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(path: &Path) -> io::Result<String> {
+pub(super) fn read(path: &Path) -> io::Result<String> {
     // Looked at before opening, so that a fifo cannot hang the start.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));

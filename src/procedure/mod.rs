@@ -25,6 +25,7 @@ mod sentences;
 #[cfg(test)]
 mod sentences_tests;
 mod shape;
+pub mod standard;
 mod template;
 #[cfg(test)]
 mod testing;
