@@ -14,6 +14,7 @@ use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
 use crate::journal::{Journal, JournalError, Moment, OpenOptions};
 use crate::lane::deliver::{ChannelWorker, SharedTemplates};
+use crate::lane::operator::{Operator, Way};
 use crate::lane::{self, Context, Worker, mint::Minter, retry::Policy, target::TargetWorker};
 use crate::model::Verb;
 use crate::observe::{health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, systemd};
@@ -129,6 +130,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         metrics: metrics.clone(),
         pulse,
         policy: policy(&config),
+        watch: lane::watch::Watch::default(),
         shutdown: stages.lanes.clone(),
     };
     let workers = workers(&config, &opened);
@@ -146,9 +148,12 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         EndError::Unavailable(format!("[control] socket {}: {error}", config.control.socket.display()))
     })?;
 
-    let control = Control { journal: journal.clone(), metrics: metrics.clone(), lanes: names };
+    let control = Control { journal: journal.clone(), metrics: metrics.clone(), lanes: names.clone() };
+    let lane_names = names;
     // Before any lane claims: a pause that was ordered while akund was down holds from the start.
     control.carry_out().await;
+    // Nor does any deadline that passed meanwhile go unseen because its step is done a moment later.
+    lane::clock::look_once(&context).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
     let mut lanes = JoinSet::new();
     for worker in workers {
         let context = context.clone();
@@ -182,6 +187,14 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         let spool = opened.spool.clone();
         async move { lane::outcome::run(spool, context).await.map_err(|error| error.to_string()) }
+    });
+    spawn(&mut tasks, "the clock", {
+        let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
+        async move { lane::clock::run(context).await.map_err(|error| error.to_string()) }
+    });
+    spawn(&mut tasks, "the operator's notices", {
+        let operator = operator(&config, &opened, &context, &stages, lane_names)?;
+        async move { operator.run().await.map_err(|error| error.to_string()) }
     });
     let admitter = Admitter {
         spool: opened.spool.clone(),
@@ -297,6 +310,42 @@ fn policy(config: &Config) -> Policy {
         settle: seconds(config.lane.settle_seconds),
         never_blindly: false,
     }
+}
+
+/// How long nothing may succeed in a lane, where nothing is configured.
+const LANE_DOWN_MINUTES: u32 = 5;
+
+fn operator(
+    config: &Config,
+    opened: &Opened,
+    context: &Context,
+    stages: &Stages,
+    lanes: Vec<String>,
+) -> Result<Operator, EndError> {
+    let settings = wiring::operator(config).map_err(|problems| EndError::Config(problems.join("\n")))?;
+    let channel = config
+        .operator
+        .as_ref()
+        .and_then(|operator| opened.channels.iter().find(|open| open.channel.name() == operator.channel));
+    let way = match (settings, channel) {
+        (Some(settings), Some(open)) if open.channel.carries_email() => Some(Way {
+            settings,
+            channel: open.channel.clone(),
+            message_domain: open.message_domain.clone(),
+            templates: opened.templates.clone(),
+        }),
+        (Some(_), _) => {
+            return Err(EndError::Config("[operator] channel: expected a channel that carries e-mail".into()));
+        }
+        (None, _) => None,
+    };
+    let minutes = config.operator.as_ref().map_or(LANE_DOWN_MINUTES, |operator| operator.lane_down_minutes);
+    Ok(Operator {
+        context: Context { shutdown: stages.rest.clone(), ..context.clone() },
+        lanes,
+        lane_down: SignedDuration::from_mins(i64::from(minutes)),
+        way,
+    })
 }
 
 /// Steps that one core hashes in one batch: about 50 ms of SHA-512-crypt, so that a single request is not kept waiting.

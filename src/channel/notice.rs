@@ -6,6 +6,7 @@
 //! * `KIND.LANG.txt`: the first line is `Subject: …`, the rest is the text. `LANG` is a language code of two or three
 //!   letters; asked for a language that has no template, a notice falls back to `id`, then to `en`.
 //! * `KIND.LANG.html`: the same as HTML. A site's own text without a site's own HTML goes as text alone.
+//! * `operator-alert.LANG.txt`, `operator-digest.LANG.txt`: what the operator is told ([`OperatorNotice`]).
 //! * `footer.LANG.txt`, `layout.LANG.html` and `parts.html`: what the built-in ones share.
 //!
 //! The language is Jinja's (`minijinja`), with trimmed blocks and strict undefined values. A template can use:
@@ -103,6 +104,42 @@ pub struct Rendered {
     pub html: Option<Secret>,
 }
 
+/// What the operator is told: notices that are about no single request. As templates they are text only; their values are those
+/// of the built-in ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorNotice {
+    /// Something needs a person.
+    Alert,
+    /// The day's digest.
+    Digest,
+}
+
+impl OperatorNotice {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Alert, Self::Digest];
+    /// The template's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alert => "operator-alert",
+            Self::Digest => "operator-digest",
+        }
+    }
+    /// Made-up values, with every key that the real ones have.
+    pub fn sample(self) -> Value {
+        match self {
+            Self::Alert => sample::operator_alert(),
+            Self::Digest => sample::operator_digest(),
+        }
+    }
+    /// The word in metrics.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Digest => "digest",
+        }
+    }
+}
+
 /// Loaded and checked templates. Rendering changes nothing in them; a reload makes new ones.
 #[derive(Debug)]
 pub struct Templates {
@@ -136,8 +173,35 @@ impl Templates {
         self.render(kind, language, &sample::full().context(kind))
     }
 
+    /// Renders a notice to the operator.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_operator(&self, notice: OperatorNotice, language: &str, values: Value) -> Result<Rendered, Fault> {
+        let run = || {
+            let language = self.choose(notice.as_str(), language).ok_or("it has no template")?;
+            let stem = format!("{}.{language}.txt", notice.as_str());
+            let part = |name: &str| {
+                let template = self.engine.get_template(name).map_err(|e| self.sentence(&e))?;
+                template.render(&values).map_err(|e| self.sentence(&e))
+            };
+            let subject = one_line(&part(&format!("{stem}:subject"))?)?;
+            let text = Secret::new(part(&stem)?.trim_start_matches('\n').to_owned());
+            Ok(Rendered { language, subject, text, html: None })
+        };
+        run().map_err(|e: String| Fault::permanent(format!("the notice {} cannot be rendered: {e}", notice.as_str())))
+    }
+
+    /// Renders a notice to the operator with made-up values.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn preview_operator(&self, notice: OperatorNotice, language: &str) -> Result<Rendered, Fault> {
+        self.render_operator(notice, language, notice.sample())
+    }
+
     fn try_render(&self, kind: NoticeKind, language: &str, context: &NoticeContext) -> Result<Rendered, String> {
-        let language = self.choose(kind, language).ok_or("it has no template")?;
+        let language = self.choose(kind.as_str(), language).ok_or("it has no template")?;
         let shown = match (kind, context.password) {
             (NoticeKind::Credentials, None) => return Err("there is no password to show".into()),
             (NoticeKind::Credentials, Some(password)) => Some(Shown::new(password)),
@@ -156,10 +220,10 @@ impl Templates {
     }
 
     /// The language asked for (`id-ID` is `id`), else Indonesian, else English: the first that has a text.
-    fn choose(&self, kind: NoticeKind, language: &str) -> Option<String> {
+    fn choose(&self, kind: &'static str, language: &str) -> Option<String> {
         let asked = language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
         let mut chain = std::iter::once(asked.as_str()).chain(LANGUAGES);
-        chain.find(|l| self.texts.contains(&(kind.as_str(), (*l).to_owned()))).map(str::to_owned)
+        chain.find(|l| self.texts.contains(&(kind, (*l).to_owned()))).map(str::to_owned)
     }
 
     fn run(&self, name: &str, values: &BTreeMap<&'static str, Value>, token: Option<&str>) -> Result<String, String> {

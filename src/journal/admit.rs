@@ -381,6 +381,9 @@ fn insert(
     if state.reported() {
         tx.wake(super::outcome::LANE);
     }
+    if state == State::Held {
+        tx.wake(super::operator::LANE);
+    }
     Ok((id, RequestUid(uid), state))
 }
 

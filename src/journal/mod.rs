@@ -18,6 +18,7 @@ mod budget;
 pub mod chain;
 mod course;
 pub mod life;
+pub mod operator;
 pub mod orders;
 pub mod outcome;
 pub mod overdue;

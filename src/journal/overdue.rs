@@ -161,7 +161,8 @@ impl Reader {
              WHERE r.state IN ('working', 'waiting', 'stuck')",
         )?;
         let rows = statement.query_map([], |row| {
-            let alarm = if row.get::<_, String>(2)? == Alarm::Breached.as_str() { Alarm::Breached } else { Alarm::Warned };
+            let alarm =
+                if row.get::<_, String>(2)? == Alarm::Breached.as_str() { Alarm::Breached } else { Alarm::Warned };
             Ok(((row.get(0)?, row.get(1)?), alarm))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -207,6 +208,9 @@ impl Journal {
                 });
                 tx.event(uid.as_ref().map_or(&[][..], |uid| uid.as_bytes()), "deadline", &detail)?;
                 new.push(raise);
+            }
+            if !new.is_empty() {
+                tx.wake(super::operator::LANE);
             }
             Ok(new)
         })

@@ -128,6 +128,16 @@ impl Reader {
         Ok(head.map_or(Head::START, |(seq, hash)| Head { seq: seq.unsigned_abs(), hash }))
     }
 
+    /// The hash of the first event, hex: what tells this journal from any other. Empty where there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn first_hash(&self) -> Result<String, JournalError> {
+        let mut statement = self.connection.prepare_cached("SELECT hash FROM event ORDER BY seq LIMIT 1")?;
+        let hash: Option<Vec<u8>> = statement.query_row([], |row| row.get(0)).optional()?;
+        Ok(super::chain::hex(&hash.unwrap_or_default()))
+    }
+
     /// Requests, newest first; all, or those in some states.
     ///
     /// # Errors

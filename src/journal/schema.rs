@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 3] = [V1, V2, V3];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -99,6 +99,28 @@ CREATE TABLE taken (target TEXT NOT NULL, at INTEGER NOT NULL, request INTEGER N
   PRIMARY KEY (target, at, request)) STRICT, WITHOUT ROWID;
 ";
 
+const V3: &str = r"
+-- Alarms that were raised: a clock of a request that is near its end (warned) or past it (breached).
+CREATE TABLE overdue (request INTEGER NOT NULL, name TEXT NOT NULL, alarm TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (request, name)) STRICT, WITHOUT ROWID;
+CREATE INDEX overdue_at ON overdue(at);
+
+-- How far the operator has been told: up to this event; up to which event a notice may be on its way; when the last one left;
+-- the day of the last digest.
+CREATE TABLE operator (one INTEGER PRIMARY KEY CHECK (one = 1), told INTEGER NOT NULL, telling INTEGER, told_at INTEGER,
+  digest TEXT) STRICT;
+INSERT INTO operator (one, told) SELECT 1, coalesce(max(seq), 0) FROM event;
+
+-- Lanes in which nothing succeeds.
+CREATE TABLE lane_down (name TEXT PRIMARY KEY, since INTEGER NOT NULL, fault TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- What an order to import would enter; emptied when it is carried out.
+CREATE TABLE import (orders INTEGER NOT NULL, row INTEGER NOT NULL, entry TEXT NOT NULL,
+  PRIMARY KEY (orders, row)) STRICT, WITHOUT ROWID;
+-- Of an account that was imported: what the list said of it. akund has not made it.
+ALTER TABLE account ADD COLUMN entry TEXT;
+";
+
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
 ///
 /// # Errors
@@ -160,10 +182,10 @@ mod tests {
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a new journal needs no copy");
         connection.execute("INSERT INTO meta (key, value) VALUES ('here', x'01')", []).unwrap();
-        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
+        migrate_by(&mut connection, &path, &[V1, V2, V3, NEXT]).unwrap();
         assert_eq!(keys(&path), ["here", "next"]);
-        assert_eq!(keys(&dir.path().join("journal.before-v3.db")), ["here"]);
-        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
+        assert_eq!(keys(&dir.path().join("journal.before-v4.db")), ["here"]);
+        migrate_by(&mut connection, &path, &[V1, V2, V3, NEXT]).unwrap();
         let refused = migrate(&mut connection, &path).unwrap_err().to_string();
         assert!(refused.contains("newer akund"), "{refused}");
     }
@@ -175,7 +197,7 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         let broken = "INSERT INTO meta (key, value) VALUES ('half', x'01'); SELECT no_such_function();";
-        assert!(migrate_by(&mut connection, &path, &[V1, V2, broken]).is_err());
+        assert!(migrate_by(&mut connection, &path, &[V1, V2, V3, broken]).is_err());
         assert!(keys(&path).is_empty());
         migrate(&mut connection, &path).unwrap();
     }

@@ -146,7 +146,8 @@ impl Calendar {
         let same_time = day.to_datetime(from.to_zoned(self.zone.clone()).time());
         let same_time = self.zone.to_ambiguous_zoned(same_time).compatible().ok()?.timestamp();
         // What falls into a break, or before the day opens, is due when work goes on.
-        let at = self.spans(day).find(|(_, closes)| same_time <= *closes).map_or(closes, |(opens, _)| opens.max(same_time));
+        let at =
+            self.spans(day).find(|(_, closes)| same_time <= *closes).map_or(closes, |(opens, _)| opens.max(same_time));
         Some(at)
     }
 
@@ -223,7 +224,10 @@ pub fn holidays(text: &str) -> Result<BTreeMap<Date, String>, Vec<(usize, String
             Ok(date) if days.contains_key(&date) => wrong.push((number + 1, format!("{date} stands here twice"))),
             Ok(date) => drop(days.insert(date, name.trim().to_owned())),
             Err(_) => {
-                wrong.push((number + 1, format!("`{day}` is no date; expected a line like `2026-08-17 Hari Kemerdekaan`")));
+                wrong.push((
+                    number + 1,
+                    format!("`{day}` is no date; expected a line like `2026-08-17 Hari Kemerdekaan`"),
+                ));
             }
         }
     }

@@ -95,6 +95,28 @@ mod tests {
     }
 
     #[test]
+    fn holidays_are_read_beside_the_procedure_and_their_mistakes_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = GENERIC.replace("# holidays = ", "holidays = ");
+        fs::write(dir.path().join("generic.toml"), &named).unwrap();
+        let (_, reports) = load_dir(dir.path());
+        let said = reports[0].to_string();
+        assert!(said.contains("holidays-id-2026.txt cannot be read") && said.contains("generic.toml:"), "{said}");
+        fs::write(dir.path().join("holidays-id-2026.txt"), "2026-08-17 Hari Kemerdekaan\n17 Agustus\n").unwrap();
+        let said = load_dir(dir.path()).1[0].to_string();
+        assert!(said.contains("holidays-id-2026.txt:2:"), "{said}");
+        let shipped = include_str!("../../config/procedures/holidays-id-2026.txt");
+        fs::write(dir.path().join("holidays-id-2026.txt"), shipped).unwrap();
+        let (procedures, reports) = load_dir(dir.path());
+        assert!(reports.is_empty());
+        let calendar = procedures["generic"].calendar();
+        assert_eq!(calendar.holidays.len(), 25, "17 national holidays, one of them Sunday's second, and 8 of leave");
+        assert!(!calendar.is_working_day("2026-12-24".parse().unwrap()));
+        let standard = &procedures["generic"].standards[0];
+        assert!(standard.contains("2026-12-24"), "they are kept with each request");
+    }
+
+    #[test]
     fn a_directory_that_is_not_there_or_holds_nothing_is_a_report() {
         let dir = tempfile::tempdir().unwrap();
         let (procedures, reports) = load_dir(dir.path());

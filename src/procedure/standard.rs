@@ -173,15 +173,23 @@ impl Clock {
 pub fn clocks(standard: &Standard, course: &Course) -> Vec<Clock> {
     let rows = standard.rows.iter().filter_map(|row| {
         let (from, met_at) = carried(course, &row.number)?;
-        clock(standard, format!("step {}", row.number), Some(row.number.clone()), from, Allowed::Minutes(row.minutes?), None)
-            .map(|clock| Clock { met_at, ..clock })
+        clock(
+            standard,
+            format!("step {}", row.number),
+            Some(row.number.clone()),
+            from,
+            Allowed::Minutes(row.minutes?),
+            None,
+        )
+        .map(|clock| Clock { met_at, ..clock })
     });
     let deadlines = standard.deadlines.iter().filter_map(|deadline| {
         if course.steps.is_empty() {
             return None;
         }
         let from = milestone(course, deadline.from, true)?;
-        let met_at = milestone(course, deadline.to, false).or_else(|| (!course.open && !course.done).then_some(course.state_at));
+        let met_at =
+            milestone(course, deadline.to, false).or_else(|| (!course.open && !course.done).then_some(course.state_at));
         clock(standard, deadline.name.clone(), deadline.step.clone(), from, deadline.allowed, deadline.warn_minutes)
             .map(|clock| Clock { met_at, ..clock })
     });
@@ -230,7 +238,8 @@ fn carried(course: &Course, number: &str) -> Option<(Timestamp, Option<Timestamp
 /// begins a deadline, and the last meets one.
 fn milestone(course: &Course, milestone: Milestone, begins: bool) -> Option<Timestamp> {
     let handed_over = |step: &&StepTime| {
-        step.verb == "deliver" && step.notice.as_deref().is_some_and(|n| ["credentials", "username", "changed"].contains(&n))
+        step.verb == "deliver"
+            && step.notice.as_deref().is_some_and(|n| ["credentials", "username", "changed"].contains(&n))
     };
     let all = |steps: Vec<&StepTime>| {
         let times: Option<Vec<Timestamp>> = steps.iter().map(|step| step.done_at).collect();

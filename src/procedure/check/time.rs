@@ -64,7 +64,10 @@ impl Checker<'_> {
     pub(super) fn deadlines(&mut self) -> Vec<Deadline> {
         let file = self.file;
         let top = Place::default().key("deadline");
-        self.unique(file.deadline.iter().enumerate().map(|(i, d)| (d.name.as_str(), top.at(i).key("name"))), "deadline");
+        self.unique(
+            file.deadline.iter().enumerate().map(|(i, d)| (d.name.as_str(), top.at(i).key("name"))),
+            "deadline",
+        );
         file.deadline.iter().enumerate().filter_map(|(i, rule)| self.deadline(rule, &top.at(i))).collect()
     }
 
@@ -142,7 +145,12 @@ impl Procedure {
     }
 
     /// Reads the holidays file that the procedure names, from the directory that the procedure lies in.
-    pub(in crate::procedure) fn read_holidays(&mut self, file_name: &str, text: &str, dir: &Path) -> Result<(), Report> {
+    pub(in crate::procedure) fn read_holidays(
+        &mut self,
+        file_name: &str,
+        text: &str,
+        dir: &Path,
+    ) -> Result<(), Report> {
         let Some(name) = self.file.calendar.holidays.clone() else { return Ok(()) };
         let path = dir.join(name);
         let wrong = |messages: Vec<String>| {
@@ -151,10 +159,51 @@ impl Procedure {
             Report::new(file_name, text, findings.collect())
         };
         let shown = path.display();
-        let read = crate::procedure::load::read(&path).map_err(|error| wrong(vec![format!("{shown} cannot be read: {error}")]))?;
+        let read = crate::procedure::load::read(&path)
+            .map_err(|error| wrong(vec![format!("{shown} cannot be read: {error}")]))?;
         self.calendar.holidays = calendar::holidays(&read)
             .map_err(|lines| wrong(lines.iter().map(|(line, cause)| format!("{shown}:{line}: {cause}")).collect()))?;
         self.write_standards();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::procedure::Procedure;
+
+    #[test]
+    fn each_mistake_about_time_is_found_at_its_line() {
+        const GENERIC: &str = include_str!("../../../config/procedures/generic.toml");
+        for (written, wrong, said) in [
+            ("[\"monday\", \"tuesday\"", "[\"mon\", \"tuesday\"", "`mon` is no day of the week"),
+            (
+                "working_days = [\"monday\", \"tuesday\", \"wednesday\", \"thursday\", \"friday\"]",
+                "working_days = []",
+                "nobody ever works",
+            ),
+            ("hours = \"07:30-16:00\"", "hours = \"7-16\"", "are no hours; expected"),
+            ("hours = \"07:30-16:00\"", "hours = \"16:00-07:30\"", "end before they begin"),
+            ("# other_hours = { friday", "other_hours = { sunday", "sunday is no working day, and has hours"),
+            ("from = \"applied\"", "from = \"done\"", "it is met before it begins; in order: approved"),
+            ("from = \"applied\"", "from = \"aplied\"", "did you mean `applied`?"),
+            ("working_days = 1 ", "working_days = 0 ", "0 working days are no deadline"),
+            ("working_days = 1 ", "working_minutes = 999999 ", "999999 minutes are no deadline"),
+            ("working_days = 1 ", "working_days = 1\nworking_minutes = 1", "it has two lengths"),
+            ("working_days = 1 ", "warn_minutes = 1 ", "it has no length"),
+            ("step = \"6\"       ", "step = \"66\"      ", "there is no step `66`"),
+            (
+                "name = \"Satu hari kerja sejak akun dibuat\"",
+                "name = \"step 6\"",
+                "the names of the steps' own standards",
+            ),
+            ("name = \"Satu hari kerja sejak akun dibuat\"", "name = \"\"", "this is no name for a deadline"),
+        ] {
+            assert!(GENERIC.contains(written), "the template has no {written:?}");
+            let report = Procedure::parse("generic.toml", &GENERIC.replacen(written, wrong, 1)).unwrap_err();
+            let lines = report.lines().join("\n");
+            assert!(lines.contains(said), "{wrong}: {lines}");
+            assert!(lines.starts_with("generic.toml:3"), "at a line of the end of the file: {lines}");
+        }
     }
 }
