@@ -13,7 +13,8 @@
 //!    `claim(batch) → apply(batch) → record(batch)`. Retry, back-off and recovery live here and nowhere else.
 //! 7. [`secret`] makes passwords, hashes them and seals them at rest; [`target`] writes accounts and
 //!    proves them; [`channel`] hands notices over.
-//! 8. [`observe`] shows what happens: logs, metrics, health.
+//! 8. [`observe`] shows what happens: logs, metrics, health; [`register`] puts every account on paper and into spreadsheets, and
+//!    reads lists back.
 //! 9. [`cli`] is what the operator types.
 //!
 //! [`tcp`] and [`tls`] are how clients connect. [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
@@ -32,6 +33,7 @@ pub mod lane;
 pub mod model;
 pub mod observe;
 pub mod procedure;
+pub mod register;
 pub mod secret;
 pub mod target;
 pub mod tcp;

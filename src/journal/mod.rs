@@ -17,6 +17,7 @@ pub mod audit;
 mod budget;
 pub mod chain;
 mod course;
+pub mod holdings;
 pub mod life;
 pub mod operator;
 pub mod orders;

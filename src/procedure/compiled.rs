@@ -154,6 +154,13 @@ impl Procedure {
     pub fn title(&self) -> &str {
         &self.file.title
     }
+    /// Who issued it, for people.
+    pub fn institution(&self, language: Language) -> &str {
+        match (language, &self.file.institution_en) {
+            (Language::En, Some(english)) => english,
+            _ => &self.file.institution,
+        }
+    }
     /// SHA-256 of the file's bytes, 64 hex digits.
     pub fn sha256(&self) -> &str {
         &self.sha256
