@@ -328,16 +328,13 @@ fn operator(
         .as_ref()
         .and_then(|operator| opened.channels.iter().find(|open| open.channel.name() == operator.channel));
     let way = match (settings, channel) {
-        (Some(settings), Some(open)) if open.channel.carries_email() => Some(Way {
+        (Some(settings), Some(open)) => Some(Way {
             settings,
             channel: open.channel.clone(),
             message_domain: open.message_domain.clone(),
             templates: opened.templates.clone(),
         }),
-        (Some(_), _) => {
-            return Err(EndError::Config("[operator] channel: expected a channel that carries e-mail".into()));
-        }
-        (None, _) => None,
+        _ => None,
     };
     let minutes = config.operator.as_ref().map_or(LANE_DOWN_MINUTES, |operator| operator.lane_down_minutes);
     Ok(Operator {

@@ -2,6 +2,7 @@
 // Helpers of tests, too, may stop the test.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod daemon;
 
 #[path = "office/operator.rs"]

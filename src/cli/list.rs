@@ -6,6 +6,7 @@ use super::{Common, output};
 use crate::journal::State;
 use crate::journal::read::Reader;
 use crate::model::Outcome;
+use crate::procedure::standard;
 use clap::Args as ClapArgs;
 use jiff::{Timestamp, ToSpan};
 
@@ -84,9 +85,9 @@ fn overdue(common: &Common, args: &Args, reader: &Reader) -> Result<Exit, Failur
     let since = now.checked_sub((i64::from(args.days) * 24).hours()).unwrap_or(Timestamp::UNIX_EPOCH);
     let mut all = Vec::new();
     for request in reader.since(since)? {
-        let outcome = reader.outcome(request)?;
-        if outcome.is_late() {
-            all.extend(late(&outcome, now));
+        let late = reader.course(request)?.is_some_and(|(standard, course)| standard::is_late(&standard, &course, now));
+        if late {
+            all.extend(self::late(&reader.outcome(request)?, now));
         }
         if all.len() >= args.most {
             break;

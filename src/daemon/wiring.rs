@@ -124,6 +124,9 @@ pub fn site_of(config: &Config) -> Site {
 pub fn operator(config: &Config) -> Result<Option<crate::lane::operator::Settings>, Vec<String>> {
     let Some(operator) = &config.operator else { return Ok(None) };
     let wrong = |cause: String| vec![format!("[operator]: {cause}")];
+    if !site_of(config).channels.iter().any(|channel| channel.name == operator.channel && channel.carries_email) {
+        return Err(wrong(format!("its channel, {}, does not carry e-mail", operator.channel)));
+    }
     Ok(Some(crate::lane::operator::Settings {
         to: operator.address.parse().map_err(|_| wrong(format!("{:?} is no mail address", operator.address)))?,
         host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default(),

@@ -192,7 +192,7 @@ fn last_day(ends_at: i64, zone: &TimeZone) -> Option<Date> {
 /// As requests write sizes: 1 GB = 10^9 bytes.
 fn quota(quota: crate::model::Quota) -> String {
     for (unit, bytes) in [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)] {
-        if quota.0 >= bytes && quota.0 % bytes == 0 {
+        if quota.0 >= bytes && quota.0.is_multiple_of(bytes) {
             return format!("{}{unit}", quota.0 / bytes);
         }
     }

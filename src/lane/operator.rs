@@ -29,6 +29,8 @@ const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(10);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
 /// How long after the journal could not be read it is tried again.
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
+/// After so many events of which none was to be told, they are not looked at again.
+const FORGOTTEN: i64 = 10_000;
 /// Most requests that a digest names.
 const MOST_NAMED: usize = 20;
 
@@ -159,16 +161,20 @@ impl Operator {
 
     async fn standing(&self, way: &Way, not_before: Option<Timestamp>) -> Result<Standing, JournalError> {
         let channel = way.channel.name().to_owned();
-        self.read(move |reader| {
-            let told = reader.operator_told()?;
-            Ok(Standing {
-                first_news: reader.first_news(told.told)?,
-                paused: reader.lane(&channel)?.paused,
-                told,
-                not_before,
+        let (standing, last) = self
+            .read(move |reader| {
+                let told = reader.operator_told()?;
+                let last = reader.last_event()?;
+                let first_news = reader.first_news(told.told)?;
+                let paused = reader.lane(&channel)?.paused;
+                Ok((Standing { first_news, paused, told, not_before }, last))
             })
-        })
-        .await
+            .await?;
+        let idle = standing.first_news.is_none() && standing.told.telling.is_none();
+        if idle && last.saturating_sub(standing.told.told) > FORGOTTEN {
+            self.context.journal.operator_told(last, false).await?;
+        }
+        Ok(standing)
     }
 
     async fn tell_news(&self, way: &Way, standing: &Standing) -> Result<Result<(), Fault>, JournalError> {

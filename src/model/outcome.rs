@@ -178,13 +178,6 @@ pub struct OutcomeDeadline {
     pub late: bool,
 }
 
-impl Outcome {
-    /// Whether anything took longer than the written procedure allows.
-    pub fn is_late(&self) -> bool {
-        self.table.iter().any(|row| row.late) || self.deadlines.iter().any(|deadline| deadline.late)
-    }
-}
-
 /// The JSON Schema of [`Outcome`].
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Outcome).to_value()

@@ -296,6 +296,12 @@ pub fn table(standard: &Standard, course: &Course, now: Timestamp) -> Vec<Outcom
         .collect()
 }
 
+/// Whether anything took, or takes, longer than it may.
+pub fn is_late(standard: &Standard, course: &Course, now: Timestamp) -> bool {
+    table(standard, course, now).iter().any(|row| row.late)
+        || deadlines(standard, course, now).iter().any(|one| one.late)
+}
+
 /// The deadlines of [`clocks`], for the outcome; those that are rows of the table are told there.
 pub fn deadlines(standard: &Standard, course: &Course, now: Timestamp) -> Vec<OutcomeDeadline> {
     let own = |clock: &Clock| standard.deadlines.iter().any(|deadline| deadline.name == clock.name);

@@ -97,7 +97,10 @@ pub fn read(name: &str, bytes: &[u8], settings: &Settings) -> Result<Listed, Vec
     if mistakes.is_empty() { Ok(listed) } else { Err(mistakes) }
 }
 
-fn columns(name: &str, line: u32, head: &csv::StringRecord) -> Result<(Vec<Option<Column>>, Vec<String>), Vec<String>> {
+/// What each column is, and the titles of those that are not known.
+type Head = (Vec<Option<Column>>, Vec<String>);
+
+fn columns(name: &str, line: u32, head: &csv::StringRecord) -> Result<Head, Vec<String>> {
     let columns: Vec<Option<Column>> = head.iter().map(|cell| Column::named(undefused(cell))).collect();
     let titles = head.iter().zip(&columns);
     let unknown = titles.filter(|(title, column)| column.is_none() && !title.trim().is_empty());
