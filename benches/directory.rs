@@ -125,6 +125,8 @@ fn works(n: usize) -> Vec<Work> {
                 ends_at: None,
                 quota: None,
                 group: None,
+                recovery_email: None,
+                recovery_phone: None,
             },
             external_id: None,
             credential: Some(credential.clone()),
@@ -142,7 +144,7 @@ fn as_ldif(works: &[Work]) -> String {
         write!(
             ldif,
             "dn: uid={uid},ou=people,dc=example,dc=org\nobjectClass: inetOrgPerson\ncn: {}\nmail: {mail}\nsn: {}\nuid: {uid}\n\
-             labeledURI: urn:uuid:{} akund\nuserPassword: {hash}\n\n",
+             labeledURI: urn:uuid:{} akund directory\nuserPassword: {hash}\n\n",
             account.name, account.family_name, account.uid
         )
         .unwrap();

@@ -131,6 +131,8 @@ fn work(credential: &Credential) -> Work {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     };
     let credential = Some(credential.clone());
     Work { step: StepId(1), action: Action::Create, account, external_id: None, credential, uncertain: false }

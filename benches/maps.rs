@@ -88,6 +88,8 @@ fn work(name: &str, credential: &Credential) -> Work {
         ends_at: None,
         quota: None,
         group: Some("tamu".into()),
+        recovery_email: None,
+        recovery_phone: None,
     };
     let credential = Some(credential.clone());
     Work { step: StepId(1), action: Action::Create, account, external_id: None, credential, uncertain: false }

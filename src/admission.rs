@@ -1,12 +1,13 @@
-//! Admission: from dropped files to journaled requests. A file is acknowledged (unlinked) only after its evidence is
-//! safe and the journal has committed what became of every record in it.
+//! Admission: from dropped files and messages to journaled requests. A file is acknowledged (unlinked), and a message too, only
+//! after its evidence is safe and the journal has committed what became of every record in it. Below, a message is a file, too.
 //!
 //! A crash anywhere in between leaves the file where it was dropped: it is read again, its evidence is already there
 //! under the same name, and the records that were admitted are duplicates.
 
 use crate::config::SourceConfig;
 use crate::intake::record::{self, Parsed, Problems, Rules};
-use crate::intake::spool::{Bad, Dropped, Rejected, Seen, Spool};
+use crate::intake::spool::{Bad, Spool};
+use crate::intake::{GivenBack, Handed, Source};
 use crate::journal::{Admission, Admitted, Journal, JournalError, Submission};
 use crate::model::{AccountUid, Action, Facts, Record};
 use crate::observe::metrics::{FileResult, Metrics};
@@ -40,9 +41,9 @@ pub enum Postponed {
     /// The journal cannot be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The spool cannot be written.
-    #[error("the spool cannot be written: {0}")]
-    Spool(#[from] io::Error),
+    /// The spool cannot be written, or the source does not answer.
+    #[error("the spool cannot be written, or the source does not answer: {0}")]
+    Source(#[from] io::Error),
     /// A target cannot be asked whether an address is taken.
     #[error("target {target} cannot be asked which addresses are taken: {cause}")]
     Target {
@@ -62,7 +63,7 @@ pub enum Postponed {
 /// What admission needs.
 #[derive(Clone)]
 pub struct Admitter {
-    /// Where files come from and go to.
+    /// Where evidence goes, and files come from and go to.
     pub spool: Arc<Spool>,
     /// Where requests go.
     pub journal: Journal,
@@ -81,8 +82,8 @@ pub struct Admitter {
 }
 
 /// One file on its way, with what was read of it.
-struct Reading {
-    file: Dropped,
+struct Reading<H> {
+    file: H,
     evidence: String,
     parsed: Result<Parsed, Problems>,
 }
@@ -107,7 +108,7 @@ impl Admitter {
     ///
     /// # Errors
     /// [`Postponed`]: those not yet acknowledged are read again later.
-    pub async fn admit(&self, files: Vec<Dropped>) -> Result<(), Postponed> {
+    pub async fn admit<S: Source>(&self, source: &S, files: Vec<S::Item>) -> Result<(), Postponed> {
         let procedures = self.procedures.read().unwrap_or_else(PoisonError::into_inner).clone();
         let spool = self.spool.clone();
         let mut readings = blocking(move || read(&spool, files)).await??;
@@ -121,22 +122,21 @@ impl Admitter {
         crate::crash::point("admitted");
         let mut finished = Vec::with_capacity(readings.len());
         for reading in readings {
-            finished.push(self.finish(reading).await?);
+            finished.push(self.finish(source, reading).await?);
         }
-        let spool = self.spool.clone();
-        blocking(move || acknowledge(&spool, &finished)).await??;
+        source.acknowledge(finished).await?;
         crate::crash::point("acknowledged");
         Ok(())
     }
 
     /// Reads the records of a window, looks their names up once for all of them, then hands the chunks to the journal all at once,
     /// in order: it commits them together.
-    async fn admit_window(
+    async fn admit_window<H: Handed>(
         &self,
-        mut readings: Vec<Reading>,
+        mut readings: Vec<Reading<H>>,
         window: Vec<Chunk>,
         procedures: &Arc<Procedures>,
-    ) -> Result<Vec<Reading>, Postponed> {
+    ) -> Result<Vec<Reading<H>>, Postponed> {
         let (admitter, rules) = (self.clone(), procedures.clone());
         let (mut readings, mut batches) = blocking(move || {
             let batch = |chunk: &Chunk| admitter.batch(chunk, &mut readings[chunk.reading], &rules);
@@ -154,7 +154,7 @@ impl Admitter {
         for (batch, answers) in batches.into_iter().zip(join_all(admitted).await) {
             let Reading { file, parsed: Ok(parsed), .. } = &mut readings[batch.reading] else { continue };
             for ((row, procedure), answer) in batch.rows.into_iter().zip(answers?) {
-                self.count(&file.source, &answer, &procedure, procedures);
+                self.count(file.source(), &answer, &procedure, procedures);
                 if let Admitted::Rejected(reason) = answer {
                     parsed.refuse(row, &reason);
                 }
@@ -164,7 +164,7 @@ impl Admitter {
     }
 
     /// Gives back to the submitter what could not be accepted of a file.
-    async fn finish(&self, reading: Reading) -> Result<Dropped, Postponed> {
+    async fn finish<S: Source>(&self, source: &S, reading: Reading<S::Item>) -> Result<S::Item, Postponed> {
         let submission = submission(&reading);
         let Reading { file, parsed, .. } = reading;
         let (result, bad_rows, report, problems) = match parsed {
@@ -175,13 +175,19 @@ impl Admitter {
                 (result, parsed.bad_rows_file(), parsed.report(), bad)
             }
         };
-        let file = if problems > 0 { self.reject(file, submission, bad_rows, report, problems).await? } else { file };
-        self.metrics.intake_file(&file.source, result);
+        let file = if problems > 0 {
+            let (file, given_back) = source.give_back(file, bad_rows, report).await?;
+            self.rejected(submission, problems, &given_back).await?;
+            file
+        } else {
+            file
+        };
+        self.metrics.intake_file(file.source(), result);
         Ok(file)
     }
 
     /// The good rows of a chunk, with which names to look up for them.
-    fn batch(&self, chunk: &Chunk, reading: &mut Reading, procedures: &Procedures) -> Batch {
+    fn batch<H: Handed>(&self, chunk: &Chunk, reading: &mut Reading<H>, procedures: &Procedures) -> Batch {
         let mut batch = Batch { reading: chunk.reading, rows: Vec::new(), admissions: Vec::new() };
         let Ok(parsed) = &mut reading.parsed else { return batch };
         let rules = |name: &str| {
@@ -232,14 +238,14 @@ impl Admitter {
     }
 
     /// What the source may not ask for, a sentence each; empty: it may.
-    fn not_permitted(&self, file: &Dropped, record: &Record) -> Vec<String> {
-        let Some(source) = self.sources.get(&file.source) else { return Vec::new() };
+    fn not_permitted(&self, file: &impl Handed, record: &Record) -> Vec<String> {
+        let Some(source) = self.sources.get(file.source()) else { return Vec::new() };
         let mut reasons = rights(source, record);
-        if let Some(signer) = &file.signature {
+        if let Some(signer) = file.signer() {
             let roles: Vec<&str> = record.approvals.iter().map(|approval| approval.role.as_str()).collect();
             if !roles.iter().any(|role| signer.holds(role, &record.key.procedure)) {
                 reasons.push(format!(
-                    "the file is signed by key {}, which may not sign as {}",
+                    "it is signed by key {}, which may not sign as {}",
                     signer.key_fingerprint,
                     if roles.is_empty() {
                         "anybody: the record names no approval".to_owned()
@@ -263,31 +269,6 @@ impl Admitter {
         })
     }
 
-    /// Writes rejected/NAME (the bad rows of it, where it has others) and its reasons, then the event.
-    async fn reject(
-        &self,
-        file: Dropped,
-        submission: Submission,
-        bad_rows: Option<Vec<u8>>,
-        reason: String,
-        problems: usize,
-    ) -> Result<Dropped, Postponed> {
-        let spool = self.spool.clone();
-        let (file, kept) = blocking(move || {
-            let mut rejection = file.rejection(&reason);
-            if let Some(bad_rows) = &bad_rows {
-                rejection.bytes = Some(bad_rows);
-            }
-            let kept = spool.reject(&[rejection]);
-            (file, kept)
-        })
-        .await?;
-        for kept in kept? {
-            self.rejected(submission.clone(), problems, &kept).await?;
-        }
-        Ok(file)
-    }
-
     /// Rejects what can be no record at all: wrong owner, a link, a bad signature …
     ///
     /// # Errors
@@ -308,18 +289,29 @@ impl Admitter {
                 evidence: String::new(),
                 bulk: false,
             };
-            self.rejected(submission, 1, &kept).await?;
+            let given_back = GivenBack { place: kept.reason_path.display().to_string(), repeated: kept.repeated };
+            self.rejected(submission, 1, &given_back).await?;
         }
         let spool = self.spool.clone();
-        blocking(move || spool.acknowledge(&files.iter().map(|file| &file.seen).collect::<Vec<_>>())).await??;
+        blocking(move || Spool::acknowledge(&spool, &files.iter().map(|file| &file.seen).collect::<Vec<_>>()))
+            .await??;
         Ok(())
     }
 
-    async fn rejected(&self, submission: Submission, problems: usize, kept: &Rejected) -> Result<(), Postponed> {
+    /// Records that something, or rows of it, could not be accepted and was given back.
+    ///
+    /// # Errors
+    /// [`Postponed`]: it is offered again.
+    pub async fn rejected(
+        &self,
+        submission: Submission,
+        problems: usize,
+        given_back: &GivenBack,
+    ) -> Result<(), Postponed> {
         let source = submission.source.clone();
-        if self.journal.rejected(submission, problems, kept.repeated).await? {
+        if self.journal.rejected(submission, problems, given_back.repeated).await? {
             self.metrics.records_rejected(&source, problems);
-            tracing::warn!(source, problems, reasons = %kept.reason_path.display(), "records were rejected");
+            tracing::warn!(source, problems, reasons = %given_back.place, "records were rejected");
         }
         Ok(())
     }
@@ -341,7 +333,7 @@ impl Admitter {
 }
 
 /// Cuts the files into chunks, and groups those into windows of about [`WINDOW`] records and [`WINDOW_BYTES`]. Pure.
-fn windows(readings: &[Reading]) -> Vec<Vec<Chunk>> {
+fn windows<H>(readings: &[Reading<H>]) -> Vec<Vec<Chunk>> {
     let mut windows: Vec<Vec<Chunk>> = Vec::new();
     let (mut records, mut bytes) = (WINDOW, 0);
     for (reading, one) in readings.iter().enumerate() {
@@ -375,30 +367,24 @@ fn chunks(rows: usize, size: impl Fn(usize) -> usize) -> Vec<Range<usize>> {
     chunks
 }
 
-fn submission(reading: &Reading) -> Submission {
+fn submission<H: Handed>(reading: &Reading<H>) -> Submission {
     Submission {
-        source: reading.file.source.clone(),
-        name: reading.file.name.clone(),
-        sha256: reading.file.sha256,
+        source: reading.file.source().to_owned(),
+        name: reading.file.name().to_owned(),
+        sha256: reading.file.sha256(),
         evidence: reading.evidence.clone(),
         bulk: reading.parsed.as_ref().is_ok_and(|parsed| parsed.count() > 1),
     }
 }
 
-/// Unlinks what was admitted or rejected.
-fn acknowledge(spool: &Spool, files: &[Dropped]) -> io::Result<()> {
-    let seen: Vec<&Seen> = files.iter().map(|file| &file.seen).collect();
-    spool.acknowledge(&seen).map(drop)
-}
-
 /// Keeps the evidence of all files, then finds the records in each.
-fn read(spool: &Spool, files: Vec<Dropped>) -> io::Result<Vec<Reading>> {
+fn read<H: Handed>(spool: &Spool, files: Vec<H>) -> io::Result<Vec<Reading<H>>> {
     let evidence = spool.keep_evidence(&files.iter().collect::<Vec<_>>())?;
     let readings = files.into_iter().zip(evidence).map(|(mut file, evidence)| {
-        let parsed = record::parse(&file.name, &file.bytes);
+        let parsed = record::parse(file.name(), file.bytes());
         if parsed.as_ref().is_ok_and(|parsed| parsed.format.is_bulk()) {
             // Only its bad rows ever go back.
-            file.bytes = Vec::new();
+            file.let_go();
         }
         Reading { evidence: evidence.to_string_lossy().into_owned(), parsed, file }
     });
@@ -440,12 +426,9 @@ mod tests {
     fn source() -> SourceConfig {
         SourceConfig {
             name: "siakad".into(),
-            owners: Vec::new(),
             procedures: vec!["p".into()],
-            actions: Vec::new(),
             categories: vec!["student".into()],
-            signature: crate::config::source::SignatureRule::None,
-            allowed_signers: None,
+            ..SourceConfig::default()
         }
     }
 

@@ -6,10 +6,12 @@
 pub mod control;
 pub mod gauges;
 pub mod intake;
+pub mod queue;
 pub mod wiring;
 
 use crate::admission::{Admitter, SharedProcedures};
 use crate::config::Config;
+use crate::intake::amqp::Queue;
 use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
 use crate::journal::{Journal, JournalError, Moment, OpenOptions};
@@ -106,6 +108,7 @@ struct Opened {
     templates: SharedTemplates,
     key: Arc<SealingKey>,
     spool: Arc<Spool>,
+    queues: Vec<Arc<Queue>>,
 }
 
 /// Starts the daemon; returns once it takes requests.
@@ -186,7 +189,8 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     spawn(&mut tasks, "outcome documents", {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         let spool = opened.spool.clone();
-        async move { lane::outcome::run(spool, context).await.map_err(|error| error.to_string()) }
+        let publish = wiring::publish(&config);
+        async move { lane::outcome::run(spool, publish, context).await.map_err(|error| error.to_string()) }
     });
     spawn(&mut tasks, "the clock", {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
@@ -196,6 +200,12 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         let operator = operator(&config, &opened, &context, &stages, lane_names)?;
         async move { operator.run().await.map_err(|error| error.to_string()) }
     });
+    for publishing in opened.queues.iter().filter_map(|queue| wiring::publishing(queue)) {
+        let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
+        spawn(&mut tasks, "the publishing of outcomes", async move {
+            publishing.run(context).await.map_err(|error| error.to_string())
+        });
+    }
     let admitter = Admitter {
         spool: opened.spool.clone(),
         journal: journal.clone(),
@@ -203,11 +213,28 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         site: opened.site.clone(),
         targets: opened.targets.clone(),
         sources: Arc::new(
-            opened.spool.sources().map(|source| (source.name.clone(), source.clone())).collect::<BTreeMap<_, _>>(),
+            opened
+                .spool
+                .sources()
+                .chain(config.source.iter().filter(|source| source.queue.is_some()))
+                .map(|source| (source.name.clone(), source.clone()))
+                .collect::<BTreeMap<_, _>>(),
         ),
         metrics: metrics.clone(),
         ending: stages.intake.clone(),
     };
+    for queue in opened.queues.iter().filter(|queue| queue.takes_messages()) {
+        let task = queue::QueueTask {
+            queue: queue.clone(),
+            admitter: admitter.clone(),
+            gauges: gauges.clone(),
+            shutdown: stages.intake.clone(),
+        };
+        spawn(&mut tasks, "a queue", async move {
+            task.run().await;
+            Ok(())
+        });
+    }
     let arrivals = Arrivals::new(opened.spool.clone());
     spawn(&mut tasks, "the spool", {
         let intake = intake::Intake { admitter, health: health.clone(), gauges, shutdown: stages.intake.clone() };
@@ -253,6 +280,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     let templates = wiring::templates(config).map_err(bad)?;
     let targets = wiring::targets(config).map_err(|problems| EndError::Unavailable(problems.join("\n")))?;
     let channels = wiring::channels(config).map_err(bad)?;
+    let queues = wiring::queues(config).map_err(bad)?;
     let site = Arc::new(wiring::site_of(config));
     let procedures = wiring::procedures(config, &site).map_err(bad)?;
     // The key is made beside the journal, and so before it.
@@ -274,6 +302,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
         templates: Arc::new(RwLock::new(Arc::new(templates))),
         key: Arc::new(key),
         spool,
+        queues,
     })
 }
 

@@ -3,7 +3,7 @@
 //! Read the modules in the order in which a request flows through them:
 //!
 //! 1. [`config`] is loaded and checked; [`daemon`] wires everything below from it.
-//! 2. [`intake`] takes a file from a source, keeps its bytes as evidence and parses each record into [`model`]'s types,
+//! 2. [`intake`] takes a file or a message from a source, keeps its bytes as evidence and parses each record into [`model`]'s types,
 //!    which cannot hold bad values.
 //! 3. [`admission`] takes the records to the journal and gives back what cannot be accepted.
 //! 4. [`procedure`] judges a record against the institution's written procedure and plans the steps.
@@ -17,10 +17,11 @@
 //!    reads lists back.
 //! 9. [`cli`] is what the operator types.
 //!
-//! [`tcp`] and [`tls`] are how clients connect. [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
+//! [`tcp`] and [`tls`] are how clients connect, [`amqp`] how they speak with a queue's broker. [`durable`] writes every file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
 #![deny(unsafe_code)]
 
 pub mod admission;
+pub mod amqp;
 pub mod channel;
 pub mod cli;
 pub mod config;

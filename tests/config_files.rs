@@ -88,21 +88,49 @@ fn the_example_of_map_files_fits_the_snippets_and_the_directories_that_are_made(
 }
 
 #[test]
-fn the_directory_of_the_example_is_one_that_akund_takes_with_and_without_its_defaults() {
-    let block = commented_out("[target.directory]");
-    let explicit: String = block
-        .lines()
-        .map(|l| l.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(l))
-        .collect::<Vec<_>>()
-        .join("\n");
-    assert_ne!(block, explicit);
-    for text in [block, explicit.replace("tls = \"starttls\"", "")] {
+fn the_directory_and_the_workspace_of_the_example_are_ones_that_akund_takes_with_and_without_their_defaults() {
+    for (name, but) in [("directory", "tls = \"starttls\""), ("workspace", "ca_file = \"/etc/akund/ca.pem\"")] {
+        let block = commented_out(&format!("[target.{name}]"));
+        let explicit: String = block
+            .lines()
+            .map(|l| l.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(l))
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert_ne!(block, explicit);
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("akund.toml");
+        let mut read = Vec::new();
+        for text in [block, explicit.replace(but, "")] {
+            let path = dir.path().join("akund.toml");
+            std::fs::write(&path, format!("akund = 1\n{text}\n")).unwrap();
+            let config = config::load(&path).unwrap_or_else(|report| panic!("{report}"));
+            assert_eq!(config::problems(&config), Vec::<String>::new());
+            let target = config.target.get(name);
+            assert!(matches!(target, Some(TargetConfig::Ldap(_) | TargetConfig::Google(_))), "{name}");
+            read.push(format!("{target:?}"));
+        }
+        assert!(name != "workspace" || read[0] == read[1], "what is shown as default is the default: {read:#?}");
+    }
+}
+
+#[test]
+fn the_queue_of_the_example_is_one_that_akund_takes_and_shows_its_defaults() {
+    let block = commented_out("[queue.requests]");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("akund.toml");
+    let read = |text: &str| {
         std::fs::write(&path, format!("akund = 1\n{text}\n")).unwrap();
-        let config = config::load(&path).unwrap_or_else(|report| panic!("{report}"));
-        assert_eq!(config::problems(&config), Vec::<String>::new());
-        assert!(matches!(config.target.get("directory"), Some(TargetConfig::Ldap(_))));
+        config::load(&path).unwrap_or_else(|report| panic!("{report}"))
+    };
+    let given = read(&block);
+    assert_eq!(config::problems(&given), Vec::<String>::new());
+    let defaults = ["delivery_limit", "dead_letter_exchange", "prefetch", "max_bytes", "sources"];
+    let without = |line: &&str| !defaults.iter().any(|key| line.starts_with(&format!("{key} =")));
+    let bare = read(&block.lines().filter(without).collect::<Vec<_>>().join("\n"));
+    assert_eq!(format!("{:?}", given.queue), format!("{:?}", bare.queue));
+    assert_eq!((given.source[0].queue.as_deref(), given.source[0].users.len()), (Some("requests"), 1));
+    let page = shipped("config/examples/rabbitmq/README.md");
+    for name in [&given.queue["requests"].queue, &given.queue["requests"].dead_letter_exchange] {
+        assert!(page.contains(name.as_str()), "{name}");
     }
 }
 
@@ -191,7 +219,7 @@ fn what_the_example_writes_to_the_unit_lets_it_write_to() {
             TargetConfig::MailMaps(maps) => vec![maps.database.file().unwrap()],
             TargetConfig::MapFiles(files) => files.paths().map(PathBuf::as_path).to_vec(),
             TargetConfig::Radius(radius) => vec![radius.database.file().unwrap()],
-            TargetConfig::Ldap(_) => continue,
+            TargetConfig::Ldap(_) | TargetConfig::Google(_) => continue,
         };
         for file in files {
             assert!(made.iter().any(|dir| Some(dir.as_path()) == file.parent()), "{}", file.display());

@@ -9,11 +9,14 @@ mod peers;
 #[path = "ldap/bench.rs"]
 mod bench;
 #[cfg(test)]
-#[path = "ldap/broken.rs"]
+#[path = "support/broken.rs"]
 mod broken;
 #[cfg(test)]
-#[path = "ldap/contract.rs"]
+#[path = "support/contract.rs"]
 mod contract;
+#[cfg(test)]
+#[path = "ldap/faults.rs"]
+mod faults;
 #[cfg(test)]
 #[path = "ldap/openldap.rs"]
 mod openldap;
@@ -21,5 +24,8 @@ mod openldap;
 #[path = "ldap/others.rs"]
 mod others;
 #[cfg(test)]
-#[path = "ldap/proxy.rs"]
+#[path = "support/proxy.rs"]
 mod proxy;
+#[cfg(test)]
+#[path = "support/works.rs"]
+mod works;

@@ -12,7 +12,7 @@ mod peers;
 #[path = "mapfiles/check.rs"]
 mod check;
 #[cfg(test)]
-#[path = "targets/contract.rs"]
+#[path = "support/contract.rs"]
 mod contract;
 #[cfg(test)]
 #[path = "mapfiles/crash.rs"]
@@ -26,3 +26,12 @@ mod refusals;
 #[cfg(test)]
 #[path = "mapfiles/servers.rs"]
 mod servers;
+#[cfg(test)]
+#[path = "targets/stored.rs"]
+mod stored;
+#[cfg(test)]
+#[path = "mapfiles/subject.rs"]
+mod subject;
+#[cfg(test)]
+#[path = "support/works.rs"]
+mod works;

@@ -9,17 +9,18 @@ mod fixture;
 mod peers;
 
 #[cfg(test)]
+#[path = "support/broken.rs"]
+mod broken;
+
+#[cfg(test)]
 #[path = "targets/attributes.rs"]
 mod attributes;
 #[cfg(test)]
 #[path = "targets/checks.rs"]
 mod checks;
 #[cfg(test)]
-#[path = "targets/contract.rs"]
+#[path = "support/contract.rs"]
 mod contract;
-#[cfg(test)]
-#[path = "targets/lines.rs"]
-mod lines;
 #[cfg(test)]
 #[path = "support/proxy.rs"]
 mod proxy;
@@ -39,3 +40,12 @@ mod mail;
 #[cfg(test)]
 #[path = "targets/radius.rs"]
 mod radius;
+#[cfg(test)]
+#[path = "targets/stored.rs"]
+mod stored;
+#[cfg(test)]
+#[path = "targets/subject.rs"]
+mod subject;
+#[cfg(test)]
+#[path = "support/works.rs"]
+mod works;

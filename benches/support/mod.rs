@@ -30,6 +30,11 @@ pub struct Site {
 
 impl Site {
     pub fn new() -> Self {
+        Self::with(TARGETS)
+    }
+
+    /// With these targets.
+    pub fn with(targets: &str) -> Self {
         // Cargo's own directory: on the disk that the build is on, where /tmp may be memory.
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -38,7 +43,7 @@ impl Site {
             fs::create_dir_all(site.path(part)).unwrap();
         }
         fs::write(site.path("procedures/generic.toml"), PROCEDURE).unwrap();
-        fs::write(site.path("akund.toml"), config(http)).unwrap();
+        fs::write(site.path("akund.toml"), config(http, targets)).unwrap();
         site
     }
 
@@ -114,7 +119,16 @@ fn akund() -> PathBuf {
     argument("--akund").map_or_else(|| env!("CARGO_BIN_EXE_akund").into(), PathBuf::from)
 }
 
-fn config(http: u16) -> String {
+const TARGETS: &str = r#"
+[target.mail]
+kind = "mail-maps"
+database = "targets/mail/mail.db"
+[target.radius]
+kind = "radius"
+database = "targets/radius/radius.db"
+"#;
+
+fn config(http: u16, targets: &str) -> String {
     format!(
         r#"akund = 1
 [journal]
@@ -129,12 +143,7 @@ path = "templates"
 listen = "127.0.0.1:{http}"
 [control]
 socket = "run/control.sock"
-[target.mail]
-kind = "mail-maps"
-database = "targets/mail/mail.db"
-[target.radius]
-kind = "radius"
-database = "targets/radius/radius.db"
+{targets}
 [channel.email]
 kind = "outbox"
 path = "outbox"

@@ -57,6 +57,22 @@ at = {at}
     })
 }
 
+/// The same in JSON, as a message holds it.
+pub fn json(numbers: std::ops::Range<usize>) -> impl Iterator<Item = (String, String)> {
+    let at = approved_at();
+    numbers.map(move |number| {
+        let record = serde_json::json!({
+            "akund": 1, "id": format!("T-{number}/2026"), "procedure": "generic",
+            "applicant": {
+                "name": name(number), "category": "student", "identifier": format!("26{number:08}"),
+                "unit": "Fakultas Teknik", "email": format!("mhs{number}@example.org"), "phone": format!("0812{number:08}"),
+            },
+            "approval": [{"role": "head", "by": "Kepala Pusat TIK", "decision": "approved", "at": at}],
+        });
+        (format!("student-{number:06}.json"), record.to_string())
+    })
+}
+
 /// All of them in one spreadsheet.
 pub fn bulk(numbers: std::ops::Range<usize>) -> (String, String) {
     let at = approved_at();

@@ -103,6 +103,9 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     for open in &channels {
         lines.extend(found(&format!("channel {}", open.channel.name()), open.channel.check().await));
     }
+    for (name, queue) in &config.queue {
+        lines.extend(found(&format!("queue {name}"), crate::amqp::check::check(queue).await));
+    }
     if let Some(to) = send_to {
         lines.extend(try_out(&channels, to).await);
     }

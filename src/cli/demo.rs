@@ -217,6 +217,7 @@ fn places(config: &Config) {
             config::TargetConfig::Radius(radius) => {
                 say!("hotspot accounts           {}", radius.database)
             }
+            config::TargetConfig::Google(google) => say!("Google Workspace           {}", google.primary_domain()),
             config::TargetConfig::Ldap(ldap) => say!("directory                  {}", ldap.url),
         }
     }

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod exit;
 mod list;
+mod manual;
 mod order;
 mod output;
 mod register;
@@ -99,6 +100,9 @@ enum Command {
     Schema(schema::Args),
     /// Look at the notices that applicants get.
     Template(template::Args),
+    /// Write man pages and shell completions.
+    #[command(hide = true)]
+    Manual(manual::Args),
     /// Try akund out: a whole installation on embedded databases in one directory.
     Demo(demo::Args),
 }
@@ -157,6 +161,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::Audit(args) => audit::run(common, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Template(args) => template::run(common, &args),
+        Command::Manual(args) => manual::run(&args),
         Command::Demo(args) => demo::run(common, &args),
     }
 }

@@ -1,11 +1,12 @@
 //! What must hold between the values of a configuration that is well formed.
 
 mod proofs;
+mod queues;
 
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
 use super::database::{Database, ServerPlace};
 use super::source::SignatureRule;
-use super::target::{LdapConfig, MailMapsConfig, MapFilesConfig, RadiusConfig, SqlAccess};
+use super::target::{GoogleConfig, LdapConfig, MailMapsConfig, MapFilesConfig, RadiusConfig, SqlAccess};
 use super::tree::Part;
 use super::{ChannelConfig, Config, SourceConfig, TargetConfig, VERSION};
 use crate::model::{Scheme, Verb};
@@ -35,6 +36,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     log(config, &mut found);
     operator(config, &mut found);
     sources(&config.source, &mut found);
+    queues::queues(config, &mut found);
     lane_names(config, &mut found);
     databases(config, &mut found);
     for (name, target) in &config.target {
@@ -52,6 +54,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
                 proofs::mail(name, files.proof.as_ref(), &mut found);
             }
             TargetConfig::Ldap(ldap) => self::ldap(name, ldap, &mut found),
+            TargetConfig::Google(google) => self::google(name, google, &config.target, &mut found),
         }
     }
     for (name, channel) in &config.channel {
@@ -192,7 +195,7 @@ fn databases(config: &Config, found: &mut Findings) {
         let (access, kind) = match target {
             TargetConfig::MailMaps(maps) => (maps.access(), "mail-maps"),
             TargetConfig::Radius(radius) => (radius.access(), "radius"),
-            TargetConfig::Ldap(_) => continue,
+            TargetConfig::Ldap(_) | TargetConfig::Google(_) => continue,
             TargetConfig::MapFiles(files) => {
                 for (key, path) in ["passwd", "mailboxes", "aliases", "domains"].into_iter().zip(files.paths()) {
                     owned(name, key, (Database::File(path.clone()), ""), &mut owners, found);
@@ -313,6 +316,26 @@ fn ldap(name: &str, ldap: &LdapConfig, found: &mut Findings) {
     }
     for (key, sentence) in crate::target::ldap::layout_problems(ldap) {
         found.check(false, ["target", name, key], || format!("target {name}: {sentence}"));
+    }
+}
+
+fn google(name: &str, google: &GoogleConfig, targets: &BTreeMap<String, TargetConfig>, found: &mut Findings) {
+    services(name, &google.services, found);
+    for (key, sentence) in google.problems() {
+        found.check(false, ["target", name, key], || format!("target {name}: {sentence}"));
+    }
+    let limits = |g: &GoogleConfig| (g.creations_per_second, g.queries_per_minute, g.concurrency);
+    let same = |g: &GoogleConfig| g.root_url == google.root_url && g.primary_domain() == google.primary_domain();
+    for (other, settings) in targets.iter().filter(|(other, _)| other.as_str() < name) {
+        let TargetConfig::Google(settings) = settings else { continue };
+        let agree = !same(settings) || limits(settings) == limits(google);
+        found.check(agree, ["target", name, "domains"], || {
+            format!(
+                "targets {other} and {name} share the quotas of {}: creations_per_second, queries_per_minute and concurrency must be \
+                 the same",
+                google.primary_domain()
+            )
+        });
     }
 }
 

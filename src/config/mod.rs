@@ -10,6 +10,7 @@ pub mod load;
 pub mod operator;
 pub mod place;
 pub mod proof;
+pub mod queue;
 mod report;
 pub mod source;
 pub mod target;
@@ -24,6 +25,7 @@ pub use channel::ChannelConfig;
 pub use check::problems;
 pub use load::load;
 pub use operator::OperatorConfig;
+pub use queue::QueueConfig;
 pub use report::ConfigReport;
 pub use source::SourceConfig;
 pub use target::TargetConfig;
@@ -46,6 +48,9 @@ pub struct Config {
     /// Who may hand in what. Without an entry, `incoming/` itself is source `local` and takes files of root and of akund's own user.
     #[serde(default)]
     pub source: Vec<SourceConfig>,
+    /// By name: queues of RabbitMQ from which requests are taken.
+    #[serde(default)]
+    pub queue: BTreeMap<String, QueueConfig>,
     /// The written procedures.
     #[serde(default)]
     pub procedures: ProceduresConfig,
@@ -87,6 +92,11 @@ impl Config {
         ];
         paths.extend(self.journal.key_file.as_mut());
         paths.extend(self.source.iter_mut().filter_map(|s| s.allowed_signers.as_mut()));
+        for queue in self.queue.values_mut() {
+            paths.extend(queue.ca_file.as_mut());
+            // A bare name is a systemd credential's.
+            paths.extend(Some(&mut queue.password_file).filter(|p| p.components().count() > 1));
+        }
         for target in self.target.values_mut() {
             let mut secrets: Vec<&mut PathBuf> = Vec::new();
             let (database, password_file, ca_file) = match target {
@@ -101,6 +111,11 @@ impl Config {
                 TargetConfig::Ldap(ldap) => {
                     paths.extend(ldap.ca_file.as_mut());
                     paths.extend(ldap.password_file.as_mut().filter(|p| p.components().count() > 1));
+                    continue;
+                }
+                TargetConfig::Google(google) => {
+                    paths.extend(google.ca_file.as_mut());
+                    paths.extend([&mut google.key_file].into_iter().filter(|p| p.components().count() > 1));
                     continue;
                 }
                 TargetConfig::Radius(radius) => {

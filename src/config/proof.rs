@@ -69,7 +69,8 @@ impl RadiusMethod {
     }
 }
 
-/// An access server (NAS) that is told to end the sessions of suspended and removed accounts (RFC 5176).
+/// An access server (NAS) that is told to end the sessions of suspended and removed accounts, and to change those of changed ones
+/// (RFC 5176).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NasConfig {
@@ -77,9 +78,27 @@ pub struct NasConfig {
     pub address: String,
     /// File with the shared secret, or the name of a systemd credential (a bare name without `/`).
     pub secret_file: PathBuf,
+    /// What it is told of an account that was changed (group, end). Default `none`.
+    #[serde(default)]
+    pub change: NasChange,
     /// Limit for one exchange with its repetitions, seconds. Default 5.
     #[serde(default = "five")]
     pub timeout_seconds: u64,
+}
+
+/// What becomes of an open session when its account is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NasChange {
+    /// Nothing: what was changed holds from the next log-in on.
+    #[default]
+    None,
+    /// CoA-Request with the attributes that the configuration gives the account's profile, and the time that it has left. Where these
+    /// cannot replace what the session has (another profile has an attribute that this one has not), it is ended as with
+    /// `disconnect`.
+    Coa,
+    /// Disconnect-Request: the user logs in again.
+    Disconnect,
 }
 
 /// `HOST:PORT` of `HOST[:PORT]`; none if it is neither. An IPv6 address stands in brackets where a port follows.

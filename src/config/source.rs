@@ -4,8 +4,11 @@ use crate::model::Action;
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// One spool subdirectory (or, `local`, the files straight in `incoming/`).
-#[derive(Debug, Clone, Deserialize)]
+/// The source of the files straight in `incoming/`.
+pub const LOCAL: &str = "local";
+
+/// One spool subdirectory (or, `local`, the files straight in `incoming/`), or some users of a queue.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// The subdirectory's name; lower-case letters, digits, `-`. `local` is `incoming/` itself.
@@ -13,6 +16,12 @@ pub struct SourceConfig {
     /// User names or numeric uids whose files are taken. Empty: root and akund's own user.
     #[serde(default)]
     pub owners: Vec<String>,
+    /// The `[queue.NAME]` through which it hands in messages, in place of a directory.
+    #[serde(default)]
+    pub queue: Option<String>,
+    /// With `queue`: the broker's users whose messages are this source's; the broker vouches for a message's `user_id`.
+    #[serde(default)]
+    pub users: Vec<String>,
     /// Procedures it may use. Empty: all.
     #[serde(default)]
     pub procedures: Vec<String>,
@@ -22,7 +31,7 @@ pub struct SourceConfig {
     /// Applicant categories it may ask for. Empty: all.
     #[serde(default)]
     pub categories: Vec<String>,
-    /// Whether each file needs `NAME.sig`.
+    /// Whether each file needs `NAME.sig`, and each message the header `akund-signature`.
     #[serde(default)]
     pub signature: SignatureRule,
     /// OpenSSH allowed-signers file (ssh-keygen(1), ALLOWED SIGNERS). Required where signatures are.

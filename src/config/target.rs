@@ -1,8 +1,10 @@
 //! `[target.NAME]`
 
+pub mod google;
 pub mod ldap;
 pub mod mapfiles;
 
+pub use google::GoogleConfig;
 pub use ldap::LdapConfig;
 pub use mapfiles::{MapFile, MapFilesConfig, MapKind};
 
@@ -27,6 +29,8 @@ pub enum TargetConfig {
     Radius(RadiusConfig),
     /// A directory.
     Ldap(Box<LdapConfig>),
+    /// Google Workspace.
+    Google(Box<GoogleConfig>),
 }
 
 /// `kind = "mail-maps"`

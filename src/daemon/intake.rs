@@ -156,7 +156,7 @@ async fn admit(admitter: &Admitter, candidates: Vec<Candidate>) -> Result<(), Po
         admitter.reject_files(bad).await?;
     }
     if !good.is_empty() {
-        admitter.admit(good).await?;
+        admitter.admit(&admitter.spool, good).await?;
     }
     failure.map_or(Ok(()), |error| Err(error.into()))
 }

@@ -7,11 +7,15 @@ use crate::channel::outbox::Outbox;
 use crate::channel::smtp::Smtp;
 use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
-use crate::model::Fault;
+use crate::intake::amqp::Queue;
+use crate::lane::outcome::Publish;
+use crate::lane::publish::Publishing;
+use crate::model::{Fault, Scheme};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::secret::place::credentials_directory;
 pub use crate::secret::place::read_secret;
 use crate::target::Target;
+use crate::target::google::Workspace;
 use crate::target::ldap::Directory;
 use crate::target::login::Proofs;
 use crate::target::mailmaps::MailMaps;
@@ -54,8 +58,7 @@ fn each_target(
                 Arc::new(mail_maps(name, settings).map_err(said)?.proven_by(proofs))
             }
             TargetConfig::Radius(settings) => {
-                let nt_hash = settings.password.serves_ms_chap();
-                let proofs = Proofs::of_radius(settings.proof.as_ref(), &settings.nas, nt_hash, &read_secret);
+                let proofs = Proofs::of_radius(settings, &read_secret);
                 Arc::new(radius(name, settings).map_err(said)?.proven_by(proofs.map_err(wrong)?))
             }
             TargetConfig::MapFiles(settings) => {
@@ -64,6 +67,9 @@ fn each_target(
             }
             TargetConfig::Ldap(settings) => {
                 Arc::new(Directory::configured(name, settings, &read_secret).map_err(said)?)
+            }
+            TargetConfig::Google(settings) => {
+                Arc::new(Workspace::configured(name, settings, &read_secret).map_err(said)?)
             }
         })
     }))
@@ -84,6 +90,40 @@ pub fn channels(config: &Config) -> Result<Vec<OpenChannel>, Vec<String>> {
     }))
 }
 
+/// Every queue, with the sources that hand in through it; connects nowhere. One sentence for each that cannot be.
+pub fn queues(config: &Config) -> Result<Vec<Arc<Queue>>, Vec<String>> {
+    sort(config.queue.iter().map(|(name, queue)| Queue::configured(name, queue, &config.source).map(Arc::new)))
+}
+
+/// By which queues' brokers the outcomes of each source are published.
+pub fn publish(config: &Config) -> Publish {
+    let wanted: Vec<(String, Vec<String>)> = config
+        .queue
+        .iter()
+        .filter_map(|(name, queue)| {
+            let named = &queue.outcomes.as_ref()?.sources;
+            let own = config.source.iter().filter(|source| source.queue.as_ref() == Some(name));
+            let sources = if named.is_empty() { own.map(|s| s.name.clone()).collect() } else { named.clone() };
+            Some((name.clone(), sources))
+        })
+        .collect();
+    Arc::new(move |source| {
+        let wants = |(_, sources): &&(String, Vec<String>)| sources.iter().any(|one| one == source);
+        wanted.iter().filter(wants).map(|(queue, _)| queue.clone()).collect()
+    })
+}
+
+/// What publishes outcomes by a queue's broker, where any are.
+pub fn publishing(queue: &Queue) -> Option<Publishing> {
+    let outcomes = queue.config.outcomes.as_ref()?;
+    Some(Publishing {
+        name: queue.name.clone(),
+        config: queue.config.clone(),
+        broker: queue.broker.clone(),
+        exchange: outcomes.exchange.clone(),
+    })
+}
+
 fn sort<T>(results: impl Iterator<Item = Result<T, String>>) -> Result<Vec<T>, Vec<String>> {
     let mut problems = Vec::new();
     let good = results.filter_map(|result| result.map_err(|problem| problems.push(problem)).ok()).collect();
@@ -102,6 +142,7 @@ pub fn site_of(config: &Config) -> Site {
                     TargetConfig::Radius(radius) => (&radius.services, radius.password.scheme().into_iter().collect()),
                     TargetConfig::MapFiles(files) => (&files.services, vec![files.password]),
                     TargetConfig::Ldap(ldap) => (&ldap.services, ldap.schemes()),
+                    TargetConfig::Google(google) => (&google.services, vec![Scheme::Sha512Crypt]),
                 };
                 SiteTarget { name: name.clone(), services: services.clone(), schemes }
             })

@@ -106,6 +106,22 @@ impl Journal {
         })
         .await
     }
+
+    /// Whether what these name was given back to its submitter before.
+    ///
+    /// # Errors
+    /// Where that cannot be asked.
+    pub async fn was_rejected(&self, source: String, name: String, sha256: [u8; 32]) -> Result<bool, JournalError> {
+        self.call(move |tx| {
+            let found = tx.row(
+                "SELECT rejected FROM submission WHERE source = ?1 AND sha256 = ?2 AND name = ?3",
+                (source, sha256, name),
+                |row| row.get::<_, bool>(0),
+            )?;
+            Ok(found.unwrap_or(false))
+        })
+        .await
+    }
 }
 
 fn record_submission(tx: &mut Tx<'_>, submission: &Submission) -> Result<i64, JournalError> {

@@ -1,4 +1,4 @@
-//! Which outcome documents are due, and that they were written.
+//! Which outcome documents are due, and that they were written; and where else they are to be published after that.
 
 use super::read::Reader;
 use super::{Journal, JournalError};
@@ -38,16 +38,112 @@ impl Reader {
     }
 }
 
+impl Due {
+    /// The id of this publication of the document: the same however often it is sent, another for the next one.
+    pub fn message_id(&self) -> String {
+        format!("{}.{}", self.outcome.request.uid, self.asked)
+    }
+}
+
+/// The bell of whoever publishes outcome documents by a queue's broker.
+pub fn publishing_lane(queue: &str) -> String {
+    format!("publish {queue}")
+}
+
+impl Reader {
+    /// At most `most` documents that are to be published by a queue's broker, the longest waiting first.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn publications_due(&self, queue: &str, most: usize) -> Result<Vec<Due>, JournalError> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let due: Vec<(i64, i64)> = self
+            .connection
+            .prepare_cached(
+                "SELECT request, asked FROM publication WHERE queue = ?1 AND asked > done ORDER BY at, request LIMIT ?2",
+            )?
+            .query_map((queue, i64::try_from(most).unwrap_or(i64::MAX)), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        let due = due
+            .into_iter()
+            .map(|(request, asked)| Ok(Due { request, asked, outcome: self.outcome(request)? }))
+            .collect::<Result<_, JournalError>>()?;
+        snapshot.finish()?;
+        Ok(due)
+    }
+
+    /// How many documents are to be published by a queue's broker.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn publications_waiting(&self, queue: &str) -> Result<u64, JournalError> {
+        let count = "SELECT count(*) FROM publication WHERE queue = ?1 AND asked > done";
+        Ok(self.connection.prepare_cached(count)?.query_row([queue], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+}
+
 impl Journal {
-    /// Records that documents were written and synced.
+    /// Records that documents were published.
+    ///
+    /// # Errors
+    /// Where it could not be written; the documents are then published again, with the same ids.
+    pub async fn outcomes_published(&self, queue: &str, published: &[Due]) -> Result<(), JournalError> {
+        let published: Vec<(i64, i64)> = published.iter().map(|due| (due.request, due.asked)).collect();
+        let queue = queue.to_owned();
+        self.call(move |tx| {
+            for (request, asked) in published {
+                tx.run(
+                    "UPDATE publication SET done = ?3 WHERE queue = ?1 AND request = ?2 AND done < ?3",
+                    (&queue, request, asked),
+                )?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Puts documents that came back unroutable behind all others that wait.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub async fn outcomes_returned(&self, queue: &str, returned: &[Due]) -> Result<(), JournalError> {
+        let returned: Vec<i64> = returned.iter().map(|due| due.request).collect();
+        let queue = queue.to_owned();
+        self.call(move |tx| {
+            let now = tx.micros();
+            for request in returned {
+                tx.run("UPDATE publication SET at = ?3 WHERE queue = ?1 AND request = ?2", (&queue, request, now))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Records that documents were written and synced, and, in the same commit, by which queues' brokers `publish` wants each
+    /// of them published, by its source.
     ///
     /// # Errors
     /// Where it could not be written; the documents are then written again.
-    pub async fn outcomes_written(&self, written: &[Due]) -> Result<(), JournalError> {
-        let written: Vec<(i64, i64)> = written.iter().map(|due| (due.request, due.asked)).collect();
+    pub async fn outcomes_written(
+        &self,
+        written: &[Due],
+        publish: impl Fn(&str) -> Vec<String>,
+    ) -> Result<(), JournalError> {
+        let written: Vec<(i64, i64, Vec<String>)> =
+            written.iter().map(|due| (due.request, due.asked, publish(&due.outcome.request.source))).collect();
         self.call(move |tx| {
-            for (request, asked) in written {
+            for (request, asked, queues) in written {
                 tx.run("UPDATE request SET outcome_due = 0 WHERE id = ?1 AND outcome_due = ?2", (request, asked))?;
+                let now = tx.micros();
+                for queue in queues {
+                    tx.run(
+                        "INSERT INTO publication (queue, request, asked, at) VALUES (?1, ?2, 1, ?3)
+                         ON CONFLICT (queue, request) DO UPDATE SET asked = asked + 1,
+                           at = CASE WHEN asked > done THEN at ELSE ?3 END",
+                        (&queue, request, now),
+                    )?;
+                    tx.wake(&publishing_lane(&queue));
+                }
             }
             Ok(())
         })

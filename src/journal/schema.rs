@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 3] = [V1, V2, V3];
+const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -100,6 +100,14 @@ CREATE TABLE taken (target TEXT NOT NULL, at INTEGER NOT NULL, request INTEGER N
 ";
 
 const V3: &str = r"
+-- Which outcome documents are published where, and how many of each were asked for and done.
+CREATE TABLE publication (
+  queue TEXT NOT NULL, request INTEGER NOT NULL, asked INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0,
+  at INTEGER NOT NULL, PRIMARY KEY (queue, request)) STRICT, WITHOUT ROWID;
+CREATE INDEX publication_due ON publication(queue, at) WHERE asked > done;
+";
+
+const V4: &str = r"
 -- Alarms that were raised: a clock of a request that is near its end (warned) or past it (breached).
 CREATE TABLE overdue (request INTEGER NOT NULL, name TEXT NOT NULL, alarm TEXT NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (request, name)) STRICT, WITHOUT ROWID;
@@ -182,10 +190,10 @@ mod tests {
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a new journal needs no copy");
         connection.execute("INSERT INTO meta (key, value) VALUES ('here', x'01')", []).unwrap();
-        migrate_by(&mut connection, &path, &[V1, V2, V3, NEXT]).unwrap();
+        migrate_by(&mut connection, &path, &[V1, V2, V3, V4, NEXT]).unwrap();
         assert_eq!(keys(&path), ["here", "next"]);
-        assert_eq!(keys(&dir.path().join("journal.before-v4.db")), ["here"]);
-        migrate_by(&mut connection, &path, &[V1, V2, V3, NEXT]).unwrap();
+        assert_eq!(keys(&dir.path().join("journal.before-v5.db")), ["here"]);
+        migrate_by(&mut connection, &path, &[V1, V2, V3, V4, NEXT]).unwrap();
         let refused = migrate(&mut connection, &path).unwrap_err().to_string();
         assert!(refused.contains("newer akund"), "{refused}");
     }
@@ -197,7 +205,7 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         let broken = "INSERT INTO meta (key, value) VALUES ('half', x'01'); SELECT no_such_function();";
-        assert!(migrate_by(&mut connection, &path, &[V1, V2, V3, broken]).is_err());
+        assert!(migrate_by(&mut connection, &path, &[V1, V2, V3, V4, broken]).is_err());
         assert!(keys(&path).is_empty());
         migrate(&mut connection, &path).unwrap();
     }

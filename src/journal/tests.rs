@@ -139,6 +139,8 @@ fn account(uid: AccountUid, address: &Address) -> Account {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     }
 }
 
@@ -426,10 +428,10 @@ async fn an_outcome_is_due_until_it_was_written_as_it_stands() {
     let due = f.reader().outcomes_due(10).unwrap();
     assert_eq!(due[0].outcome.reasons, ["no"]);
     serve(&f.journal, "email").await; // asks for it anew
-    f.journal.outcomes_written(&due).await.unwrap();
+    f.journal.outcomes_written(&due, |_| Vec::new()).await.unwrap();
     let due = f.reader().outcomes_due(10).unwrap();
     assert_eq!(due.len(), 1, "what changed while it was written is written again");
-    f.journal.outcomes_written(&due).await.unwrap();
+    f.journal.outcomes_written(&due, |_| Vec::new()).await.unwrap();
     assert!(f.reader().outcomes_due(10).unwrap().is_empty());
 }
 

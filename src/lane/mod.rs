@@ -13,6 +13,7 @@ pub mod deliver;
 pub mod mint;
 pub mod operator;
 pub mod outcome;
+pub mod publish;
 pub mod retry;
 pub mod target;
 pub mod watch;

@@ -16,11 +16,14 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// A batch that takes longer is not moving.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// Says by which queues' brokers the outcomes of a source are published, too.
+pub type Publish = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
+
 /// Runs until shutdown; whatever is due by then is still written.
 ///
 /// # Errors
 /// Where the journal is closed or faulty.
-pub async fn run(spool: Arc<Spool>, context: Context) -> Result<(), JournalError> {
+pub async fn run(spool: Arc<Spool>, publish: Publish, context: Context) -> Result<(), JournalError> {
     let bell = context.journal.bell(LANE);
     let beat = context.pulse.register(LANE, LONGEST);
     let path = context.journal.path().to_owned();
@@ -51,7 +54,7 @@ pub async fn run(spool: Arc<Spool>, context: Context) -> Result<(), JournalError
             Ok(due) => {
                 // The head of the audit chain goes to the system journal, too: with it a cut-off record is found.
                 tracing::info!(documents = due.len(), head = %context.journal.head(), "outcome documents were written");
-                context.journal.outcomes_written(&due).await.map_err(|error| error.to_string())
+                context.journal.outcomes_written(&due, &*publish).await.map_err(|error| error.to_string())
             }
             Err(cause) => Err(cause),
         };

@@ -1,6 +1,6 @@
 //! An account as targets see it, and the credential that comes with it.
 
-use super::{Address, Secret, Username};
+use super::{Address, Phone, Secret, Username};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -85,4 +85,10 @@ pub struct Account {
     pub quota: Option<Quota>,
     /// Hotspot profile.
     pub group: Option<String>,
+    /// The holder's own address, by which the account can be recovered; never the one being made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_email: Option<Address>,
+    /// The holder's phone, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_phone: Option<Phone>,
 }

@@ -45,7 +45,12 @@ fn chosen_filter(config: &LogConfig, variable: Option<&str>) -> Result<EnvFilter
         (None, Some(text)) => (text.as_str(), "log.filter"),
         (None, None) => (DEFAULT_FILTER, "the default"),
     };
-    parse_filter(text).map_err(|e| format!("the log filter \"{text}\" ({from}) cannot be read: {e}"))
+    let filter = parse_filter(text).map_err(|e| format!("the log filter \"{text}\" ({from}) cannot be read: {e}"))?;
+    if text.contains("lapin") {
+        return Ok(filter);
+    }
+    // It warns of a message that comes back with the whole message, and of all else that is told here.
+    "lapin=off".parse().map(|off| filter.add_directive(off)).map_err(|e| format!("lapin cannot be silenced: {e}"))
 }
 
 type Sink = Box<dyn Layer<tracing_subscriber::layer::Layered<EnvFilter, Registry>> + Send + Sync>;

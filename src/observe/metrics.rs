@@ -123,6 +123,25 @@ impl FileResult {
     }
 }
 
+/// What became of an outcome document that was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublicationResult {
+    /// The broker has it, in a queue.
+    Confirmed,
+    /// No queue is bound for it.
+    Unroutable,
+}
+
+impl PublicationResult {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Unroutable => "unroutable",
+        }
+    }
+}
+
 /// All metrics. Clones share them; writing one is quick and cannot fail.
 #[derive(Debug, Clone)]
 pub struct Metrics(Arc<Inner>);
@@ -130,6 +149,7 @@ pub struct Metrics(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
+    described: Vec<(String, String)>,
     requests: Counters<2>,
     requests_in_state: Gauges,
     records_rejected: Counters<1>,
@@ -150,6 +170,11 @@ struct Inner {
     journal_commit: Histogram,
     journal_operations: Histogram,
     journal_bytes: Gauge,
+    queue_up: Gauges,
+    queue_held: Gauges,
+    dead_letters: Counters<1>,
+    publications: Counters<2>,
+    publications_due: Gauges,
     orders: Counters<2>,
     notices: Counters<3>,
     deadlines: Counters<2>,
@@ -173,12 +198,16 @@ fn commit_buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.000_1, 4.0, 9))
 }
 
-/// Registers what it is given.
-struct Registrar(Registry);
+/// Registers what it is given, and remembers what it is called.
+struct Registrar {
+    registry: Registry,
+    described: Vec<(String, String)>,
+}
 
 impl Registrar {
     fn add<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
-        self.0.register(name, help, metric.clone());
+        self.registry.register(name, help, metric.clone());
+        self.described.push((format!("akund_{name}"), help.to_owned()));
         metric
     }
 }
@@ -192,7 +221,7 @@ impl Default for Metrics {
 impl Metrics {
     /// All metrics at zero, the start time at now.
     pub fn new() -> Self {
-        let mut r = Registrar(Registry::with_prefix("akund"));
+        let mut r = Registrar { registry: Registry::with_prefix("akund"), described: Vec::new() };
         let build = r.add("build_info", "The version that runs", Gauges::<Gauge>::default());
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1);
         r.add("start_time_seconds", "When the daemon started, Unix time", Seconds::default())
@@ -236,6 +265,31 @@ impl Metrics {
             journal_commit: r.add("journal_commit_seconds", "Time that a commit took", commit_buckets()),
             journal_operations: r.add("journal_ops_per_commit", "Operations in a commit", size_buckets()),
             journal_bytes: r.add("journal_bytes", "Size of the journal's file", Gauge::default()),
+            queue_up: r.add(
+                "queue_up",
+                "Whether messages are taken from a queue; 0: its broker, or the queue itself, is waited for",
+                Family::default(),
+            ),
+            queue_held: r.add(
+                "queue_held",
+                "Messages of a queue that wait with akund, unacknowledged, because they cannot be admitted now",
+                Family::default(),
+            ),
+            dead_letters: r.add(
+                "queue_dead_letters",
+                "Messages that could not be accepted and were sent to the dead-letter exchange, by queue",
+                Family::default(),
+            ),
+            publications: r.add(
+                "publications",
+                "Outcome documents published, by queue and result; unroutable: no queue is bound, and it is tried again",
+                Family::default(),
+            ),
+            publications_due: r.add(
+                "publications_due",
+                "Outcome documents that wait to be published",
+                Family::default(),
+            ),
             orders: r.add("orders", "Operators' orders, by verb and result", Family::default()),
             notices: r.add("notices", "Notices, by lane, kind and result", Family::default()),
             deadlines: r.add(
@@ -249,7 +303,8 @@ impl Metrics {
                 Family::default(),
             ),
             oldest_since: Mutex::default(),
-            registry: r.0,
+            registry: r.registry,
+            described: r.described,
         };
         Self(Arc::new(inner))
     }
@@ -262,6 +317,11 @@ impl Metrics {
     /// A notice to the operator (`alert`, `digest`) was handed over, or has failed.
     pub fn operator_notice(&self, kind: &'static str, result: &'static str) {
         self.0.operator_notices.get_or_create(&[("kind", kind.to_owned()), ("result", result.to_owned())]).inc();
+    }
+
+    /// Each metric's name (a counter's without `_total`) and what it means.
+    pub fn described(&self) -> &[(String, String)] {
+        &self.0.described
     }
 
     /// A record was judged. `verdict` is [`crate::model::Verdict::as_str`], `procedure` the name of one that is loaded.
@@ -360,6 +420,31 @@ impl Metrics {
         self.0.journal_bytes.set(signed(bytes));
     }
 
+    /// Whether messages are taken from a queue.
+    pub fn set_queue_up(&self, queue: &str, up: bool) {
+        self.0.queue_up.get_or_create(&[("queue", queue.into())]).set(up.into());
+    }
+
+    /// How many messages of a queue wait with akund.
+    pub fn set_queue_held(&self, queue: &str, messages: usize) {
+        self.0.queue_held.get_or_create(&[("queue", queue.into())]).set(signed(messages as u64));
+    }
+
+    /// A message was sent to the dead-letter exchange.
+    pub fn dead_letter(&self, queue: &str) {
+        self.0.dead_letters.get_or_create(&[("queue", queue.into())]).inc();
+    }
+
+    /// An outcome document was published, or came back.
+    pub fn publication(&self, queue: &str, result: PublicationResult) {
+        self.0.publications.get_or_create(&[("queue", queue.into()), ("result", result.as_str().into())]).inc();
+    }
+
+    /// How many outcome documents wait to be published.
+    pub fn set_publications_due(&self, queue: &str, documents: u64) {
+        self.0.publications_due.get_or_create(&[("queue", queue.into())]).set(signed(documents));
+    }
+
     /// An operator's order ended. `verb` is the command's name.
     pub fn order(&self, verb: &'static str, result: OrderResult) {
         self.0.orders.get_or_create(&[("verb", verb.into()), ("result", result.as_str().into())]).inc();
@@ -428,6 +513,11 @@ mod tests {
         m.set_target_up("mail", false);
         m.journal_commit(Duration::from_micros(300), 40);
         m.set_journal_bytes(4_096);
+        m.set_queue_up("requests", true);
+        m.set_queue_held("requests", 3);
+        m.dead_letter("requests");
+        m.publication("requests", PublicationResult::Unroutable);
+        m.set_publications_due("requests", 2);
         m.order("retry", OrderResult::Refused);
         m.notice("email", NoticeKind::Credentials, NoticeResult::HandedOver);
         m
@@ -474,6 +564,11 @@ mod tests {
             ("akund_journal_commit_seconds_count", 1.0),
             ("akund_journal_ops_per_commit_sum", 40.0),
             ("akund_journal_bytes", 4096.0),
+            ("akund_queue_up{queue=\"requests\"}", 1.0),
+            ("akund_queue_held{queue=\"requests\"}", 3.0),
+            ("akund_queue_dead_letters_total{queue=\"requests\"}", 1.0),
+            ("akund_publications_total{queue=\"requests\",result=\"unroutable\"}", 1.0),
+            ("akund_publications_due{queue=\"requests\"}", 2.0),
             ("akund_orders_total{verb=\"retry\",result=\"refused\"}", 1.0),
             ("akund_notices_total{lane=\"email\",kind=\"credentials\",result=\"handed-over\"}", 1.0),
         ] {

@@ -145,6 +145,8 @@ pub fn existing(action: Action) -> (Record, Facts) {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     };
     let state = if action == Action::Resume { "suspended" } else { "active" };
     let facts = Facts { account: Some(account), account_state: Some(state.into()), ..Facts::default() };

@@ -244,6 +244,8 @@ impl Row<'_> {
             services: entry.services.clone(),
             ends_at: last_day.and_then(|day| self.end_of(day)),
             quota: None,
+            recovery_email: None,
+            recovery_phone: None,
             group: Some(entry.group.clone()).filter(|group| !group.is_empty()),
         };
         Ok(Some(Import { line: self.line, entry, account }))

@@ -1,7 +1,7 @@
 //! Accounts in a directory, over LDAPv3: OpenLDAP, 389 Directory Server, Active Directory and Samba.
 //!
 //! One connection, many operations under way on it; a batch goes in one transaction where the server offers that. Each
-//! entry carries akund's mark (`urn:uuid:UID akund`), and nothing without it is ever touched. What a lost answer leaves
+//! entry carries akund's mark (`urn:uuid:UID akund TARGET`), and nothing without it is ever touched. What a lost answer leaves
 //! open needs no memory: every batch begins by looking at what is there.
 
 mod batch;
@@ -80,8 +80,9 @@ impl Directory {
         if let Some((_, problem)) = config.problems().into_iter().next() {
             return Err(wrong(problem));
         }
-        let layout = Layout::read(config)
+        let mut layout = Layout::read(config)
             .map_err(|found| wrong(found.into_iter().map(|(_, what)| what).collect::<Vec<_>>().join("; ")))?;
+        layout.target = name.into();
         Ok(Self {
             name: name.into(),
             services: config.services.clone(),
@@ -194,7 +195,7 @@ impl Directory {
     }
 
     fn marked(&self, work: &Work) -> Filter {
-        Filter::equal(&self.layout.marker, Value::text(mark(work.account.uid)).bytes())
+        Filter::equal(&self.layout.marker, Value::text(mark(work.account.uid, &self.layout.target)).bytes())
     }
 
     async fn find_names(&self, names: &[String]) -> Result<Vec<Found>, Fault> {
@@ -223,7 +224,7 @@ impl Directory {
         self.look_closer(session, &mut world, &all, |_| false, &asked).await?;
         let mut found = BTreeMap::new();
         for name in names {
-            if let Some(entry) = world.holder(name, None) {
+            if let Some(entry) = world.holder(name) {
                 found.insert(name.clone(), entry.uid(&self.layout.marker));
             }
         }

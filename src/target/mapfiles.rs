@@ -25,7 +25,6 @@ use crate::secret::hash;
 use accounts::{Maps, Rules, Which, interest};
 use disk::{Disk, Written};
 use jiff::Timestamp;
-use ledger::Ledger;
 use login::Owner;
 use postmap::Postmap;
 use sheet::Interest;
@@ -97,7 +96,7 @@ impl MapFiles {
     /// Permanent, as [`Self::configured`]. What may pass is logged and left to later attempts.
     pub fn open(name: &str, config: &MapFilesConfig) -> Result<Self, Fault> {
         let target = Self::configured(name, config)?;
-        match target.shared.write(&[], |_, _, _, _| Ok(())) {
+        match target.shared.write(&[], |_, _, _| Ok(())) {
             Err(fault) if fault.class != FaultClass::Transient => return Err(fault),
             Err(fault) => tracing::warn!(target_name = name, "{fault}"),
             Ok(_) => {}
@@ -147,10 +146,9 @@ impl Target for MapFiles {
 
     fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
         self.blocking(batch, |shared, batch| {
-            shared.write(batch, |maps, work, ledger, now| {
-                let removed = shared.within_budget(maps, work, ledger, now)?;
+            // How much may be taken away is decided where it is approved (the change budget), not here again.
+            shared.write(batch, |maps, work, now| {
                 maps.apply(work, &shared.rules, now)?;
-                ledger.note_removed(removed, now);
                 Ok(Applied { external_id: None })
             })
         })
@@ -175,7 +173,7 @@ impl Target for MapFiles {
 
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
         self.blocking(batch, |shared, batch| {
-            shared.write(batch, |maps, work, _, _| {
+            shared.write(batch, |maps, work, _| {
                 if work.action != Action::Create {
                     // Undoing anything else by deleting would take away an account that another request made.
                     return Err(Fault::permanent(format!(
@@ -217,7 +215,7 @@ impl Shared {
     fn write<R>(
         &self,
         batch: &[Work],
-        entry: impl Fn(&mut Maps, &Work, &mut Ledger, i64) -> Result<R, Fault>,
+        entry: impl Fn(&mut Maps, &Work, i64) -> Result<R, Fault>,
     ) -> Result<Vec<Result<R, Fault>>, Fault> {
         let _lock = self.disk.lock()?;
         for _ in 0..TRIES {
@@ -228,7 +226,7 @@ impl Shared {
             let (texts, originals) = snapshot.take_texts();
             let (mut maps, ended) = Maps::read(texts, interest);
             self.disk.believe(&snapshot, &maps)?;
-            let answers = batch.iter().map(|work| entry(&mut maps, work, &mut snapshot.ledger, now)).collect();
+            let answers = batch.iter().map(|work| entry(&mut maps, work, now)).collect();
             self.close(&mut maps, &ended, now);
             if self.disk.write(&mut snapshot, &originals, &maps)? == Written::Done {
                 *self.next_end() = Some(maps.sheet(Which::Passwd).next_end(now));
@@ -246,20 +244,6 @@ impl Shared {
         }
     }
 
-    /// How many accounts a work takes away, if the change budget allows it.
-    fn within_budget(&self, maps: &Maps, work: &Work, ledger: &Ledger, now: i64) -> Result<usize, Fault> {
-        let there = work.action == Action::Remove && maps.sheet(Which::Passwd).of(work.account.uid).next().is_some();
-        let own = maps.sheet(Which::Passwd).count().own;
-        if there && ledger.may_remove(own, now) == 0 {
-            return Err(Fault::permanent(format!(
-                "account {}: it was not removed: target {} has removed as many accounts within 24 hours as the change budget \
-                 allows (the larger of 20 and 5 %); look whether that is meant, and `akund retry` it tomorrow",
-                work.account.uid, self.disk.target
-            )));
-        }
-        Ok(usize::from(there))
-    }
-
     fn find(&self, names: &[String]) -> Result<Vec<Found>, Fault> {
         let keys = names.iter().map(|name| name.clone().into_bytes()).collect();
         Ok(self.read(Interest { keys, ..Interest::default() })?.find(names))
@@ -271,7 +255,7 @@ impl Shared {
         let known = *self.next_end();
         let now = Timestamp::now().as_second();
         if known.is_none_or(|next| next.is_some_and(|end| end <= now)) {
-            self.write(&[], |_, _, _, _| Ok(()))?;
+            self.write(&[], |_, _, _| Ok(()))?;
         }
         let next = self.next_end().flatten();
         Ok(next.and_then(|end| Timestamp::from_second(end).ok()))

@@ -1,5 +1,6 @@
 //! Targets: where accounts are made. A target knows nothing of retries, leases or the journal.
 
+pub mod google;
 pub mod home;
 pub mod ldap;
 pub mod login;

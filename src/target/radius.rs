@@ -3,7 +3,7 @@
 //! `config/integration/freeradius/` has the module. What akund writes of an account, all in one transaction because
 //! `radcheck` has no unique key: one password row (`Crypt-Password`, `NT-Password` or `Cleartext-Password`), `Expiration` where it
 //! ends, one `radusergroup` row for its profile, and the attributes that the configuration gives every account. A suspended
-//! account has no password row but `Auth-Type := Reject`; its hash is kept aside in `akund_account`, akund's own table, which also
+//! account has no password row but `Auth-Type := Reject`, and a `Reply-Message` that says so; its hash is kept aside in `akund_account`, akund's own table, which also
 //! says whose account a user name is. `akund_attribute` and `akund_profile` say which further rows are akund's.
 //!
 //! `Expiration` is written in seconds since 1970. FreeRADIUS reads a date in words in the time zone of its own host (tried with
@@ -11,16 +11,17 @@
 
 pub mod attributes;
 pub mod dictionary;
-mod held;
+pub(in crate::target) mod held;
 mod picture;
 mod profiles;
 mod proof;
 mod tables;
+pub mod wire;
 
 use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble, check_password, wanted_hash};
 use super::{Found, Work};
 use crate::config::target::{RadiusConfig, RadiusPassword};
-use crate::model::{Action, Fault, Scheme, Secret};
+use crate::model::{Account, Action, Fault, Scheme, Secret};
 use attributes::Attributes;
 use jiff::Timestamp;
 use picture::Picture;
@@ -100,9 +101,7 @@ impl RadiusTables {
     }
 
     fn group<'a>(&'a self, work: &'a Work) -> Option<&'a str> {
-        let account = &work.account;
-        let group = account.group.as_ref().or_else(|| self.groups.get(&account.category));
-        group.or(self.default_group.as_ref()).map(String::as_str)
+        group_of(&work.account, &self.groups, self.default_group.as_deref())
     }
 
     /// What to write as the password of a create or reset.
@@ -181,7 +180,7 @@ impl Tables for RadiusTables {
     }
 
     fn undo(&self, picture: &mut Picture, work: &Work, _now: Timestamp) -> Result<(), Fault> {
-        picture.undo(&work.account.uid.to_string());
+        picture.undo(work, self);
         Ok(())
     }
 
@@ -209,6 +208,16 @@ impl Tables for RadiusTables {
         "FreeRADIUS reads it as user freerad: give its directory group freerad and mode 2750; accounting needs a file of its own \
          (config/integration/freeradius)"
     }
+}
+
+/// The profile of an account: the request's, its category's, or the usual one.
+fn group_of<'a>(
+    account: &'a Account,
+    groups: &'a BTreeMap<String, String>,
+    default: Option<&'a str>,
+) -> Option<&'a str> {
+    let group = account.group.as_ref().or_else(|| groups.get(&account.category));
+    group.map(String::as_str).or(default)
 }
 
 /// Whether FreeRADIUS's columns take a user or group name.

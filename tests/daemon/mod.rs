@@ -34,6 +34,8 @@ pub struct Setup {
     pub lane: &'static str,
     /// Lines of `[channel.email]`.
     pub channel: String,
+    /// Further sections.
+    pub more: String,
 }
 
 impl Default for Setup {
@@ -44,6 +46,7 @@ impl Default for Setup {
             spool_more: "settle_ms = 300",
             lane: "retry_seconds = 1",
             channel: OUTBOX.into(),
+            more: String::new(),
         }
     }
 }
@@ -79,12 +82,13 @@ impl Site {
              [procedures]\npath = \"procedures\"\n[templates]\npath = \"templates\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
              [control]\nsocket = \"run/control.sock\"\n[log]\nformat = \"text\"\n[lane]\n{lane}\n\
              [target.mail]\nkind = \"mail-maps\"\ndatabase = \"targets/mail/mail.db\"\n\
-             [target.radius]\nkind = \"radius\"\ndatabase = \"targets/radius/radius.db\"\n[channel.email]\n{channel}",
+             [target.radius]\nkind = \"radius\"\ndatabase = \"targets/radius/radius.db\"\n[channel.email]\n{channel}\n{more}",
             journal = setup.journal,
             spool = setup.spool,
             spool_more = setup.spool_more,
             lane = setup.lane,
             channel = setup.channel,
+            more = setup.more,
         );
         std::fs::write(root.path().join("akund.toml"), text).unwrap();
         let (journal, spool) = (root.path().join(setup.journal), root.path().join(setup.spool));

@@ -1,17 +1,17 @@
-//! A directory server, a target that writes to it, and accounts to write.
+//! A directory server, and a target that writes to it.
 
+use crate::contract::Subject;
 use crate::peers::Slapd;
+pub use crate::works::*;
 use akund::config::target::LdapConfig;
-use akund::model::{Account, AccountUid, Action, Address, Credential, Fault, FaultClass, Proof, StepId};
-use akund::model::{Finding, Scheme, Secret};
-use akund::secret::hash;
+use akund::model::{Account, Finding, Proof, Secret};
 use akund::target::ldap::Directory;
-use akund::target::{Applied, Found, Target, Work};
+use akund::target::{Target, Work};
+use std::net::SocketAddr;
 use std::path::Path;
-use uuid::Uuid;
 
-/// A directory as the contract wants to meet it.
-pub trait Site {
+/// A directory of any kind.
+pub trait Site: Send {
     /// The target's configuration.
     fn toml(&self) -> String;
     /// The DN that an account gets.
@@ -22,8 +22,93 @@ pub trait Site {
     fn logs_in(&self, dn: &str, password: &str) -> bool;
     /// Makes an entry of somebody else's with this account's names.
     fn put_foreign(&self, account: &Account);
-    /// Removes every account.
-    fn clear(&self);
+    /// What a person does by hand, as LDIF.
+    fn by_hand(&self, ldif: &str);
+    /// Attributes that the server fills in anew at each writing.
+    fn volatile(&self) -> &[&str] {
+        &[]
+    }
+    /// Whether an account without a name that shows is refused.
+    fn needs_a_name(&self) -> bool {
+        true
+    }
+    /// Where it listens, for a proxy; and the configuration with the way through one.
+    fn line(&self) -> SocketAddr;
+    fn toml_through(&self, port: u16) -> String;
+    /// See [`Subject`].
+    fn kill(&mut self);
+    fn start_again(&mut self);
+    fn recover(&mut self) {}
+    fn cuts(&self) -> u64 {
+        30
+    }
+    fn ends_at(&self) -> &[u64] {
+        &[50, 85]
+    }
+    fn many(&self) -> usize {
+        200
+    }
+    fn clear(&self) {
+        let gone: String = self
+            .entries()
+            .iter()
+            .map(|entry| format!("{}\nchangetype: delete\n\n", entry.lines().next().unwrap()))
+            .collect();
+        if !gone.is_empty() {
+            self.by_hand(&gone);
+        }
+    }
+}
+
+impl<S: Site> Subject for S {
+    fn target(&self) -> Box<dyn Target> {
+        Box::new(directory(&self.toml()))
+    }
+    fn rows(&self) -> Vec<String> {
+        let lasting = |line: &&str| !self.volatile().iter().any(|name| line.starts_with(name));
+        let entries = self.entries();
+        entries.iter().map(|entry| entry.lines().filter(lasting).collect::<Vec<_>>().join("\n")).collect()
+    }
+    fn put_foreign(&self, account: &Account) {
+        Site::put_foreign(self, account);
+    }
+    fn clear(&self) {
+        Site::clear(self);
+    }
+    fn proof(&self) -> Proof {
+        Proof::Login
+    }
+    fn refuses(&self, text: &str) -> bool {
+        // Blanks are no value of a directory, and `cn` must have one.
+        text.trim().is_empty() && self.needs_a_name()
+    }
+    fn opens(&self, work: &Work) -> Option<bool> {
+        Some(self.logs_in(&self.dn_of(&work.account), password(work)))
+    }
+    fn line(&self) -> SocketAddr {
+        Site::line(self)
+    }
+    fn through(&self, port: u16) -> Box<dyn Target> {
+        Box::new(directory(&self.toml_through(port)))
+    }
+    fn cuts(&self) -> u64 {
+        Site::cuts(self)
+    }
+    fn recover(&mut self) {
+        Site::recover(self);
+    }
+    fn kill(&mut self) {
+        Site::kill(self);
+    }
+    fn start_again(&mut self) {
+        Site::start_again(self);
+    }
+    fn ends_at(&self) -> &[u64] {
+        Site::ends_at(self)
+    }
+    fn many(&self) -> usize {
+        Site::many(self)
+    }
 }
 
 /// OpenLDAP with the shipped configuration.
@@ -34,6 +119,57 @@ pub struct OpenLdap {
 impl OpenLdap {
     pub fn start() -> Self {
         Self { slapd: Slapd::start() }
+    }
+}
+
+/// A site with another configuration.
+pub struct Varied<S, F>(pub S, pub F);
+
+impl<S: Site, F: Fn(String) -> String + Send> Site for Varied<S, F> {
+    fn toml(&self) -> String {
+        self.1(self.0.toml())
+    }
+    fn dn_of(&self, account: &Account) -> String {
+        self.0.dn_of(account)
+    }
+    fn entries(&self) -> Vec<String> {
+        self.0.entries()
+    }
+    fn logs_in(&self, dn: &str, password: &str) -> bool {
+        self.0.logs_in(dn, password)
+    }
+    fn put_foreign(&self, account: &Account) {
+        Site::put_foreign(&self.0, account);
+    }
+    fn by_hand(&self, ldif: &str) {
+        self.0.by_hand(ldif);
+    }
+    fn volatile(&self) -> &[&str] {
+        self.0.volatile()
+    }
+    fn line(&self) -> SocketAddr {
+        Site::line(&self.0)
+    }
+    fn toml_through(&self, port: u16) -> String {
+        self.1(self.0.toml_through(port))
+    }
+    fn kill(&mut self) {
+        Site::kill(&mut self.0);
+    }
+    fn start_again(&mut self) {
+        Site::start_again(&mut self.0);
+    }
+    fn recover(&mut self) {
+        Site::recover(&mut self.0);
+    }
+    fn cuts(&self) -> u64 {
+        Site::cuts(&self.0)
+    }
+    fn ends_at(&self) -> &[u64] {
+        Site::ends_at(&self.0)
+    }
+    fn many(&self) -> usize {
+        Site::many(&self.0)
     }
 }
 
@@ -65,15 +201,40 @@ impl Site for OpenLdap {
             name.as_str().to_uppercase()
         ));
     }
-    fn clear(&self) {
-        let gone: String = self
-            .entries()
-            .iter()
-            .map(|entry| format!("{}\nchangetype: delete\n\n", entry.lines().next().unwrap()))
-            .collect();
-        if !gone.is_empty() {
-            self.slapd.by_hand(&gone);
+    fn by_hand(&self, ldif: &str) {
+        self.slapd.by_hand(ldif);
+    }
+    fn line(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.slapd.port))
+    }
+    fn toml_through(&self, port: u16) -> String {
+        // In clear text, so that each run has the same bytes.
+        self.toml().replace(&self.slapd.url(), &format!("ldap://127.0.0.1:{port}")).replace(
+            &format!("ca_file = \"{}\"", self.slapd.authority.ca.display()),
+            "tls = \"none\"\ntimeout_seconds = 5",
+        )
+    }
+    fn kill(&mut self) {
+        self.slapd.kill();
+    }
+    fn start_again(&mut self) {
+        self.slapd.start_again();
+    }
+    fn recover(&mut self) {
+        // OpenLDAP 2.5.13 aborts when a connection breaks inside a transaction.
+        if !self.slapd.is_up() {
+            self.slapd.start_again();
         }
+    }
+    fn cuts(&self) -> u64 {
+        100
+    }
+    fn ends_at(&self) -> &[u64] {
+        // While it looks, while it announces, and at the commit: the last bytes ask for the ids.
+        &[10, 50, 70, 72, 74]
+    }
+    fn many(&self) -> usize {
+        1000
     }
 }
 
@@ -110,74 +271,14 @@ pub fn secret_in(path: &Path) -> Result<Secret, String> {
 }
 
 pub fn directory(toml: &str) -> Directory {
-    Directory::configured("directory", &config(toml), &secret_in).unwrap()
+    named_directory("directory", toml)
 }
 
-pub async fn apply(target: &Directory, work: &Work) -> Result<Applied, Fault> {
-    target.apply(std::slice::from_ref(work)).await.remove(0)
+pub fn named_directory(name: &str, toml: &str) -> Directory {
+    Directory::configured(name, &config(toml), &secret_in).unwrap()
 }
-pub async fn prove(target: &Directory, work: &Work) -> Result<Proof, Fault> {
-    target.prove(std::slice::from_ref(work)).await.remove(0)
-}
-pub async fn undo(target: &Directory, work: &Work) -> Result<(), Fault> {
-    target.undo(std::slice::from_ref(work)).await.remove(0)
-}
-pub async fn find(target: &Directory, names: &[&str]) -> Vec<Found> {
-    let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-    target.find(&names).await.unwrap()
-}
+
 /// What `check` finds wrong.
 pub fn wrong(findings: Vec<Finding>) -> Vec<String> {
     findings.into_iter().filter_map(Result::err).collect()
-}
-
-pub fn address(text: &str) -> Address {
-    text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
-}
-
-/// An ordinary account, `nNNN@example.org` with the user name `nNNN`.
-pub fn account(n: usize) -> Account {
-    named(&format!("n{n:03}"))
-}
-
-pub fn named(local: &str) -> Account {
-    Account {
-        uid: AccountUid(Uuid::now_v7()),
-        address: Some(address(&format!("{local}@example.org"))),
-        username: local.parse().unwrap(),
-        aliases: Vec::new(),
-        name: "Biro Humas".into(),
-        given_name: "Biro".into(),
-        family_name: "Humas".into(),
-        category: "unit".into(),
-        unit: "Biro Administrasi".into(),
-        services: vec!["mail".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-    }
-}
-
-pub fn work(action: Action, account: &Account, credential: Option<Credential>) -> Work {
-    Work { step: StepId(1), action, account: account.clone(), external_id: None, credential, uncertain: false }
-}
-pub fn plain(action: Action, account: &Account) -> Work {
-    work(action, account, None)
-}
-/// A create with a fresh password, and its hash in these schemes.
-pub fn create(account: &Account, schemes: &[Scheme]) -> Work {
-    work(Action::Create, account, Some(hash::new_credential(schemes).unwrap()))
-}
-/// Creates with the same password, which is quicker.
-pub fn creates(accounts: impl Iterator<Item = Account>, schemes: &[Scheme]) -> Vec<Work> {
-    let credential = hash::new_credential(schemes).unwrap();
-    accounts.map(|account| work(Action::Create, &account, Some(credential.clone()))).collect()
-}
-pub fn password(work: &Work) -> &str {
-    work.credential.as_ref().unwrap().password.expose()
-}
-
-#[track_caller]
-pub fn class_of<T: std::fmt::Debug>(result: &Result<T, Fault>) -> FaultClass {
-    result.as_ref().expect_err("this should have failed").class
 }

@@ -1,10 +1,12 @@
 //! 389 Directory Server and Samba's Active Directory: one instance each, since they take long to make, and the contract on it.
 
 use crate::bench::*;
+use crate::broken::{cut_at_every_point, ends_in_mid_batch};
 use crate::contract;
 use crate::peers::{Ds389, Samba};
-use akund::model::{Account, FaultClass, Proof};
+use akund::model::{Account, Action, FaultClass, Proof};
 use akund::target::Target;
+use std::net::SocketAddr;
 
 impl Site for Ds389 {
     fn toml(&self) -> String {
@@ -33,8 +35,24 @@ impl Site for Ds389 {
             name.as_str().to_uppercase()
         ));
     }
-    fn clear(&self) {
-        delete(&self.entries(), |ldif| self.by_hand(ldif));
+    fn by_hand(&self, ldif: &str) {
+        Ds389::by_hand(self, ldif);
+    }
+    fn volatile(&self) -> &[&str] {
+        // It hashes by itself, each time with another salt.
+        &["userPassword"]
+    }
+    fn line(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.tls_port))
+    }
+    fn toml_through(&self, port: u16) -> String {
+        self.toml().replace(&format!("localhost:{}", self.tls_port), &format!("localhost:{port}"))
+    }
+    fn kill(&mut self) {
+        Ds389::kill(self);
+    }
+    fn start_again(&mut self) {
+        Ds389::start_again(self);
     }
 }
 
@@ -95,24 +113,46 @@ description = "quota {{quota}}"
             name.as_str().to_uppercase()
         ));
     }
-    fn clear(&self) {
-        delete(&self.entries(), |ldif| self.by_hand(ldif));
+    fn by_hand(&self, ldif: &str) {
+        Samba::by_hand(self, ldif);
+    }
+    fn needs_a_name(&self) -> bool {
+        false
+    }
+    fn line(&self) -> SocketAddr {
+        self.tls_address()
+    }
+    fn toml_through(&self, port: u16) -> String {
+        self.toml().replace(&self.ldaps(), &format!("ldaps://127.0.0.1:{port}"))
+    }
+    fn kill(&mut self) {
+        Samba::kill(self);
+    }
+    fn start_again(&mut self) {
+        Samba::start_again(self);
     }
 }
 
-fn delete(entries: &[String], by_hand: impl Fn(&str)) {
-    let gone: String =
-        entries.iter().map(|e| format!("{}\nchangetype: delete\n\n", e.lines().next().unwrap())).collect();
-    if !gone.is_empty() {
-        by_hand(&gone);
-    }
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_to_389_cut_at_any_point_and_its_end_in_mid_batch_lose_nothing_and_double_nothing() {
+    let mut site = Ds389::start();
+    cut_at_every_point(&mut site).await;
+    ends_in_mid_batch(&mut site).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_to_active_directory_cut_at_any_point_and_its_end_in_mid_batch_lose_nothing_and_double_nothing() {
+    let mut site = Samba::start();
+    cut_at_every_point(&mut site).await;
+    ends_in_mid_batch(&mut site).await;
 }
 
 #[tokio::test]
 async fn the_contract_holds_on_389_directory_server() {
-    let site = Ds389::start();
+    let mut site = Ds389::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
-    contract::all(&site).await;
+    contract::all(&mut site).await;
+    a_password_whose_answer_was_lost_is_not_set_again(&site).await;
     let hashed = directory(&site.toml().replace("base =", "password = \"ssha512\"\nbase ="));
     let refused = apply(&hashed, &create(&named("hash"), hashed.schemes())).await.unwrap_err();
     assert!(
@@ -140,11 +180,36 @@ async fn the_contract_holds_on_389_directory_server() {
     assert!(site.search("(uid=baru)", &["passwordExpirationTime"])[0].contains("19700101000000Z"));
 }
 
+/// A server that keeps a history refuses the password that it has already.
+async fn a_password_whose_answer_was_lost_is_not_set_again(site: &Ds389) {
+    let history = |word: &str| {
+        site.by_hand(&format!(
+            "dn: cn=config\nchangetype: modify\nreplace: passwordHistory\npasswordHistory: {word}\n"
+        ));
+    };
+    history("on");
+    let target = directory(&site.toml());
+    let account = named("humas");
+    let mut step = create(&account, target.schemes());
+    for _ in 0..2 {
+        apply(&target, &step).await.unwrap();
+    }
+    step = work(Action::Reset, &account, create(&account, target.schemes()).credential);
+    apply(&target, &step).await.unwrap();
+    let refused = apply(&target, &step).await.unwrap_err();
+    assert!(refused.message.contains("constraintViolation"), "there is a history: {refused}");
+    step.uncertain = true;
+    apply(&target, &step).await.unwrap();
+    prove(&target, &step).await.unwrap();
+    history("off");
+    Site::clear(site);
+}
+
 #[tokio::test]
 async fn the_contract_holds_on_active_directory() {
-    let site = Samba::start();
+    let mut site = Samba::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
-    contract::all(&site).await;
+    contract::all(&mut site).await;
     let target = directory(&site.toml().replace("server =", "must_change = true\nserver ="));
     let account = named("baru");
     let work = create(&account, target.schemes());

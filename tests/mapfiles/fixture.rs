@@ -1,15 +1,14 @@
 //! Accounts to write, and files to write them to.
 
+pub use crate::works::*;
 use akund::config::target::{MapFile, MapFilesConfig, MapKind};
-use akund::model::{Account, AccountUid, Action, Address, Credential, Fault, FaultClass, Scheme, StepId};
+use akund::model::{Account, Action, Fault, Scheme};
 use akund::secret::hash;
 use akund::target::mapfiles::MapFiles;
 use akund::target::{Applied, Found, Target, Work};
-use jiff::Timestamp;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use uuid::Uuid;
 
 /// Four files in a directory, and a Postfix configuration for `postmap`.
 pub fn config(dir: &Path, kind: MapKind) -> MapFilesConfig {
@@ -132,57 +131,4 @@ impl Bench {
         self.append("passwd", &format!("{address}:{{PLAIN}}x:1:1::/foreign/{}::\n", account.uid));
         self.append("mailboxes", &format!("{}\t whatever\n", address.to_uppercase()));
     }
-
-    /// The name under which this target finds the account.
-    pub fn name_of(&self, account: &Account) -> String {
-        account.address.as_ref().unwrap().to_string()
-    }
-}
-
-pub fn address(text: &str) -> Address {
-    text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
-}
-
-/// An ordinary account, `nNNN@example.org` with the user name `nNNN`.
-pub fn account(n: usize) -> Account {
-    named(&format!("n{n:03}"))
-}
-
-pub fn named(local: &str) -> Account {
-    Account {
-        uid: AccountUid(Uuid::now_v7()),
-        address: Some(address(&format!("{local}@example.org"))),
-        username: local.parse().unwrap(),
-        aliases: Vec::new(),
-        name: "Biro Humas".into(),
-        given_name: "Biro".into(),
-        family_name: "Humas".into(),
-        category: "unit".into(),
-        unit: "Biro Administrasi".into(),
-        services: vec!["mail".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-    }
-}
-
-pub fn work(action: Action, account: &Account, credential: Option<Credential>) -> Work {
-    Work { step: StepId(1), action, account: account.clone(), external_id: None, credential, uncertain: false }
-}
-
-pub fn plain(action: Action, account: &Account) -> Work {
-    work(action, account, None)
-}
-
-pub fn from_now(seconds: i64) -> Option<Timestamp> {
-    Some(Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap())
-}
-
-#[track_caller]
-pub fn class_of<T: std::fmt::Debug>(result: &Result<T, Fault>) -> FaultClass {
-    result.as_ref().expect_err("this should have failed").class
-}
-
-pub fn password(work: &Work) -> &str {
-    work.credential.as_ref().unwrap().password.expose()
 }

@@ -86,6 +86,21 @@ impl Ds389 {
         command
     }
 
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        let pid = std::fs::read_to_string(self.path("run/dirsrv/slapd-akund.pid")).expect("389's process id");
+        let pid = nix::unistd::Pid::from_raw(pid.trim().parse().expect("a process id"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("ending 389");
+        wait_for("389 to end", || nix::sys::signal::kill(pid, None).is_err());
+    }
+
+    /// Starts it again on the same ports.
+    pub fn start_again(&mut self) {
+        let output = self.tool("dsctl").args(["akund", "start"]).output().unwrap();
+        assert!(output.status.success(), "dsctl start: {}", String::from_utf8_lossy(&output.stderr));
+        self.wait();
+    }
+
     pub fn url(&self) -> String {
         format!("ldap://127.0.0.1:{}", self.port)
     }

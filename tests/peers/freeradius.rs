@@ -82,6 +82,12 @@ impl FreeRadius {
         log.lines().map(str::to_owned).collect()
     }
 
+    /// The users whose sessions it was told to change, as a NAS, with rate and time.
+    pub fn changed(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.dir.path().join("log/changed")).unwrap_or_default();
+        log.lines().map(str::to_owned).collect()
+    }
+
     /// `radtest`: the answer's attributes when the user gets in, nothing when refused. A server that cannot read its
     /// database refuses as well: ask for a user that gets in first.
     pub fn login(&self, method: Method, user: &str, password: &str) -> Option<String> {
@@ -194,6 +200,10 @@ modules {{
 		filename = {r}/log/disconnected
 		format = \"%{{User-Name}}\"
 	}}
+	linelog changed {{
+		filename = {r}/log/changed
+		format = \"%{{User-Name}} %{{Mikrotik-Rate-Limit}} %{{Session-Timeout}}\"
+	}}
 }}
 policy {{
 	$INCLUDE {shipped}/policy.d/accounting
@@ -253,7 +263,12 @@ server nas {{
 			}}
 			reject
 		}}
-		disconnected
+		if (&Packet-Type == CoA-Request) {{
+			changed
+		}}
+		else {{
+			disconnected
+		}}
 		ok
 	}}
 	send-coa {{

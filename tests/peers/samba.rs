@@ -8,7 +8,7 @@ const ADMIN: &str = "cn=Administrator,cn=Users,dc=akund,dc=test";
 
 /// A Samba domain controller: Active Directory's LDAP at `dc=akund,dc=test`. Its ports are fixed, so it has an address of its own.
 pub struct Samba {
-    _server: Server,
+    server: Option<Server>,
     dir: TempDir,
     address: String,
     pub authority: Authority,
@@ -19,7 +19,7 @@ impl Samba {
         let dir = open_dir();
         let id = std::process::id();
         let address = format!("127.{}.{}.{}", 64 + id % 64, (id >> 6) % 256, 2 + (id >> 14) % 250);
-        let authority = Authority::naming(dir.path(), &["dc1.akund.test", &address]);
+        let authority = Authority::naming(dir.path(), &["dc1.akund.test", "127.0.0.1", &address]);
         let r = dir.path().join("dc");
         let option = |text: String| format!("--option={text}");
         let output = run(
@@ -43,18 +43,39 @@ impl Samba {
         }
         configure(&dir, &r.display().to_string(), &address);
         write(&dir.path().join("password"), "Adm1n.Secret");
+        let mut samba = Self { server: None, dir, address, authority };
+        samba.start_again();
+        samba
+    }
+
+    /// Starts it, again on its address.
+    pub fn start_again(&mut self) {
+        self.server = None;
         let mut command = Command::new("/usr/sbin/samba");
         command
             .args(["-F", "--no-process-group", "-M", "single", "--debug-stdout", "-d", "1", "-s"])
-            .arg(r.join("etc/run.conf"));
-        let mut server = Server::spawn(&mut command, &dir.path().join("stdout"), PACKAGE);
-        let url = format!("ldap://{address}");
+            .arg(self.path("dc/etc/run.conf"));
+        let mut server = Server::spawn(&mut command, &self.path("stdout"), PACKAGE);
+        let url = self.url();
         let ready = server.ready("Samba's answer", || {
             let asked = ["-x", "-LLL", "-H", &url, "-s", "base", "-b", "", "defaultNamingContext"];
             run(Command::new("ldapsearch").args(asked), PACKAGE).status.success()
         });
-        assert!(ready, "Samba: {}", std::fs::read_to_string(dir.path().join("stdout")).unwrap_or_default());
-        Self { _server: server, dir, address, authority }
+        assert!(ready, "Samba: {}", std::fs::read_to_string(self.path("stdout")).unwrap_or_default());
+        self.server = Some(server);
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(server) = &self.server {
+            server.signal(nix::sys::signal::Signal::SIGKILL);
+        }
+        self.server = None;
+    }
+
+    /// Where it listens with TLS.
+    pub fn tls_address(&self) -> std::net::SocketAddr {
+        std::net::SocketAddr::new(self.address.parse().unwrap(), 636)
     }
 
     pub fn url(&self) -> String {

@@ -74,10 +74,14 @@ impl Slapd {
         ready
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.server.as_ref().unwrap().child.id()
+    }
+
     /// Processor time that it has taken (proc(5): in hundredths of a second).
     pub fn cpu(&self) -> std::time::Duration {
-        let pid = self.server.as_ref().unwrap().child.id();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let ticks: u64 = fields[11..13].iter().map(|t| t.parse::<u64>().unwrap()).sum();
         std::time::Duration::from_millis(ticks * 10)

@@ -1,7 +1,7 @@
 //! A spool in a temporary directory.
 
 use akund::config::SpoolConfig;
-use akund::config::source::{SignatureRule, SourceConfig};
+use akund::config::source::SourceConfig;
 use akund::intake::spool::{Arrivals, Bad, Candidate, Dropped, Spool, Taken};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -22,15 +22,7 @@ pub struct Bench {
 }
 
 pub fn source(name: &str) -> SourceConfig {
-    SourceConfig {
-        name: name.into(),
-        owners: Vec::new(),
-        procedures: Vec::new(),
-        actions: Vec::new(),
-        categories: Vec::new(),
-        signature: SignatureRule::None,
-        allowed_signers: None,
-    }
+    SourceConfig { name: name.into(), ..SourceConfig::default() }
 }
 
 impl Bench {

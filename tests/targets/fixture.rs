@@ -1,14 +1,14 @@
 //! Accounts to write, and the targets to write them to.
 
 use crate::peers::{MariaDb, Postgres};
+pub use crate::works::*;
 use akund::config::database::Database;
 use akund::config::target::{MailMapsConfig, RadiusConfig, RadiusPassword};
-use akund::model::{Account, AccountUid, Action, Address, Credential, Fault, FaultClass, Scheme, StepId};
+use akund::model::{Account, Action, Fault, Scheme};
 use akund::secret::hash;
 use akund::target::mailmaps::MailMaps;
 use akund::target::radius::Radius;
 use akund::target::{Applied, Found, Target, Work};
-use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use uuid::Uuid;
 
 pub fn mail_config(database: &Path) -> MailMapsConfig {
     MailMapsConfig {
@@ -131,7 +130,7 @@ impl Base {
 }
 
 /// The same as [`rows`], from what a server's own client prints.
-fn rows_of(sql: impl Fn(&str) -> String, schema: &str) -> Vec<String> {
+pub fn rows_of(sql: impl Fn(&str) -> String, schema: &str) -> Vec<String> {
     let tables = sql(&format!(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}' AND table_name <> 'retired_homes'"
     ));
@@ -270,22 +269,6 @@ impl Bench {
         self.base.rows()
     }
 
-    /// Makes a foreign account with the names of this one: rows without akund's mark.
-    pub fn put_foreign(&self, account: &Account) {
-        let sql = match self.target.name() {
-            "mail" => format!(
-                "INSERT INTO mailboxes (address, password, home) VALUES ('{}', '$6$x$y', '/foreign/{}')",
-                account.address.as_ref().unwrap(),
-                account.uid
-            ),
-            _ => format!(
-                "INSERT INTO radcheck (username, attribute, op, value) VALUES ('{}', 'Cleartext-Password', ':=', 'x')",
-                account.username.as_str().to_uppercase()
-            ),
-        };
-        self.by_hand(&sql);
-    }
-
     /// The name under which this target finds the account.
     pub fn name_of(&self, account: &Account) -> String {
         match self.target.name() {
@@ -329,54 +312,6 @@ pub fn rows(path: &Path) -> Vec<String> {
     }
     rows.sort();
     rows
-}
-
-pub fn address(text: &str) -> Address {
-    text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
-}
-
-/// An ordinary account, `nNNN@example.org` with the user name `nNNN`.
-pub fn account(n: usize) -> Account {
-    named(&format!("n{n:03}"))
-}
-
-pub fn named(local: &str) -> Account {
-    Account {
-        uid: AccountUid(Uuid::now_v7()),
-        address: Some(address(&format!("{local}@example.org"))),
-        username: local.parse().unwrap(),
-        aliases: Vec::new(),
-        name: "Biro Humas".into(),
-        given_name: "Biro".into(),
-        family_name: "Humas".into(),
-        category: "unit".into(),
-        unit: "Biro Administrasi".into(),
-        services: vec!["mail".into(), "hotspot".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-    }
-}
-
-pub fn work(action: Action, account: &Account, credential: Option<Credential>) -> Work {
-    Work { step: StepId(1), action, account: account.clone(), external_id: None, credential, uncertain: false }
-}
-
-pub fn plain(action: Action, account: &Account) -> Work {
-    work(action, account, None)
-}
-
-pub fn from_now(seconds: i64) -> Option<Timestamp> {
-    Some(Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap())
-}
-
-#[track_caller]
-pub fn class_of<T: std::fmt::Debug>(result: &Result<T, Fault>) -> FaultClass {
-    result.as_ref().expect_err("this should have failed").class
-}
-
-pub fn password(work: &Work) -> &str {
-    work.credential.as_ref().unwrap().password.expose()
 }
 
 const HELD: &str = "AKUND_TEST_HELD_DATABASE";

@@ -156,7 +156,9 @@ impl Hotspot {
             timeout_seconds: 2,
         };
         let read = |_: &std::path::Path| Ok(Secret::new(secret));
-        let proofs = Proofs::of_radius(Some(&proof), &[], config.password.serves_ms_chap(), &read).unwrap();
+        let mut proven = config.clone();
+        proven.proof = Some(proof);
+        let proofs = Proofs::of_radius(&proven, &read).unwrap();
         Radius::open("hotspot", &config).unwrap().proven_by(proofs)
     }
 }
@@ -178,9 +180,20 @@ async fn freeradius_proves_accounts_by_the_methods_that_what_is_stored_serves() 
         let fault = proven(&target, &other).await.unwrap_err();
         assert!(fault.class == FaultClass::Permanent && fault.message.contains("refused the login of"), "{fault}");
         assert!(!fault.message.contains(local), "{fault}");
+        // As the daemon asks, which no longer has the password: the server itself says that the account is closed.
+        let suspend = plain(Action::Suspend, &work.account);
         work.action = Action::Suspend;
+        assert!(proven(&target, &suspend).await.is_err(), "it is open still");
         done(&target, &work).await;
         assert_eq!(proven(&target, &work).await, Ok(Proof::Login), "refused");
+        assert_eq!(proven(&target, &suspend).await, Ok(Proof::Login), "said to be closed");
+        // Without its notice nothing tells it from an open one.
+        let database = rusqlite::Connection::open(&hotspot.database).unwrap();
+        database.execute("DELETE FROM radreply WHERE attribute = 'Reply-Message'", []).unwrap();
+        assert_eq!(proven(&target, &suspend).await, Ok(Proof::Observed));
+        done(&target, &plain(Action::Resume, &work.account)).await;
+        let told: i64 = database.query_row("SELECT count(*) FROM radreply", [], |row| row.get(0)).unwrap();
+        assert_eq!(told, 0);
     }
     // What is stored does not serve MS-CHAP: the server says no, though PAP would do.
     let target = hotspot.target(Scheme::Sha512Crypt, Some(vec![RadiusMethod::Pap, RadiusMethod::Mschapv2]), SECRET);
@@ -188,6 +201,53 @@ async fn freeradius_proves_accounts_by_the_methods_that_what_is_stored_serves() 
     done(&target, &work).await;
     let fault = proven(&target, &work).await.unwrap_err();
     assert!(fault.class == FaultClass::Permanent && fault.message.contains("by MS-CHAPv2"), "{fault}");
+}
+
+/// FreeRADIUS's own listener, which logs what it is told.
+#[tokio::test]
+async fn a_changed_account_s_session_is_told_its_new_profile_and_end() {
+    let hotspot = Hotspot::start();
+    let config = |change: &str| -> akund::config::target::RadiusConfig {
+        let text = format!(
+            "database = \"{}\"\npassword = \"nt-hash\"\n[profile.tamu.reply]\nMikrotik-Rate-Limit = \"1M/1M\"\n\
+             [profile.staf.reply]\nMikrotik-Rate-Limit = \"9M/9M\"\n[[nas]]\naddress = \"127.0.0.1:{}\"\n\
+             secret_file = \"x\"\nchange = \"{change}\"\n",
+            hotspot.database.display(),
+            hotspot.server.nas_port
+        );
+        toml::from_str(&text).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let target = |change: &str| {
+        let config = config(change);
+        let proofs = Proofs::of_radius(&config, &|_| Ok(Secret::new(SECRET))).unwrap();
+        Radius::open("hotspot", &config).unwrap().proven_by(proofs)
+    };
+    let coa = target("coa");
+    for finding in coa.check().await {
+        finding.unwrap();
+    }
+    let mut work = create(&coa, "humas");
+    work.account.group = Some("tamu".into());
+    done(&coa, &work).await;
+    proven(&coa, &work).await.unwrap();
+    assert!(hotspot.server.changed().is_empty() && hotspot.server.disconnected().is_empty());
+    (work.action, work.account.group) = (Action::Change, Some("staf".into()));
+    (work.account.ends_at, work.credential) = (from_now(1000), None);
+    done(&coa, &work).await;
+    proven(&coa, &work).await.unwrap();
+    let told = hotspot.server.changed();
+    assert!(told.len() == 1 && told[0].starts_with("humas 9M/9M "), "{told:?}");
+    let left: u32 = told[0].rsplit_once(' ').unwrap().1.parse().unwrap();
+    assert!((900..=1000).contains(&left), "{told:?}");
+    // A profile of somebody else's: nobody knows what it gives, so the user logs in anew.
+    work.account.group = Some("lain".into());
+    done(&coa, &work).await;
+    proven(&coa, &work).await.unwrap();
+    assert_eq!(hotspot.server.disconnected(), ["humas"]);
+    for (change, ended) in [("none", 1), ("disconnect", 2)] {
+        proven(&target(change), &work).await.unwrap();
+        assert_eq!((hotspot.server.changed().len(), hotspot.server.disconnected().len()), (1, ended), "{change}");
+    }
 }
 
 #[tokio::test]

@@ -262,3 +262,20 @@ async fn dovecot_sees_what_changes_while_it_runs() {
     apply(&plain(Action::Remove, &account)).await;
     assert!(!dovecot.logs_in("humas@example.org", password(&reset)));
 }
+
+#[tokio::test]
+async fn a_name_that_does_not_fit_its_column_is_refused_and_not_cut_off() {
+    let bench = Bench::mail_on(Engine::MariaDb);
+    for (table, column) in [("domains", "domain"), ("retired_homes", "home")] {
+        bench.by_hand(&format!("ALTER TABLE {table} MODIFY {column} varchar(8) NOT NULL"));
+        let work = bench.create(&named("humas"));
+        let made = bench.apply(&work).await;
+        let last = if table == "domains" { made.map(|_| ()) } else { bench.undo(&work).await };
+        assert_eq!(class_of(&last), FaultClass::Permanent, "{table}: {last:?}");
+        assert!(bench.base.ask(&format!("SELECT * FROM {table}")).is_empty(), "{table}");
+        bench.by_hand(&format!("ALTER TABLE {table} MODIFY {column} varchar(200) NOT NULL"));
+        bench.apply(&work).await.unwrap();
+        bench.undo(&work).await.unwrap();
+        bench.by_hand("DELETE FROM retired_homes");
+    }
+}

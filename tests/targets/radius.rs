@@ -279,3 +279,29 @@ async fn freeradius_accepts_pap_against_crypt_whatever_has_become_of_akund() {
 async fn freeradius_accepts_pap_and_ms_chap_against_nt_whatever_has_become_of_akund() {
     through_every_state(Scheme::NtHash, &[Method::Pap, Method::MsChap]).await;
 }
+
+#[tokio::test]
+async fn taking_a_user_back_leaves_the_rows_that_others_have_added_for_it() {
+    for bench in Bench::radius_each() {
+        let mut account = named("humas");
+        account.ends_at = from_now(3600);
+        let work = bench.create(&account);
+        bench.apply(&work).await.unwrap();
+        let own = bench.rows();
+        for (attribute, value) in
+            [("Cleartext-Password", "x"), ("Crypt-Password", "$6$a$b"), ("Expiration", "1 Jan 2031")]
+        {
+            bench.by_hand(&format!(
+                "INSERT INTO radcheck (username, attribute, op, value) VALUES ('humas', '{attribute}', ':=', '{value}')"
+            ));
+        }
+        let theirs: Vec<String> = bench.rows().into_iter().filter(|row| !own.contains(row)).collect();
+        assert_eq!(theirs.len(), 3);
+        for credential in [None, work.credential.clone()] {
+            let back = crate::fixture::work(Action::Create, &account, credential);
+            bench.undo(&back).await.unwrap();
+            let left: Vec<String> = bench.rows().into_iter().filter(|row| row.contains("humas")).collect();
+            assert_eq!(left, theirs);
+        }
+    }
+}

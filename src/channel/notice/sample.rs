@@ -75,6 +75,8 @@ pub(super) fn full() -> Sample {
         ends_at: None,
         quota: None,
         group: Some("pegawai".into()),
+        recovery_email: None,
+        recovery_phone: None,
     });
     let check = Check {
         requirement: "alamat bebas di register".into(),

@@ -74,7 +74,8 @@ pub struct LdapConfig {
     /// Longest wait for one answer, seconds. Default 10.
     #[serde(default = "ten")]
     pub timeout_seconds: u64,
-    /// Connections for log-ins that prove accounts, at once. Default 4.
+    /// Connections for log-ins that prove accounts, at once. Default 4. With 0 nobody logs in: the stored hash is read back, and the
+    /// outcome says so (`stored`).
     #[serde(default = "four")]
     pub proofs: usize,
 }
@@ -235,7 +236,12 @@ impl LdapConfig {
         );
         check(!self.object_classes.is_empty(), "object_classes", "object_classes must name at least one object class");
         check(self.timeout_seconds > 0, "timeout_seconds", "timeout_seconds must be at least 1");
-        check((1..=32).contains(&self.proofs), "proofs", "proofs must be from 1 to 32");
+        check(self.proofs <= 32, "proofs", "proofs must be from 0 to 32");
+        check(
+            self.proofs > 0 || self.stored() != LdapPassword::Clear,
+            "proofs",
+            "proofs = 0 needs a hash that akund makes and can read back: what the server hashes by itself only a log-in can show",
+        );
         self.stored_problem().into_iter().for_each(|what| check(false, "password", what));
         let by_password = self.suspend == LdapSuspend::Password;
         check(

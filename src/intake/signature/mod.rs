@@ -8,12 +8,14 @@
 //! head@uin-malang-email,deputy namespaces="akund-request" ssh-ed25519 AAAA… head of the IT unit
 //! ```
 //!
-//! Pure: a signature is judged against the file's text at a given time.
+//! Pure but for [`SignersFile`]: a signature is judged against the file's text at a given time.
 
 mod allowed;
+mod file;
 mod pattern;
 
 pub use allowed::{AllowedSigners, Signer};
+pub use file::SignersFile;
 
 use jiff::Timestamp;
 use ssh_key::public::KeyData;

@@ -1,8 +1,9 @@
 //! Evidence: what was read, written by akund itself, out of the submitter's reach.
 
+use super::Spool;
 use super::name::{SIGNATURE_SUFFIX, fit, hex};
-use super::{Dropped, Spool};
 use crate::durable::{self, Placement, make_dir};
+use crate::intake::Handed;
 use jiff::tz::TimeZone;
 use std::fs;
 use std::io;
@@ -16,32 +17,32 @@ pub(super) struct Kept<'a> {
 }
 
 impl Spool {
-    /// Writes each file's bytes to `accepted/YYYY-MM/SHA256-NAME` (the month in UTC when it was read), its signature beside it as
+    /// Writes the bytes of each file or message to `accepted/YYYY-MM/SHA256-NAME` (the month in UTC when it was read), its detached signature beside it as
     /// `….sig`, and gives back the first path of each, relative to [`Spool::root`]. When this returns they are on the disk. A
     /// batch costs one sync of the files and one of the directory. What is there already is not written again.
     ///
     /// # Errors
     /// `InvalidInput` where `bytes` have been taken out; else the disk's ([`durable::disk_trouble`] tells a full one). The dropped
     /// files are untouched: the same call can be repeated.
-    pub fn keep_evidence(&self, files: &[&Dropped]) -> io::Result<Vec<PathBuf>> {
+    pub fn keep_evidence<H: Handed>(&self, files: &[&H]) -> io::Result<Vec<PathBuf>> {
         let accepted = self.root.join("accepted");
         let (mut paths, mut kept) = (Vec::with_capacity(files.len()), Vec::new());
         for file in files {
-            if file.bytes.len() as u64 != file.seen.identity().size {
-                let why = format!("the bytes of {} are no longer there to be kept as evidence", file.path.display());
+            if file.bytes().len() as u64 != file.size() {
+                let why = format!("the bytes of {} are no longer there to be kept as evidence", file.name());
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
             }
-            let month = file.received.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string();
+            let month = file.received().to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string();
             make_dir(&accepted.join(&month), 0o750)?;
             let relative = Path::new("accepted").join(month);
-            let prefix = format!("{}-", hex(&file.sha256));
+            let prefix = format!("{}-", hex(&file.sha256()));
             let mut keep = |suffix: &str, bytes| {
-                let path = relative.join(fit(&prefix, &file.name, suffix));
+                let path = relative.join(fit(&prefix, file.name(), suffix));
                 kept.push(Kept { temporary: self.stage(&accepted), path: self.root.join(&path), bytes });
                 path
             };
-            paths.push(keep("", &file.bytes));
-            if let Some(signature) = file.seen.signature_bytes() {
+            paths.push(keep("", file.bytes()));
+            if let Some(signature) = file.signature_bytes() {
                 keep(SIGNATURE_SUFFIX, signature);
             }
         }

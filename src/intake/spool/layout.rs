@@ -1,11 +1,11 @@
 //! The spool's directories, their modes and groups, and the sources' rules resolved.
 
 use super::LOCAL;
-use super::signers::SignersFile;
 use crate::config::SourceConfig;
 use crate::config::SpoolConfig;
 use crate::config::source::SignatureRule;
 use crate::durable::{explain, make_dir};
+use crate::intake::signature::SignersFile;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{AccessFlags, User, access, chown, geteuid};
 use std::collections::BTreeSet;
@@ -35,15 +35,7 @@ pub(super) struct Source {
 
 /// The rules of [`LOCAL`] where the configuration does not give them.
 fn implied_local() -> SourceConfig {
-    SourceConfig {
-        name: LOCAL.into(),
-        owners: Vec::new(),
-        procedures: Vec::new(),
-        actions: Vec::new(),
-        categories: Vec::new(),
-        signature: SignatureRule::None,
-        allowed_signers: None,
-    }
+    SourceConfig { name: LOCAL.into(), ..SourceConfig::default() }
 }
 
 pub(super) fn problems(config: &SpoolConfig, sources: &[SourceConfig]) -> Vec<String> {
@@ -111,6 +103,7 @@ pub(super) fn prepare(root: &Path, sources: &[SourceConfig]) -> io::Result<(Floc
     let lock = lock(root)?;
     let incoming = root.join("incoming");
     // Members of a source's group have to pass through incoming/ to reach their own; they cannot list it.
+    let sources: Vec<&SourceConfig> = sources.iter().filter(|source| source.queue.is_none()).collect();
     let shared = sources.iter().any(|s| s.name != LOCAL);
     make_dir(&incoming, if shared { 0o2771 } else { 0o2770 })?;
     for (dir, mode) in [("accepted", 0o750), ("rejected", 0o750), ("outcome", 0o751)] {
@@ -122,7 +115,7 @@ pub(super) fn prepare(root: &Path, sources: &[SourceConfig]) -> io::Result<(Floc
         }
     }
     make_dir(&root.join(GONE), 0o700)?;
-    let mut resolved: Vec<Source> = sources.iter().map(|s| resolve(s, &incoming)).collect::<io::Result<_>>()?;
+    let mut resolved: Vec<Source> = sources.into_iter().map(|s| resolve(s, &incoming)).collect::<io::Result<_>>()?;
     if !resolved.iter().any(|s| s.config.name == LOCAL) {
         resolved.insert(0, resolve(&implied_local(), &incoming)?);
     }

@@ -10,7 +10,7 @@
 //! crash between two of them leaves the dropped file where it is; it is then taken again, finds its evidence kept, and the
 //! journal knows the request. Nothing here parses a record.
 //!
-//! Everything but [`Arrivals`] blocks on the disk: call it from a blocking thread.
+//! Everything but [`Arrivals`] blocks on the disk: call it from a blocking thread. [`super::Source`] does so by itself.
 
 mod arrivals;
 mod desk;
@@ -23,7 +23,7 @@ mod outcome;
 mod queue;
 mod reject;
 mod remover;
-mod signers;
+mod source;
 mod take;
 
 pub use arrivals::Arrivals;
@@ -47,8 +47,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// The source of the files straight in `incoming/`.
-pub const LOCAL: &str = "local";
+pub use crate::config::source::LOCAL;
 
 /// The spool's directories, held by one process at a time.
 #[derive(Debug)]

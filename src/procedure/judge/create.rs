@@ -129,6 +129,8 @@ impl Case<'_> {
                 granted.push(service.clone());
             }
         }
+        let contact = self.record.contact();
+        let recovery_email = contact.email.clone().filter(|own| Some(own) != address.as_ref());
         let account = Account {
             uid: self.uid,
             address,
@@ -143,6 +145,8 @@ impl Case<'_> {
             ends_at,
             quota: wanted.quota.or(self.category.quota),
             group: wanted.group.clone().filter(|g| !g.is_empty()).or_else(|| self.category.group.clone()),
+            recovery_email,
+            recovery_phone: contact.phone.clone(),
         };
         Grant { action: Action::Create, account, names, budgeted: false }
     }

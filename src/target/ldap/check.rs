@@ -9,6 +9,11 @@ use crate::config::target::ldap::{LdapServer, LdapSuspend};
 use crate::model::{Fault, Finding};
 use ldap3::Scope;
 
+/// Whether an attribute, its options aside, has this name.
+fn is_bare(attribute: &str, name: &str) -> bool {
+    attribute.split(';').next().is_some_and(|bare| bare.eq_ignore_ascii_case(name))
+}
+
 const ROOT_DSE: [&str; 9] = [
     "objectClass",
     "vendorName",
@@ -125,6 +130,10 @@ impl Directory {
         for attribute in self.layout.filled_in().chain([marker]).map(Attribute::as_str) {
             if !schema.knows_attribute(attribute) {
                 wrong.push(format!("the server does not know the attribute {attribute}"));
+            } else if let Some(shown) = schema.shown_as(attribute).filter(|shown| !is_bare(attribute, shown)) {
+                wrong.push(format!(
+                    "{attribute} is another name of {shown}, by which the server shows it; write {shown}"
+                ));
             } else if wrong.is_empty() && !by_ad && !schema.allows(classes, attribute) {
                 wrong.push(format!("entries of {} may not have the attribute {attribute}", classes.join(", ")));
             }

@@ -47,7 +47,13 @@ impl Entry {
 
     /// Which account of akund's it is, if it is marked as one.
     pub fn uid(&self, marker: &Attribute) -> Option<AccountUid> {
-        self.texts(marker).find_map(marked)
+        self.texts(marker).find_map(|text| Some(marked(text)?.0))
+    }
+
+    /// Which account of a target's it is: of two targets in one tree each has its own entry of an account.
+    pub fn uid_at(&self, marker: &Attribute, target: &str) -> Option<AccountUid> {
+        let (uid, at) = self.texts(marker).find_map(marked)?;
+        (at == target).then_some(uid)
     }
 
     /// What the server calls it for ever.
@@ -57,14 +63,15 @@ impl Entry {
     }
 }
 
-/// akund's mark: a URI and a label (RFC 2079), so that people see what it is.
-pub fn mark(uid: AccountUid) -> String {
-    format!("urn:uuid:{uid} akund")
+/// akund's mark: a URI and a label (RFC 2079), so that people see what it is and whose.
+pub fn mark(uid: AccountUid, target: &str) -> String {
+    format!("urn:uuid:{uid} akund {target}")
 }
 
-fn marked(text: &str) -> Option<AccountUid> {
-    let uid = text.strip_prefix("urn:uuid:")?.strip_suffix(" akund")?;
-    uid.parse().ok().map(AccountUid)
+/// Account and target.
+fn marked(text: &str) -> Option<(AccountUid, &str)> {
+    let (uid, target) = text.strip_prefix("urn:uuid:")?.split_once(" akund ")?;
+    Some((AccountUid(uid.parse().ok()?), target))
 }
 
 #[cfg(test)]

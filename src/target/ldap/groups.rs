@@ -1,4 +1,5 @@
-//! Membership in groups. An account leaves its groups before its entry goes, and joins them when its entry is there.
+//! Membership in groups. An account leaves its groups before its entry goes or gets another name, and joins them when its entry is
+//! there under its name.
 
 use super::connection::Lost;
 use super::layout::Group;
@@ -6,12 +7,12 @@ use super::name::Dn;
 use super::operation::{Change, Operation, Value};
 use super::plan::Plan;
 use super::{Directory, Open, WINDOW, batch, fault};
-use crate::model::{Action, Fault};
+use crate::model::{Action, Fault, FaultClass};
 use crate::target::Work;
 use futures_util::stream::{self, StreamExt};
 
 /// A membership that must come or go.
-struct Membership<'a> {
+pub(super) struct Membership<'a> {
     work: usize,
     group: &'a Group,
     value: Value,
@@ -19,41 +20,53 @@ struct Membership<'a> {
 }
 
 impl Directory {
-    /// For accounts whose entries are about to go: while they are there, their names are known for theirs.
-    pub(super) async fn leave_groups(
-        &self,
+    /// For accounts whose entries are about to go or to get another name: while they are there, their names are known for theirs. After
+    /// a death between the two, nobody would know whose the old name in a group was. Answers what was left.
+    pub(super) async fn leave_groups<'a>(
+        &'a self,
         open: &Open,
         works: &[&Work],
         mut decided: Vec<Result<Plan, Fault>>,
-    ) -> Vec<Result<Plan, Fault>> {
+    ) -> (Vec<Result<Plan, Fault>>, Vec<Membership<'a>>) {
         let mut leaving = Vec::new();
         for (at, (work, plan)) in works.iter().zip(&decided).enumerate() {
-            if let Ok(Plan { was: Some(was), dn: None, .. }) = plan {
-                leaving.extend(self.memberships(at, work, was, work.account.username.as_str(), false));
-            }
+            let Ok(Plan { was: Some(was), dn, was_called, .. }) = plan else { continue };
+            let renamed = dn.as_ref().is_none_or(|dn| dn.key() != was.key());
+            let called = match dn {
+                None => Some(work.account.username.as_str()),
+                Some(_) => was_called.as_deref(),
+            };
+            let old = self.memberships(at, work, was, called.unwrap_or_default(), false);
+            leaving.extend(old.filter(|m| if holds_names(m.group) { renamed } else { called.is_some() }));
         }
-        self.bring_about(open, leaving, &mut decided).await;
-        decided
+        let left = self.bring_about(open, leaving, &mut decided).await;
+        (decided, left)
     }
 
     /// For accounts whose entries were made or changed.
     pub(super) async fn join_groups(&self, open: &Open, works: &[&Work], results: &mut [Result<Plan, Fault>]) {
         let mut joining = Vec::new();
         for (at, (work, plan)) in works.iter().zip(results.iter()).enumerate() {
-            let Ok(Plan { dn: Some(dn), was, was_called, .. }) = plan else { continue };
-            if !matches!(work.action, Action::Create | Action::Change) {
-                continue;
-            }
-            joining.extend(self.memberships(at, work, dn, work.account.username.as_str(), true));
-            // What it was called until now is in no group.
-            let old_dn = was.as_ref().filter(|was| was.key() != dn.key());
-            if old_dn.is_some() || was_called.is_some() {
-                let name = was_called.as_deref();
-                let old = self.memberships(at, work, old_dn.unwrap_or(dn), name.unwrap_or_default(), false);
-                joining.extend(old.filter(|m| if holds_names(m.group) { old_dn.is_some() } else { name.is_some() }));
+            let Ok(Plan { dn: Some(dn), .. }) = plan else { continue };
+            if matches!(work.action, Action::Create | Action::Change) {
+                joining.extend(self.memberships(at, work, dn, work.account.username.as_str(), true));
             }
         }
         self.bring_about(open, joining, results).await;
+    }
+
+    /// For accounts that have kept their names after all.
+    pub(super) async fn rejoin_groups(
+        &self,
+        open: &Open,
+        left: Vec<Membership<'_>>,
+        results: &mut [Result<Plan, Fault>],
+    ) {
+        let kept = |m: &Membership<'_>| {
+            results.get(m.work).is_some_and(|result| result.as_ref().is_err_and(|f| f.class != FaultClass::Unknown))
+        };
+        let back: Vec<_> = left.into_iter().filter(kept).map(|m| Membership { wanted: true, ..m }).collect();
+        self.bring_about(open, back, results).await;
     }
 
     fn memberships<'a>(
@@ -73,9 +86,15 @@ impl Directory {
         })
     }
 
-    async fn bring_about(&self, open: &Open, memberships: Vec<Membership<'_>>, results: &mut [Result<Plan, Fault>]) {
+    /// Answers what was not so before.
+    async fn bring_about<'a>(
+        &self,
+        open: &Open,
+        memberships: Vec<Membership<'a>>,
+        results: &mut [Result<Plan, Fault>],
+    ) -> Vec<Membership<'a>> {
         if memberships.is_empty() {
-            return;
+            return Vec::new();
         }
         let mut questions = Vec::with_capacity(memberships.len());
         for m in memberships {
@@ -113,6 +132,7 @@ impl Directory {
                 batch::Outcome::Lost(_, lost) => fail(results, m.work, fault::unanswered(operation, &lost)),
             }
         }
+        missing.into_iter().map(|(m, _)| m).collect()
     }
 }
 

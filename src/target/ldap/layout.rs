@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 /// How accounts are laid out in one directory.
 #[derive(Debug)]
 pub struct Layout {
+    /// The target's name, which is part of its mark.
+    pub target: String,
     /// What answers there.
     pub server: LdapServer,
     /// Under which accounts are made.
@@ -59,16 +61,18 @@ impl Layout {
         let mut wrong = Vec::new();
         let base = noted("base", Dn::parse(&config.base), &mut wrong);
         let search_base = config.search_base.as_ref().map(|s| noted("search_base", Dn::parse(s), &mut wrong));
-        let marker = noted("marker", Attribute::parse(config.marker_attribute()), &mut wrong);
-        let rdn = noted("rdn", rdn(&config.rdn), &mut wrong);
+        let server = config.server;
+        let marker = noted("marker", attribute(config.marker_attribute(), server), &mut wrong);
+        let rdn = noted("rdn", rdn(&config.rdn, server), &mut wrong);
         let attributes: Vec<_> = config
             .attributes
             .iter()
-            .filter_map(|(name, texts)| noted("attributes", templates(name, &texts.0), &mut wrong))
+            .filter_map(|(name, texts)| noted("attributes", templates(name, &texts.0, server), &mut wrong))
             .collect();
         let unique: Vec<_> =
-            config.unique.iter().filter_map(|name| noted("unique", Attribute::parse(name), &mut wrong)).collect();
-        let groups: Vec<_> = config.groups.iter().filter_map(|g| noted("groups", group(g), &mut wrong)).collect();
+            config.unique.iter().filter_map(|name| noted("unique", attribute(name, server), &mut wrong)).collect();
+        let groups: Vec<_> =
+            config.groups.iter().filter_map(|g| noted("groups", group(g, server), &mut wrong)).collect();
         let Some((base, marker, rdn)) = base.zip(marker).zip(rdn).map(|((b, m), r)| (b, m, r)) else {
             return Err(wrong);
         };
@@ -89,6 +93,7 @@ impl Layout {
             found
         };
         Ok(Self {
+            target: String::new(),
             server: config.server,
             search_base: search_base.flatten().unwrap_or_else(|| base.suffix()),
             base,
@@ -206,20 +211,38 @@ fn noted<T>(key: &'static str, read: Result<T, String>, wrong: &mut Vec<(&'stati
     read.map_err(|what| wrong.push((key, format!("{key}: {what}")))).ok()
 }
 
-fn rdn(text: &str) -> Result<(Attribute, Template), String> {
+/// An attribute by the name under which the server shows it. By another one it would be written, and not be found again.
+fn attribute(text: &str, server: LdapServer) -> Result<Attribute, String> {
+    let name = Attribute::parse(text)?;
+    if name.as_str().starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(format!("{text:?} is a number (OID); write the attribute's name"));
+    }
+    let shown = name.key();
+    let shown = shown.split(';').next().unwrap_or_default();
+    // Active Directory has one name for each, and some of these for others.
+    let other = server != LdapServer::ActiveDirectory;
+    match server::ALIASES.iter().find(|(alias, _)| other && alias.eq_ignore_ascii_case(shown)) {
+        Some((_, shown)) => {
+            Err(format!("{text:?} is another name of {shown}, by which the server shows it; write {shown}"))
+        }
+        None => Ok(name),
+    }
+}
+
+fn rdn(text: &str, server: LdapServer) -> Result<(Attribute, Template), String> {
     let (name, template) =
         text.split_once('=').ok_or_else(|| format!("{text:?} is not ATTRIBUTE=TEMPLATE, like uid={{username}}"))?;
-    let (name, template) = (Attribute::parse(name)?, Template::parse(template)?);
+    let (name, template) = (attribute(name, server)?, Template::parse(template)?);
     if template.tells_apart() { Ok((name, template)) } else { Err(format!("{text:?} is one name for all accounts")) }
 }
 
-fn templates(name: &str, texts: &[String]) -> Result<(Attribute, Vec<Template>), String> {
+fn templates(name: &str, texts: &[String], server: LdapServer) -> Result<(Attribute, Vec<Template>), String> {
     let templates: Result<Vec<_>, String> = texts.iter().map(|text| Template::parse(text)).collect();
-    Ok((Attribute::parse(name)?, templates.map_err(|what| format!("{name} = {what}"))?))
+    Ok((attribute(name, server)?, templates.map_err(|what| format!("{name} = {what}"))?))
 }
 
-fn group(group: &crate::config::target::ldap::LdapGroup) -> Result<Group, String> {
-    Ok(Group { dn: Dn::parse(&group.dn)?, attribute: Attribute::parse(&group.attribute)?, only: group.group.clone() })
+fn group(group: &crate::config::target::ldap::LdapGroup, server: LdapServer) -> Result<Group, String> {
+    Ok(Group { dn: Dn::parse(&group.dn)?, attribute: attribute(&group.attribute, server)?, only: group.group.clone() })
 }
 
 /// The password in quotes, UTF-16LE ([MS-ADTS] 3.1.1.3.1.5.1).
@@ -231,4 +254,36 @@ fn unicode_pwd(password: &Secret) -> Value {
         bytes.extend(c.encode_utf16(&mut units).iter().flat_map(|unit| unit.to_le_bytes()));
     }
     Value::of(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(more: &str, server: &str) -> Vec<String> {
+        let text = format!(
+            "url = \"ldapi://%2Frun%2Fldapi\"\nserver = \"{server}\"\nbase = \"dc=example,dc=org\"\nobject_classes = [\"x\"]\n{more}"
+        );
+        let config: LdapConfig = toml::from_str(&text).unwrap();
+        Layout::read(&config).err().unwrap_or_default().into_iter().map(|(_, what)| what).collect()
+    }
+
+    #[test]
+    fn an_attribute_is_named_as_the_server_shows_it() {
+        for (more, shown) in [
+            ("rdn = \"userid={username}\"", "uid"),
+            ("unique = [\"rfc822mailbox\"]", "mail"),
+            ("[attributes]\ncommonName = \"{name}\"", "cn"),
+            ("[attributes]\n\"surname;lang-id\" = \"{name}\"", "sn"),
+            ("[attributes]\n\"2.5.4.3\" = \"{name}\"", "the attribute's name"),
+        ] {
+            let told = told(more, "openldap");
+            assert!(told.len() == 1 && told[0].ends_with(&format!("write {shown}")), "{more}: {told:?}");
+        }
+        assert!(told("rdn = \"uid={username}\"\n[attributes]\ncn = \"{name}\"", "389ds").is_empty());
+        assert!(
+            told("[attributes]\nstreetAddress = \"{unit}\"", "active-directory").is_empty(),
+            "another attribute there"
+        );
+    }
 }

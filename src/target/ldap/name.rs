@@ -98,7 +98,7 @@ impl Dn {
     pub fn value_of(&self, attribute: &Attribute) -> Option<String> {
         let parts = split(&self.0);
         let (name, value) = parts.first()?.split_once('=')?;
-        name.trim().eq_ignore_ascii_case(attribute.as_str()).then(|| unescape(value.trim_start()))?
+        name.trim().eq_ignore_ascii_case(attribute.as_str()).then(|| unescape(value.trim_start_matches(' ')))?
     }
     /// The first value of the name, as it is written.
     pub fn first_value(&self) -> Option<&str> {
@@ -230,6 +230,7 @@ mod tests {
             ("#x", "uid=\\23x,ou=people,dc=example,dc=org"),
             ("a\nb\0\\\"<>;=", "uid=a\\0Ab\\00\\5C\\22\\3C\\3E\\3B\\3D,ou=people,dc=example,dc=org"),
             ("ñ-密码", "uid=ñ-密码,ou=people,dc=example,dc=org"),
+            ("\u{3000}x\u{a0}", "uid=\u{3000}x\u{a0},ou=people,dc=example,dc=org"),
         ] {
             let dn = base.child(&rdn(value));
             assert_eq!(dn.as_str(), written);

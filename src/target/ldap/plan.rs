@@ -40,21 +40,22 @@ pub fn decide(work: &Work, world: &World, layout: &Layout) -> Result<Plan, Fault
         (Action::Remove, None) => Ok(Plan::NOTHING),
         (Action::Remove, Some(entry)) => Ok(removed(entry, layout)),
         (Action::Create, None) => {
-            refuse_taken(work, None, world)?;
+            refuse_taken(work, None, world, layout)?;
             created(work, layout)
         }
         (Action::Create | Action::Change, Some(entry)) => {
-            refuse_taken(work, Some(entry), world)?;
-            changed(work, entry, layout)
+            refuse_taken(work, Some(entry), world, layout)?;
+            changed(work, entry, world, layout)
         }
         (Action::Reset | Action::Suspend | Action::Resume, Some(entry)) => {
             let mut changes = Vec::new();
             match work.action {
                 Action::Reset => {
-                    let (before, after) = lock::around_a_reset(entry, layout);
-                    changes.extend(before);
-                    changes.extend(new_password(work, entry, layout)?);
-                    changes.extend(after);
+                    let password = new_password(work, entry, world, layout)?;
+                    if password.is_some() {
+                        let (before, after) = lock::around_a_reset(entry, layout);
+                        changes.extend(before.into_iter().chain(password).chain(after));
+                    }
                 }
                 Action::Suspend => changes.extend(lock::locking(entry, layout)?),
                 _ => changes.extend(lock::unlocking(entry, layout)?),
@@ -91,8 +92,8 @@ pub fn names(account: &Account) -> Vec<String> {
     names
 }
 
-fn refuse_taken(work: &Work, own: Option<&Entry>, world: &World) -> Result<(), Fault> {
-    match names(&work.account).iter().find(|name| world.holder(name, own).is_some()) {
+fn refuse_taken(work: &Work, own: Option<&Entry>, world: &World, layout: &Layout) -> Result<(), Fault> {
+    match names(&work.account).iter().find(|name| world.is_taken(name, work.account.uid, own, layout)) {
         None => Ok(()),
         Some(name) => Err(taken(&work.account, name)),
     }
@@ -117,7 +118,7 @@ fn created(work: &Work, layout: &Layout) -> Result<Plan, Fault> {
         layout.object_classes.iter().map(|class| Value::text(class.as_str())).collect(),
     )];
     attributes.extend(layout.wanted(&work.account, &rdn).into_iter().filter(|(_, values)| !values.is_empty()));
-    attributes.push((layout.marker.clone(), vec![Value::text(mark(work.account.uid))]));
+    attributes.push((layout.marker.clone(), vec![Value::text(mark(work.account.uid, &layout.target))]));
     let mut operations = Vec::new();
     if layout.server == LdapServer::ActiveDirectory {
         // A password that its policy refuses must leave nothing that can log in: disabled first, enabled with the password.
@@ -138,7 +139,7 @@ fn created(work: &Work, layout: &Layout) -> Result<Plan, Fault> {
 }
 
 /// An entry that is there is made as wanted. A create also sets the password and opens it.
-fn changed(work: &Work, entry: &Entry, layout: &Layout) -> Result<Plan, Fault> {
+fn changed(work: &Work, entry: &Entry, world: &World, layout: &Layout) -> Result<Plan, Fault> {
     let rdn = layout.rdn(&work.account)?;
     let mut operations = Vec::new();
     let mut dn = entry.dn.clone();
@@ -163,7 +164,7 @@ fn changed(work: &Work, entry: &Entry, layout: &Layout) -> Result<Plan, Fault> {
         }
     }
     if work.action == Action::Create {
-        changes.extend(new_password(work, entry, layout)?);
+        changes.extend(new_password(work, entry, world, layout)?);
         let unlocking = lock::unlocking(entry, layout)?;
         changes.extend(unlocking.filter(|change| !overlaps(&changes, change)));
     }
@@ -200,7 +201,10 @@ fn missing_classes(entry: &Entry, layout: &Layout) -> Vec<Change> {
 }
 
 /// None where the stored password is that one already. A suspended account stays so until it is resumed or created anew.
-fn new_password(work: &Work, entry: &Entry, layout: &Layout) -> Result<Option<Change>, Fault> {
+fn new_password(work: &Work, entry: &Entry, world: &World, layout: &Layout) -> Result<Option<Change>, Fault> {
+    if world.has_password(work.account.uid) {
+        return Ok(None);
+    }
     let name = server::password_attribute(layout.server);
     let mut password = layout.password(work)?;
     if work.action == Action::Reset && lock::is_barred(entry, layout) {

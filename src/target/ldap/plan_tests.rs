@@ -28,6 +28,8 @@ fn account() -> Account {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     }
 }
 
@@ -39,7 +41,7 @@ fn work(action: Action) -> Work {
 const DN: &str = "uid=humas,ou=people,dc=example,dc=org";
 
 fn own(more: &[(&str, &[&str])]) -> Entry {
-    let mark = mark(account().uid);
+    let mark = mark(account().uid, "");
     let base: [(&str, &[&str]); 7] = [
         ("objectClass", &["top", "inetorgperson"]),
         ("uid", &["humas"]),
@@ -143,7 +145,7 @@ fn active_directory_makes_an_account_disabled_and_opens_it_with_its_password() {
     };
     let value = |name: &str| attributes.iter().find(|(n, _)| n.as_str() == name).map(|(_, v)| v[0].bytes().to_vec());
     assert_eq!(value("userAccountControl").unwrap(), b"514");
-    assert_eq!(value("adminDescription").unwrap(), mark(account().uid).into_bytes());
+    assert_eq!(value("adminDescription").unwrap(), mark(account().uid, "").into_bytes());
     assert!(
         matches!(&changes[..], [Change::Replace(p, _), Change::Replace(_, c)] if p.as_str() == "unicodePwd" && c[0].bytes() == b"512")
     );

@@ -5,7 +5,7 @@ use super::entry::Entry;
 use super::operation::{Change, Operation, Value};
 use super::world::World;
 use super::{Directory, batch, fault, lock, plan};
-use crate::config::target::ldap::{LdapServer, LdapSuspend};
+use crate::config::target::ldap::{LdapPassword, LdapServer, LdapSuspend};
 use crate::model::{Action, Fault, Proof, Secret};
 use crate::target::Work;
 use futures_util::future::join_all;
@@ -54,6 +54,10 @@ impl Directory {
             let judged = self.judge(work, &world);
             results.push(judged.as_ref().map(|_| Proof::Observed).map_err(Clone::clone));
             if let Ok(Some((dn, password, expected))) = judged {
+                if self.proofs == 0 {
+                    results[at] = self.read_back(work, &world);
+                    continue;
+                }
                 logins.push(Login { work: at, dn, password, expected });
             }
         }
@@ -65,6 +69,29 @@ impl Directory {
             self.set_must_change(&session, &works, &world, &mut results).await;
         }
         results
+    }
+
+    /// A server that keeps a history of passwords refuses one that it has already, and akund cannot see which it has where the server
+    /// hashes by itself. So where an earlier attempt may have set it (its answer was lost, or the entry is there before its
+    /// create was told to be done), a bind tells. Only then: a refused one counts as a failure of the user's.
+    pub(super) async fn look_at_passwords(&self, works: &[&Work], world: &mut World) {
+        if self.layout.stored != LdapPassword::Clear {
+            return;
+        }
+        let mut session = None;
+        for work in works.iter().filter(|work| work.action == Action::Create || work.uncertain) {
+            let (Some(credential), Ok(Some(entry))) = (&work.credential, world.own(work, &self.layout)) else {
+                continue;
+            };
+            let (dn, password) = (entry.dn.to_string(), credential.password.clone());
+            let login = Login { work: 0, dn, password, expected: Expected::Opens };
+            // Without an answer it is set again, as if nobody had asked.
+            let Ok(answer) = self.try_one(&mut session, &login).await else { return };
+            // Active Directory tells that of a disabled account, or one that must change it, only to whoever has the right one.
+            if answer.rc == 0 || matches!(windows_code(&answer.text), Some("533" | "773")) {
+                world.note_password(work.account.uid);
+            }
+        }
     }
 
     /// What the state of the entry says, and the log-in that must still be tried: name, password, and how it must end.
@@ -93,6 +120,27 @@ impl Directory {
                 Ok(Some((entry.dn.to_string(), credential.password.clone(), Expected::Opens)))
             }
             (Action::Change | Action::Resume, Some(entry)) => self.as_wanted(work, world, entry).map(|()| None),
+        }
+    }
+
+    /// Where nobody shall log in: the stored hash is the one that was made of the password.
+    fn read_back(&self, work: &Work, world: &World) -> Result<Proof, Fault> {
+        let (true, Some(entry)) = (work.action.mints(), world.own(work, &self.layout)?) else {
+            return Ok(Proof::Observed);
+        };
+        let stored = super::server::password_attribute(self.layout.server);
+        let wanted = self.layout.password(work)?;
+        match entry.values(&stored) {
+            [one] if one.as_slice() == wanted.bytes() => Ok(Proof::Stored),
+            [] => Err(Fault::permanent(format!(
+                "account {}: its {} is not to be read; let akund's bind_dn read it, or let it log in (proofs)",
+                work.account.uid,
+                stored.as_str()
+            ))),
+            _ => Err(Fault::permanent(format!(
+                "account {}: the stored hash is not the one that was written; somebody else has changed it",
+                work.account.uid
+            ))),
         }
     }
 

@@ -56,6 +56,11 @@ impl Schema {
         self.attributes.contains_key(&bare(name))
     }
 
+    /// The name by which the server shows an attribute that has several.
+    pub fn shown_as(&self, name: &str) -> Option<&str> {
+        self.attributes.get(&bare(name))?.first().map(String::as_str)
+    }
+
     /// Whether the server knows an object class.
     pub fn knows_class(&self, name: &str) -> bool {
         self.classes.contains_key(&name.to_lowercase())

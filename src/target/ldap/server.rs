@@ -20,6 +20,29 @@ pub const NORMAL_ACCOUNT: u32 = 0x200;
 /// See above.
 pub const ACCOUNT_DISABLED: u32 = 0x2;
 
+/// Attributes' other names (RFC 4519, RFC 4524, RFC 2798 and the schemas that OpenLDAP and 389 ship), and those by which
+/// they are shown.
+pub const ALIASES: [(&str, &str); 18] = [
+    ("commonName", "cn"),
+    ("surname", "sn"),
+    ("gn", "givenName"),
+    ("userid", "uid"),
+    ("rfc822Mailbox", "mail"),
+    ("organizationalUnitName", "ou"),
+    ("organizationName", "o"),
+    ("localityName", "l"),
+    ("stateOrProvinceName", "st"),
+    ("countryName", "c"),
+    ("streetAddress", "street"),
+    ("domainComponent", "dc"),
+    ("fax", "facsimileTelephoneNumber"),
+    ("mobileTelephoneNumber", "mobile"),
+    ("homeTelephoneNumber", "homePhone"),
+    ("pagerTelephoneNumber", "pager"),
+    ("friendlyCountryName", "co"),
+    ("favouriteDrink", "drink"),
+];
+
 /// The attribute with the entry's immutable id.
 pub fn id_attribute(server: LdapServer) -> &'static str {
     match server {

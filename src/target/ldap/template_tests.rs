@@ -17,6 +17,8 @@ fn account() -> Account {
         ends_at: Some("2027-06-30T17:00:00Z".parse().unwrap()),
         quota: Some(Quota(5_000_000_000)),
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     }
 }
 

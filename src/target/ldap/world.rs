@@ -14,6 +14,8 @@ pub struct World {
     by_id: HashMap<String, usize>,
     by_uid: HashMap<AccountUid, Vec<usize>>,
     by_name: HashMap<String, Vec<usize>>,
+    /// Accounts whose stored password was seen to be the one of the work.
+    passwords: BTreeSet<AccountUid>,
 }
 
 impl World {
@@ -40,6 +42,16 @@ impl World {
         }
     }
 
+    /// Notes that an account's stored password is the one of the work.
+    pub fn note_password(&mut self, uid: AccountUid) {
+        self.passwords.insert(uid);
+    }
+
+    /// Whether it was noted.
+    pub fn has_password(&self, uid: AccountUid) -> bool {
+        self.passwords.contains(&uid)
+    }
+
     /// All of them.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
@@ -59,7 +71,7 @@ impl World {
         if let Some(id) = entry.id(layout.server) {
             self.by_id.insert(id, at);
         }
-        if let Some(uid) = entry.uid(&layout.marker) {
+        if let Some(uid) = entry.uid_at(&layout.marker, &layout.target) {
             self.by_uid.entry(uid).or_default().push(at);
         }
         for name in layout.naming().flat_map(|attribute| entry.texts(attribute)) {
@@ -102,10 +114,18 @@ impl World {
         }
     }
 
-    /// Who else has this name (in lower case).
-    pub fn holder(&self, name: &str, own: Option<&Entry>) -> Option<&Entry> {
-        let holders = self.by_name.get(name)?.iter().filter_map(|at| self.entries.get(*at));
-        holders.into_iter().find(|holder| own.is_none_or(|own| own.dn.key() != holder.dn.key()))
+    /// Who has this name (in lower case).
+    pub fn holder(&self, name: &str) -> Option<&Entry> {
+        self.by_name.get(name)?.iter().find_map(|at| self.entries.get(*at))
+    }
+
+    /// Whether this name (in lower case) is somebody else's: not of this account's entry, nor of its entry at another target.
+    pub fn is_taken(&self, name: &str, uid: AccountUid, own: Option<&Entry>, layout: &Layout) -> bool {
+        let holders = self.by_name.get(name).into_iter().flatten().filter_map(|at| self.entries.get(*at));
+        let elsewhere = |holder: &Entry| {
+            holder.uid(&layout.marker) == Some(uid) && holder.uid_at(&layout.marker, &layout.target).is_none()
+        };
+        holders.into_iter().any(|holder| own.is_none_or(|own| own.dn.key() != holder.dn.key()) && !elsewhere(holder))
     }
 
     /// The entry of this name, if it was seen.

@@ -47,10 +47,11 @@ impl Directory {
 
     /// Works of different accounts.
     async fn write_round(&self, open: &Open, works: &[&Work], decide: Decide) -> Vec<Done> {
-        let world = match self.look(&open.session, works).await {
+        let mut world = match self.look(&open.session, works).await {
             Ok(world) => world,
             Err(fault) => return vec![Err(fault); works.len()],
         };
+        self.look_at_passwords(works, &mut world).await;
         let mut decided: Vec<Result<Plan, Fault>> =
             works.iter().map(|work| decide(work, &world, &self.layout)).collect();
         let waiting = hold_back_rivals(works, &mut decided);
@@ -72,7 +73,7 @@ impl Directory {
         decided: Vec<Result<Plan, Fault>>,
         decide: Decide,
     ) -> Vec<Done> {
-        let decided = self.leave_groups(open, works, decided).await;
+        let (decided, left) = self.leave_groups(open, works, decided).await;
         let to_do: Vec<(usize, &[Operation])> = decided
             .iter()
             .enumerate()
@@ -100,6 +101,7 @@ impl Directory {
             self.look_again(open, works, &again, &mut results, decide).await;
         }
         self.join_groups(open, works, &mut results).await;
+        self.rejoin_groups(open, left, &mut results).await;
         self.with_ids(open, works, results).await
     }
 

@@ -7,9 +7,11 @@ use super::radius::exchange::Peer;
 use super::submission::Submission;
 use super::{Login, Proofs};
 use crate::config::place::{IMAP, Place, Protection, SUBMISSION, Starttls};
-use crate::config::proof::{MailProofConfig, NasConfig, RadiusMethod, RadiusProofConfig, with_port};
+use crate::config::proof::{MailProofConfig, NasChange, NasConfig, RadiusMethod, RadiusProofConfig, with_port};
+use crate::config::target::RadiusConfig;
 use crate::model::Secret;
-use crate::target::nas::AccessServers;
+use crate::target::nas::{AccessServers, Nas};
+use crate::target::radius::wire::Sessions;
 use crate::tls;
 use std::path::Path;
 use std::time::Duration;
@@ -30,23 +32,23 @@ impl Proofs {
         Ok(Self::new(login, AccessServers::default()))
     }
 
-    /// For a RADIUS target; connects to nothing. `nt_hash`: what is stored serves MS-CHAP.
+    /// For a RADIUS target; connects to nothing.
     ///
     /// # Errors
     /// A sentence: what the configuration must not say, or a secret that cannot be read.
-    pub fn of_radius(
-        config: Option<&RadiusProofConfig>,
-        nas: &[NasConfig],
-        nt_hash: bool,
-        read_secret: ReadSecret<'_>,
-    ) -> Result<Self, String> {
-        let login: Option<Box<dyn Login>> = match config {
-            Some(config) => Some(Box::new(access(config, nt_hash, read_secret).map_err(|e| format!("proof: {e}"))?)),
+    pub fn of_radius(config: &RadiusConfig, read_secret: ReadSecret<'_>) -> Result<Self, String> {
+        let nt_hash = config.password.serves_ms_chap();
+        let login: Option<Box<dyn Login>> = match &config.proof {
+            Some(proof) => Some(Box::new(access(proof, nt_hash, read_secret).map_err(|e| format!("proof: {e}"))?)),
             None => None,
         };
-        let peers = nas.iter().map(|nas| peer(&nas.address, 3799, &nas.secret_file, nas.timeout_seconds, read_secret));
-        let peers = peers.collect::<Result<_, _>>().map_err(|e| format!("nas: {e}"))?;
-        Ok(Self::new(login, AccessServers::new(peers)))
+        let in_nas = |e| format!("nas: {e}");
+        let peer = |nas: &NasConfig| peer(&nas.address, 3799, &nas.secret_file, nas.timeout_seconds, read_secret);
+        let servers = config.nas.iter().map(|nas| Ok(Nas { peer: peer(nas)?, change: nas.change }));
+        let servers = servers.collect::<Result<Vec<_>, String>>().map_err(in_nas)?;
+        let changes = servers.iter().any(|nas| nas.change == NasChange::Coa);
+        let sessions = if changes { Sessions::configured(config).map_err(in_nas)? } else { Sessions::default() };
+        Ok(Self::new(login, AccessServers::new(servers, sessions)))
     }
 }
 

@@ -7,7 +7,8 @@
 //! |---|---|---|
 //! | create, reset | always | the server accepts it: `login` |
 //! | suspend, remove | where the request brought one | the server refuses it: `login` |
-//! | suspend, remove | no: passwords are wiped once handed over | read back: closed or gone. A login with a made-up password would be refused of an open account too, and so shows nothing |
+//! | suspend | no: passwords are wiped once handed over | the server, asked with a made-up password, says that the account is closed (FreeRADIUS, by the `Reply-Message` of a suspended user): `login`. Else read back: closed. That a made-up password is refused shows nothing: it would be of an open account too |
+//! | remove | no | read back: gone |
 //! | change, resume | no | read back: as wanted, and open |
 
 mod configured;
@@ -26,6 +27,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub trait Login: Send + Sync {
     /// Tries once, within the implementation's own time-out. The sentences never hold the password, and the user masked.
     fn log_in<'a>(&'a self, user: &'a str, password: &'a Secret) -> Answer<'a, Result<(), Denial>>;
+    /// Whether the server itself says that an account is closed, to whoever tries any password. `false`: it does not tell that from a
+    /// wrong password, or could not be asked.
+    ///
+    /// # Errors
+    /// A made-up password opened it.
+    fn says_closed<'a>(&'a self, _user: &'a str) -> Answer<'a, Result<bool, Denial>> {
+        Box::pin(async { Ok(false) })
+    }
     /// The name that an account logs in with here; none where it cannot.
     fn user<'a>(&self, account: &'a Account) -> Option<&'a str>;
     /// How many tries may be under way at once.
@@ -103,7 +112,10 @@ async fn log_each_in(login: &dyn Login, batch: &[Work], seen: Vec<Result<Proof, 
         let unreachable = &unreachable;
         async move {
             let proof = seen?;
-            let (Some(user), Some(credential)) = (login.user(&work.account), &work.credential) else { return Ok(proof) };
+            let Some(user) = login.user(&work.account) else { return Ok(proof) };
+            let Some(credential) = &work.credential else {
+                return if work.action == Action::Suspend { closed(login, work, user, proof).await } else { Ok(proof) };
+            };
             let Some(wanted) = wanted(work.action) else { return Ok(proof) };
             if unreachable.load(Ordering::Relaxed) >= most {
                 return Err(Fault::transient(format!(
@@ -122,6 +134,15 @@ async fn log_each_in(login: &dyn Login, batch: &[Work], seen: Vec<Result<Proof, 
     // Collected first: the closure is not general enough for the stream's adaptor.
     let tries: Vec<_> = tries.collect();
     futures_util::stream::iter(tries).buffered(most).collect().await
+}
+
+/// A suspension that was read back, and what the server says of it itself.
+async fn closed(login: &dyn Login, work: &Work, user: &str, seen: Proof) -> Result<Proof, Fault> {
+    match login.says_closed(user).await {
+        Ok(true) => Ok(Proof::Login),
+        Ok(false) | Err(Denial::Unreachable(_)) => Ok(seen),
+        Err(Denial::Refused(words)) => Err(Fault::permanent(format!("account {}: {words}", work.account.uid))),
+    }
 }
 
 /// What a login with the work's password must come to.

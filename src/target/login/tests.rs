@@ -51,6 +51,8 @@ fn work(action: Action, username: &str, with_password: bool) -> Work {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     };
     let credential = with_password.then(|| Credential { password: Secret::new("x"), hashes: Vec::new() });
     Work { step: StepId(1), action, account, external_id: None, credential, uncertain: false }

@@ -1,5 +1,5 @@
 //! What akund remembers beside the files: how many entries they had, so that one that was emptied by accident is not taken
-//! for "no accounts", and what it has removed of late. Pure but for [`Ledger::load`] and [`Ledger::save`].
+//! for "no accounts". Pure but for [`Ledger::load`] and [`Ledger::save`].
 
 use crate::durable;
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,9 @@ use std::io;
 use std::path::Path;
 
 const VERSION: u32 = 1;
-/// The change budget holds for 24 hours.
-const WINDOW: i64 = 24 * 60 * 60;
 const LEAST: usize = 20;
 
-/// The larger of 20 and 5 %.
+/// The larger of 20 and 5 %: how many entries may be missing.
 pub fn budget(entries: usize) -> usize {
     (entries / 20).max(LEAST)
 }
@@ -22,7 +20,7 @@ pub fn budget(entries: usize) -> usize {
 pub type Stamp = (i64, i64);
 
 /// Kept as JSON in a file of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
     version: u32,
@@ -30,8 +28,9 @@ pub struct Ledger {
     pub entries: BTreeMap<String, usize>,
     /// The passwd-file's time stamp, whole seconds since 1970.
     pub passwd_mtime: i64,
-    /// Accounts removed, with the second.
-    removed: Vec<(i64, usize)>,
+    /// What earlier versions counted here; the change budget is the journal's.
+    #[serde(default, skip_serializing)]
+    removed: serde::de::IgnoredAny,
     /// What a running Postfix was last told to read again, by map.
     pub reloaded: BTreeMap<String, Stamp>,
 }
@@ -68,20 +67,6 @@ impl Ledger {
         (gone > budget(before) || (entries == 0 && before > 0))
             .then(|| format!("has {entries} entries, and had {before} after akund's last write"))
     }
-
-    /// How many more accounts may be removed.
-    pub fn may_remove(&self, accounts: usize, now: i64) -> usize {
-        let removed: usize = self.removed.iter().filter(|(at, _)| *at > now - WINDOW).map(|(_, n)| n).sum();
-        budget(accounts + removed).saturating_sub(removed)
-    }
-
-    /// Notes removals.
-    pub fn note_removed(&mut self, accounts: usize, now: i64) {
-        self.removed.retain(|(at, _)| *at > now - WINDOW);
-        if accounts > 0 {
-            self.removed.push((now, accounts));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -99,18 +84,5 @@ mod tests {
         ledger.entries.insert("aliases".into(), 3);
         assert_eq!(ledger.doubt("aliases", 1), None);
         assert!(ledger.doubt("aliases", 0).is_some());
-    }
-
-    #[test]
-    fn removals_count_for_a_day() {
-        let mut ledger = Ledger::default();
-        assert_eq!(ledger.may_remove(1000, 0), 50);
-        ledger.note_removed(30, 1_000);
-        assert_eq!(ledger.may_remove(970, 1_001), 20);
-        ledger.note_removed(20, 2_000);
-        assert_eq!(ledger.may_remove(950, 2_001), 0);
-        assert_eq!(ledger.may_remove(950, 1_000 + WINDOW), 28);
-        assert_eq!(ledger.may_remove(950, 2_000 + WINDOW), 47);
-        assert_eq!(Ledger::default().may_remove(3, 0), 20);
     }
 }

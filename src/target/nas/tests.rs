@@ -29,7 +29,7 @@ async fn nas(code: u8, attributes: &'static [u8]) -> (Peer, tokio::sync::mpsc::U
     (Peer::new(&place, Secret::new(SECRET), Duration::from_secs(5)), requests)
 }
 
-fn work(action: Action) -> Work {
+pub(in crate::target) fn work(action: Action) -> Work {
     let account = Account {
         uid: AccountUid(uuid::Uuid::new_v4()),
         address: None,
@@ -44,12 +44,19 @@ fn work(action: Action) -> Work {
         ends_at: None,
         quota: None,
         group: None,
+        recovery_email: None,
+        recovery_phone: None,
     };
     Work { step: StepId(1), action, account, external_id: None, credential: None, uncertain: false }
 }
 
+fn servers(peers: Vec<Peer>) -> AccessServers {
+    let nas = |peer| Nas { peer, change: NasChange::None };
+    AccessServers::new(peers.into_iter().map(nas).collect(), Sessions::default())
+}
+
 async fn told(peers: Vec<Peer>, action: Action) -> Result<Proof, Fault> {
-    AccessServers::new(peers).after_reading_back(&[work(action)], vec![Ok(Proof::Observed)]).await.remove(0)
+    servers(peers).after_reading_back(&[work(action)], vec![Ok(Proof::Observed)]).await.remove(0)
 }
 
 #[tokio::test]
@@ -107,7 +114,7 @@ async fn only_suspend_and_remove_end_sessions_and_only_once_the_account_is_shut(
         assert_eq!(told(vec![peer.clone()], action).await, Ok(Proof::Observed));
     }
     let open = vec![Err(Fault::transient("it can still log in"))];
-    let servers = AccessServers::new(vec![peer.clone()]);
+    let servers = servers(vec![peer.clone()]);
     assert!(servers.after_reading_back(&[work(Action::Suspend)], open).await.remove(0).is_err());
     assert!(requests.try_recv().is_err(), "nobody was told anything");
     assert!(told(vec![peer], Action::Suspend).await.is_ok() && requests.recv().await.is_some());
@@ -132,10 +139,80 @@ async fn a_batch_does_not_wait_for_a_silent_nas_with_every_account() {
     let batch: Vec<Work> = (0..20 * AT_ONCE).map(|_| work(Action::Suspend)).collect();
     let seen = batch.iter().map(|_| Ok(Proof::Observed)).collect();
     let begun = std::time::Instant::now();
-    let proven = AccessServers::new(vec![peer]).after_reading_back(&batch, seen).await;
+    let proven = servers(vec![peer]).after_reading_back(&batch, seen).await;
     assert!(begun.elapsed() < 10 * limit, "{:?}", begun.elapsed());
     assert_eq!(proven.len(), batch.len());
     for answer in proven {
         assert_eq!(answer.unwrap_err().class, FaultClass::Transient, "nobody passes for shut out");
     }
+}
+
+/// What a changed account's session is given: a rate, for everybody.
+fn rates() -> Sessions {
+    let text = "database = \"/nowhere/radius.db\"\n[reply]\nMikrotik-Rate-Limit = \"2M/5M\"\n";
+    Sessions::configured(&toml::from_str(text).unwrap()).unwrap()
+}
+
+async fn changed(peer: &Peer, change: NasChange, work: &Work) -> Result<Proof, Fault> {
+    let servers = AccessServers::new(vec![Nas { peer: peer.clone(), change }], rates());
+    servers.after_reading_back(std::slice::from_ref(work), vec![Ok(Proof::Observed)]).await.remove(0)
+}
+
+#[tokio::test]
+async fn a_change_gives_the_session_its_new_attributes_where_the_nas_is_to_be_told() {
+    let (peer, mut requests) = nas(code::COA_ACK, b"").await;
+    assert_eq!(changed(&peer, NasChange::None, &work(Action::Change)).await, Ok(Proof::Observed));
+    assert!(requests.try_recv().is_err(), "nobody was told anything");
+    assert_eq!(changed(&peer, NasChange::Coa, &work(Action::Change)).await, Ok(Proof::Observed));
+    let request = requests.recv().await.unwrap();
+    assert_eq!(request[0], 43);
+    for attribute in [&b"\x01\x07humas"[..], b"\x1a\x0d\0\0\x3a\x8c\x08\x072M/5M"] {
+        assert!(request.windows(attribute.len()).any(|part| part == attribute), "{request:02x?}");
+    }
+    for action in [Action::Create, Action::Reset, Action::Resume] {
+        changed(&peer, NasChange::Coa, &work(action)).await.unwrap();
+    }
+    assert!(requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_changed_as_wanted_is_ended() {
+    let (peer, mut requests) = nas(code::DISCONNECT_ACK, b"").await;
+    let mut over = work(Action::Change);
+    over.account.ends_at = Some(Timestamp::from_second(1).unwrap());
+    let mut unknown = work(Action::Change);
+    unknown.account.group = Some("lain".into());
+    for (change, work) in
+        [(NasChange::Coa, over), (NasChange::Coa, unknown), (NasChange::Disconnect, work(Action::Change))]
+    {
+        changed(&peer, change, &work).await.unwrap();
+        assert_eq!(requests.recv().await.unwrap()[0], 40);
+    }
+}
+
+#[tokio::test]
+async fn what_a_nas_answers_to_a_change_decides() {
+    let cannot = "refused to change the session of h…: it cannot change sessions; set change = \"disconnect\"";
+    for (code, attributes, expected) in [
+        (code::COA_NAK, &b"\x65\x06\0\0\x01\xf7"[..], Ok(())),
+        (code::COA_NAK, b"\x65\x06\0\0\x01\x96", Err((FaultClass::Permanent, cannot))),
+        (code::COA_NAK, b"\x65\x06\0\0\x01\x91", Err((FaultClass::Permanent, "(Error-Cause 401)"))),
+        (code::COA_NAK, b"\x65\x06\0\0\x01\xfa", Err((FaultClass::Transient, "no resources left"))),
+        (code::DISCONNECT_ACK, b"", Err((FaultClass::Transient, "an answer that does not fit (code 41)"))),
+    ] {
+        let (peer, _requests) = nas(code, attributes).await;
+        match (changed(&peer, NasChange::Coa, &work(Action::Change)).await, expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(fault), Err((class, words))) => {
+                assert!(fault.class == class && fault.message.contains(words), "{fault}");
+                assert!(fault.message.contains("it is changed, but a session may go on as it was: NAS 127.0.0.1:"));
+            }
+            (answer, expected) => panic!("{answer:?} instead of {expected:?}"),
+        }
+    }
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let place = silent.local_addr().unwrap().to_string();
+    let peer = Peer::new(&place, Secret::new(SECRET), Duration::from_millis(200));
+    let fault = changed(&peer, NasChange::Coa, &work(Action::Change)).await.unwrap_err();
+    assert!(fault.class == FaultClass::Transient && fault.message.contains("did not answer"), "{fault}");
 }

@@ -1,9 +1,10 @@
 //! The attributes that a FreeRADIUS knows: the dictionary that it ships, as far as names, types and named values go.
 //!
 //! The format is that of dictionary(5): `$INCLUDE FILE`, `ATTRIBUTE NAME NUMBER TYPE`, `VALUE ATTRIBUTE NAME NUMBER`. Vendors' attributes
-//! stand between `BEGIN-VENDOR` and `END-VENDOR` and have names of their own, so that vendors need no looking after here.
+//! stand between `BEGIN-VENDOR` and `END-VENDOR` and have names of their own.
 
-use std::collections::{HashMap, HashSet};
+use super::wire;
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,23 @@ const ALIKE: f64 = 0.75;
 /// Names and types. Names differ in more than case.
 #[derive(Debug, Default)]
 pub struct Dictionary {
-    attributes: HashMap<String, (String, String)>,
-    values: HashSet<(String, String)>,
+    attributes: HashMap<String, Known>,
+    /// Attribute and word, in lower case → number.
+    values: HashMap<(String, String), String>,
+    /// By name, those whose attributes have the usual format (RFC 2865 §5.26).
+    vendors: HashMap<String, u32>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// As the dictionary spells it.
+    name: String,
+    kind: String,
+    /// As it stands there; and that of the vendor, none for a vendor whose attributes have a format of their own.
+    number: String,
+    vendor: Option<Option<u32>>,
+    /// Whether a value is sent as it is (no tag, not encrypted).
+    plain: bool,
 }
 
 impl Dictionary {
@@ -36,6 +52,7 @@ impl Dictionary {
         // Some vendors' files have names in Latin-1 in their comments.
         let bytes =
             std::fs::read(file).map_err(|e| format!("the dictionary {} cannot be read: {e}", file.display()))?;
+        let mut vendor = Some(None);
         for (n, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
             let at = || format!("{}:{}", file.display(), n + 1);
             let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
@@ -48,13 +65,24 @@ impl Dictionary {
                     }
                 }
                 ["$INCLUDE" | "$INCLUDE-", _] => return Err(format!("{}: dictionaries include each other", at())),
-                ["ATTRIBUTE", name, _, kind, ..] => {
-                    let kind = kind.split('[').next().unwrap_or_default();
-                    self.attributes.insert(name.to_ascii_lowercase(), ((*name).to_owned(), kind.to_ascii_lowercase()));
+                ["ATTRIBUTE", name, number, kind, flags @ ..] => {
+                    let kind = kind.split('[').next().unwrap_or_default().to_ascii_lowercase();
+                    let (name, number) = ((*name).to_owned(), (*number).to_owned());
+                    let plain = !flags.iter().any(|flag| flag.contains("has_tag") || flag.contains("encrypt"));
+                    self.attributes.insert(name.to_ascii_lowercase(), Known { name, kind, number, vendor, plain });
                 }
+                ["VENDOR", name, number, format @ ..] => {
+                    let usual = format.iter().all(|format| *format == "format=1,1");
+                    if let Some(number) = number.parse().ok().filter(|_| usual) {
+                        self.vendors.insert((*name).to_owned(), number);
+                    }
+                }
+                ["BEGIN-VENDOR", name, ..] => vendor = self.vendors.get(*name).copied().map(Some),
+                ["END-VENDOR", ..] => vendor = Some(None),
                 ["ATTRIBUTE", ..] => return Err(format!("{}: an ATTRIBUTE needs a name, a number and a type", at())),
-                ["VALUE", attribute, name, ..] => {
-                    self.values.insert((attribute.to_ascii_lowercase(), name.to_ascii_lowercase()));
+                ["VALUE", attribute, name, number, ..] => {
+                    let key = (attribute.to_ascii_lowercase(), name.to_ascii_lowercase());
+                    self.values.insert(key, (*number).to_owned());
                 }
                 _ => {}
             }
@@ -68,11 +96,11 @@ impl Dictionary {
     /// A sentence: unknown, with the nearest name; or what the value should be.
     pub fn check(&self, attribute: &str, value: &str) -> Result<&str, String> {
         let key = attribute.to_ascii_lowercase();
-        let Some((name, kind)) = self.attributes.get(&key) else { return Err(self.unknown(attribute)) };
+        let Some(Known { name, kind, .. }) = self.attributes.get(&key) else { return Err(self.unknown(attribute)) };
         if value.is_empty() || value.len() > LONGEST_VALUE || value.chars().any(char::is_control) {
             return Err(format!("{name} must have a value of 1 to {LONGEST_VALUE} bytes without control characters"));
         }
-        let named = self.values.contains(&(key, value.to_ascii_lowercase()));
+        let named = self.values.contains_key(&(key, value.to_ascii_lowercase()));
         let wants = match kind.as_str() {
             "integer" | "uint32" if !named && value.parse::<u32>().is_err() => {
                 "a whole number below 4294967296, or a known word"
@@ -94,9 +122,24 @@ impl Dictionary {
         Err(format!("{name} has the value {value:?}; it takes {wants}"))
     }
 
+    /// An attribute and its value as a packet carries them; they were found good by [`Self::check`].
+    ///
+    /// # Errors
+    /// A sentence: it is of a type that akund does not send.
+    pub fn wire(&self, attribute: &str, value: &str) -> Result<wire::Attribute, String> {
+        let key = attribute.to_ascii_lowercase();
+        let known = self.attributes.get(&key).ok_or_else(|| self.unknown(attribute))?;
+        let not_sent = || format!("{} is of a type that akund does not send to a NAS", known.name);
+        let number = known.number.parse::<u8>().ok().filter(|_| known.plain).ok_or_else(not_sent)?;
+        let vendor = known.vendor.ok_or_else(not_sent)?;
+        let value = self.values.get(&(key, value.to_ascii_lowercase())).map_or(value, String::as_str);
+        let value = wire::value(&known.kind, value).ok_or_else(not_sent)?;
+        Ok(wire::Attribute { vendor, number, value })
+    }
+
     fn unknown(&self, attribute: &str) -> String {
         let key = attribute.to_ascii_lowercase();
-        let alike = self.attributes.iter().map(|(other, (name, _))| (strsim::jaro_winkler(&key, other), name));
+        let alike = self.attributes.iter().map(|(other, known)| (strsim::jaro_winkler(&key, other), &known.name));
         let nearest = alike.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
         let hint = match nearest {
             Some((likeness, name)) if likeness >= ALIKE => format!("; did you mean {name}?"),

@@ -75,11 +75,20 @@ impl Pair {
         name.ends_with("-password") || name == "password-with-header"
     }
 
+    /// The row that tells a suspended user so.
+    pub(super) fn is_notice(&self) -> bool {
+        self.is("Reply-Message") && self.value.expose() == SUSPENDED
+    }
+
     /// The row that refuses a suspended user.
     pub(super) fn is_reject(&self) -> bool {
         self.is("Auth-Type") && self.value.expose().eq_ignore_ascii_case("Reject")
     }
 }
+
+/// What a suspended user is told, in `radreply`: FreeRADIUS says it with its Access-Reject, and only then, whatever the password.
+/// So the server itself shows that the account is closed.
+pub const SUSPENDED: &str = "Akun ditangguhkan (account suspended)";
 
 /// A row of `radusergroup`.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What the RADIUS tables hold of a batch's accounts and of the names they want, and what they shall hold.
 
 use super::attributes::{Attribute, Place};
-use super::held::{Group, Known, Membership, Named, Own, Pair};
+use super::held::{Group, Known, Membership, Named, Own, Pair, SUSPENDED};
 use super::{LONGEST_NAME, RadiusTables, name_fits, tables};
 use crate::model::{Fault, Secret, Username};
 use crate::target::Work;
@@ -42,7 +42,9 @@ impl Picture {
             renames: Vec::new(),
         };
         let names = batch.iter().map(|work| work.account.username.as_str().to_ascii_lowercase());
-        let groups = batch.iter().filter_map(|work| settings.group(work).map(ToOwned::to_owned));
+        // What no column takes is not asked for: the question would fail, and with it the batch.
+        let groups = batch.iter().filter_map(|work| settings.group(work)).filter(|group| name_fits(group));
+        let groups = groups.map(ToOwned::to_owned);
         tables::load(db, &mut picture, names.collect(), groups.collect(), settings)?;
         for own in picture.accounts.values_mut() {
             own.now = own.before.clone();
@@ -91,6 +93,7 @@ impl Picture {
             }
         }
         self.clear_password(name.as_str());
+        self.drop_pairs(Place::Reply, name.as_str(), Pair::is_notice);
         let known = self.expect_known(&uid)?;
         (known.suspended, known.held) = (false, None);
         self.add_check(name.as_str(), settings.password_attribute(), password);
@@ -131,6 +134,10 @@ impl Picture {
         }
         self.clear_password(&username);
         self.add_check(&username, "Auth-Type", Secret::new("Reject"));
+        if !self.pairs(Place::Reply, &username).any(Pair::is_notice) {
+            let notice = Pair::of(&username, &Attribute { op: "+=", ..Attribute::new("Reply-Message", SUSPENDED) });
+            self.named(&username).pairs.entry(Place::Reply).or_default().push(notice);
+        }
         Ok(())
     }
 
@@ -141,6 +148,7 @@ impl Picture {
         }
         let (username, held) = (known.username.clone(), known.held.take());
         self.drop_pairs(Place::Check, &username, Pair::is_reject);
+        self.drop_pairs(Place::Reply, &username, Pair::is_notice);
         if let Some((attribute, value)) = held {
             self.add_check(&username, &attribute, value);
         }
@@ -155,15 +163,43 @@ impl Picture {
         self.leave(&known.username, |_| true);
     }
 
-    /// Only what [`Self::create`] wrote; rows that somebody else has added for the user name stay.
-    pub fn undo(&mut self, uid: &str) {
-        let Some(known) = self.forget(uid) else { return };
-        self.clear_password(&known.username);
-        self.drop_pairs(Place::Check, &known.username, |pair| pair.is("Expiration"));
+    /// Only what [`Self::create`] wrote; rows that somebody else has added for the user name stay, whatever they say.
+    pub fn undo(&mut self, work: &Work, settings: &RadiusTables) {
+        let Some(known) = self.forget(&work.account.uid.to_string()) else { return };
+        match self.own_password(&known.username, work, settings) {
+            Some(id) if !known.suspended => {
+                self.drop_pairs(Place::Check, &known.username, |pair| pair.id == Some(id));
+            }
+            _ => {}
+        }
+        if known.suspended {
+            self.drop_first(&known.username, Pair::is_reject);
+            self.drop_pairs(Place::Reply, &known.username, Pair::is_notice);
+        }
+        if let Some(end) = expiration(work) {
+            self.drop_first(&known.username, |pair| pair.is("Expiration") && pair.value.expose() == end);
+        }
         for (place, attribute) in &known.written {
             self.drop_pairs(*place, &known.username, |pair| pair.is(attribute));
         }
         self.leave(&known.username, |group| Some(group) == known.groupname.as_deref());
+    }
+
+    /// The row with the account's password: where it is at hand, the one that says it; else the first of its kind, for akund's
+    /// was there before any that was added for a user who was there.
+    fn own_password(&self, username: &str, work: &Work, settings: &RadiusTables) -> Option<i64> {
+        let wanted = settings.wanted_password(work).ok();
+        let kind = |pair: &&Pair| pair.is(settings.password_attribute());
+        let says = |pair: &&Pair| wanted.as_ref().is_some_and(|wanted| wanted.expose() == pair.value.expose());
+        let rows = || self.pairs(Place::Check, username).filter(kind);
+        rows().find(says).or_else(|| rows().next())?.id
+    }
+
+    fn drop_first(&mut self, username: &str, which: impl Fn(&Pair) -> bool) {
+        let first = self.pairs(Place::Check, username).find(|pair| which(pair)).and_then(|pair| pair.id);
+        if let Some(id) = first {
+            self.drop_pairs(Place::Check, username, |pair| pair.id == Some(id));
+        }
     }
 
     fn forget(&mut self, uid: &str) -> Option<Known> {

@@ -51,11 +51,12 @@ impl Engine {
         }
     }
 
-    /// `INSERT INTO` that leaves out rows whose key is there: what stands before the table, and after the values.
-    pub fn insert_missing(self) -> (&'static str, &'static str) {
+    /// What behind the values of an `INSERT INTO` leaves out rows whose key is there; `key` is a column. MariaDB's `INSERT IGNORE`
+    /// will not do: it cuts off what does not fit, in strict mode too.
+    pub fn or_leave_out(self, key: &str) -> String {
         match self {
-            Self::Sqlite | Self::Postgres => ("INSERT INTO", "ON CONFLICT DO NOTHING"),
-            Self::MariaDb => ("INSERT IGNORE INTO", ""),
+            Self::Sqlite | Self::Postgres => "ON CONFLICT DO NOTHING".to_owned(),
+            Self::MariaDb => format!("ON DUPLICATE KEY UPDATE {key} = {key}"),
         }
     }
 

@@ -91,21 +91,21 @@ pub fn change(db: &mut dyn Session, head: &str, first: &[Value], key: &str, valu
 /// # Errors
 /// As the session's.
 pub fn insert(db: &mut dyn Session, table: &str, columns: &str, rows: Vec<Vec<Value>>) -> Result<(), Trouble> {
-    insert_with(db, "INSERT INTO", table, columns, rows, "")
+    insert_with(db, table, columns, rows, "")
 }
 
-/// Like [`insert`], without the rows whose key is there.
+/// Like [`insert`], without the rows whose key, which is the first column, is there.
 ///
 /// # Errors
 /// As the session's.
 pub fn insert_missing(db: &mut dyn Session, table: &str, columns: &str, rows: Vec<Vec<Value>>) -> Result<(), Trouble> {
-    let (head, tail) = db.engine().insert_missing();
-    insert_with(db, head, table, columns, rows, tail)
+    let key = columns.split(',').next().unwrap_or(columns);
+    let tail = db.engine().or_leave_out(key);
+    insert_with(db, table, columns, rows, &tail)
 }
 
 fn insert_with(
     db: &mut dyn Session,
-    head: &str,
     table: &str,
     columns: &str,
     rows: Vec<Vec<Value>>,
@@ -120,7 +120,7 @@ fn insert_with(
         let values: Vec<Value> = left.by_ref().take(now).flatten().collect();
         let row = format!("({})", marks(width));
         let all = vec![row; now].join(", ");
-        db.run(&format!("{head} {table} ({columns}) VALUES {all} {tail}"), &values)?;
+        db.run(&format!("INSERT INTO {table} ({columns}) VALUES {all} {tail}"), &values)?;
     }
     Ok(())
 }

@@ -140,7 +140,9 @@ impl<T: Tables> Target for SqlTarget<T> {
     }
 
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
-        let (shared, names) = (Arc::clone(&self.shared), names.to_vec());
+        // No text in a database holds a NUL, and some take it for a bad question.
+        let names: Vec<String> = names.iter().filter(|name| !name.contains('\0')).cloned().collect();
+        let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             tokio::task::spawn_blocking(move || {
                 shared.store.ask("looking names up", |db| Ok(one_per_name(shared.tables.find(db, &names)?)))

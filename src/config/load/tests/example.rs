@@ -84,7 +84,7 @@ fn shown_keys() -> BTreeSet<String> {
                 shown.insert(format!("{section}.{kind}.{key}"));
             }
             // The keys of these are attributes and categories.
-            free = ["groups.", "check.", "reply.", "profile.", "attributes."].contains(&part.as_str());
+            free = ["groups.", "check.", "reply.", "profile.", "attributes.", "org_units."].contains(&part.as_str());
             continue;
         }
         if free {
@@ -120,7 +120,7 @@ fn the_example_loads_as_it_stands_and_with_everything_switched_on() {
     assert_eq!(on.source.len(), 2);
     assert_eq!(on.source[0].actions, [Action::Create, Action::Reset]);
     assert_eq!(on.channel.len(), 2);
-    assert_eq!(on.target.len(), 6);
+    assert_eq!(on.target.len(), 7);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{Denial, Login};
 use crate::config::proof::RadiusMethod;
 use crate::model::said::{masked, tidy};
 use crate::model::{Account, Answer, Fault, Finding, Secret};
+use crate::target::radius::held::SUSPENDED;
 use exchange::Peer;
 use mschap::{Challenges, MICROSOFT};
 use packet::{Attributes, Reply, Request, Signed, TooLong, attribute, code, hidden_password};
@@ -36,6 +37,23 @@ impl Access {
 
     fn unreachable(&self, why: impl std::fmt::Display) -> Denial {
         Denial::Unreachable(self.says(&why.to_string()))
+    }
+
+    /// Asks with a password that nobody has.
+    async fn asked_for_nothing(&self, user: &str) -> Result<bool, Denial> {
+        let unreachable = |fault: Fault| Denial::Unreachable(fault.message);
+        let password = crate::secret::generate::password().map_err(unreachable)?;
+        let random = Random::draw().map_err(unreachable)?;
+        let request = self.request(RadiusMethod::Pap, user, &password, &random);
+        let request = request.map_err(|long| self.unreachable(long))?;
+        let reply = self.peer.ask(&request, Signed::Required).await.map_err(|why| self.unreachable(why))?;
+        match reply.code {
+            code::ACCESS_ACCEPT => {
+                Err(Denial::Refused(self.says(&format!("lets {} in with any password", masked(user)))))
+            }
+            code::ACCESS_REJECT => Ok(reply.message().contains(SUSPENDED)),
+            _ => Ok(false),
+        }
     }
 
     async fn by(&self, method: RadiusMethod, user: &str, password: &Secret) -> Result<(), Denial> {
@@ -127,6 +145,9 @@ impl Login for Access {
             }
             Ok(())
         })
+    }
+    fn says_closed<'a>(&'a self, user: &'a str) -> Answer<'a, Result<bool, Denial>> {
+        Box::pin(self.asked_for_nothing(user))
     }
     fn user<'a>(&self, account: &'a Account) -> Option<&'a str> {
         Some(account.username.as_str())

@@ -20,6 +20,9 @@ pub mod code {
     pub const DISCONNECT_REQUEST: u8 = 40;
     pub const DISCONNECT_ACK: u8 = 41;
     pub const DISCONNECT_NAK: u8 = 42;
+    pub const COA_REQUEST: u8 = 43;
+    pub const COA_ACK: u8 = 44;
+    pub const COA_NAK: u8 = 45;
 }
 
 /// Numbers of attributes (RFC 2865 §5, RFC 2869 §5, RFC 5176 §3.5).
@@ -29,6 +32,7 @@ pub mod attribute {
     pub const USER_PASSWORD: u8 = 2;
     pub const REPLY_MESSAGE: u8 = 18;
     pub const VENDOR_SPECIFIC: u8 = 26;
+    pub const SESSION_TIMEOUT: u8 = 27;
     pub const NAS_IDENTIFIER: u8 = 32;
     pub const EVENT_TIMESTAMP: u8 = 55;
     pub const NAS_PORT_TYPE: u8 = 61;
@@ -55,6 +59,17 @@ impl Attributes {
         self.0.extend_from_slice(&[kind, length]);
         self.0.extend_from_slice(value);
         Ok(self)
+    }
+
+    /// Adds all of these.
+    pub fn with(mut self, more: &Self) -> Self {
+        self.0.extend_from_slice(&more.0);
+        self
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Adds one of a vendor's, in the format that RFC 2865 §5.26 recommends.

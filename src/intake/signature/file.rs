@@ -1,8 +1,7 @@
 //! A source's allowed-signers file, read anew whenever it changes: a key taken out of it is out at once.
 
-use super::look::{Identity, Look};
-use crate::intake::signature::AllowedSigners;
-use std::fs::File;
+use super::AllowedSigners;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,12 +12,15 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// Path and last state.
 #[derive(Debug)]
-pub(super) struct SignersFile {
+pub struct SignersFile {
     path: PathBuf,
     last: Mutex<Option<LastRead>>,
 }
 
 type Parsed = Result<Arc<AllowedSigners>, String>;
+
+/// Device, inode, size, last change of the content and of anything.
+type Identity = (u64, u64, u64, (i64, i64), (i64, i64));
 
 #[derive(Debug)]
 struct LastRead {
@@ -27,7 +29,8 @@ struct LastRead {
 }
 
 impl SignersFile {
-    pub(super) fn new(path: &Path) -> Self {
+    /// Reads nothing yet.
+    pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), last: Mutex::new(None) }
     }
 
@@ -35,15 +38,16 @@ impl SignersFile {
     ///
     /// # Errors
     /// A sentence with the file and what is wrong; the records of the source wait.
-    pub(super) fn current(&self) -> Parsed {
+    pub fn current(&self) -> Parsed {
         let why = |e: std::io::Error| format!("cannot read the allowed signers {}: {e}", self.path.display());
         let mut file = File::open(&self.path).map_err(why)?;
-        let identity = Look::of(&file).map_err(why)?.identity;
+        let metadata = file.metadata().map_err(why)?;
+        let identity = identity(&metadata);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = last.as_ref().filter(|last| last.identity == identity) {
             return last.parsed.clone();
         }
-        let parsed = self.parse(&mut file, identity.size);
+        let parsed = self.parse(&mut file, &metadata);
         if let Err(error) = &parsed {
             tracing::error!(file = %self.path.display(), %error, "records that need a signature wait until the allowed signers can be read");
         }
@@ -51,10 +55,9 @@ impl SignersFile {
         parsed
     }
 
-    fn parse(&self, file: &mut File, size: u64) -> Parsed {
+    fn parse(&self, file: &mut File, metadata: &Metadata) -> Parsed {
         let shown = self.path.display();
-        let metadata = file.metadata().map_err(|e| format!("cannot look at the allowed signers {shown}: {e}"))?;
-        if !metadata.is_file() || size > LARGEST {
+        if !metadata.is_file() || metadata.len() > LARGEST {
             return Err(format!("the allowed signers {shown} are no regular file of at most {LARGEST} bytes"));
         }
         if metadata.mode() & 0o002 != 0 {
@@ -66,4 +69,8 @@ impl SignersFile {
             .map_err(|e| format!("cannot read the allowed signers {shown}: {e}"))?;
         AllowedSigners::parse(&shown.to_string(), &text).map(Arc::new).map_err(|errors| errors.join("\n"))
     }
+}
+
+fn identity(of: &Metadata) -> Identity {
+    (of.dev(), of.ino(), of.len(), (of.mtime(), of.mtime_nsec()), (of.ctime(), of.ctime_nsec()))
 }

@@ -1,0 +1,281 @@
+//! A campus on one machine: directory, mail and hotspot, with everything that akund does for an account beside what it cannot do
+//! without, and beside the tools that people use otherwise. All of one round on the same slapd.
+//!
+//! `cargo bench --bench campus [-- --full | --accounts N] [--others N] [--rounds N]`
+//!
+//! Each line: wall time, accounts per second, and the processor time of each part (proc(5), getrusage(2)). Compare within a round.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends")]
+
+#[path = "campus/others.rs"]
+mod others;
+#[path = "../tests/peers/mod.rs"]
+mod peers;
+mod support;
+
+use akund::config::target::LdapConfig;
+use akund::model::{Account, AccountUid, Action, Credential, Scheme, Secret, StepId};
+use akund::secret::hash;
+use akund::target::ldap::Directory;
+use akund::target::{Target, Work};
+use nix::sys::resource::{UsageWho, getrusage};
+use peers::Slapd;
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use support::{Site, records, watch};
+use uuid::Uuid;
+
+const PEOPLE: &str = "ou=people,dc=example,dc=org";
+
+fn main() {
+    if support::flag("--test") {
+        return;
+    }
+    let accounts = support::number("--accounts", if support::flag("--full") { 10_000 } else { 1_000 });
+    let others = support::number("--others", if support::flag("--full") { 200 } else { 50 });
+    let rounds = support::number("--rounds", if support::flag("--full") { 3 } else { 1 });
+    for round in 1..=rounds {
+        println!("\n== {accounts} accounts, round {round} of {rounds}; every commit synced, unique and ppolicy on");
+        println!("{:<58} {:>8} {:>9}   processor seconds", "", "s", "each s");
+        let slapd = Slapd::on_disk(env!("CARGO_TARGET_TMPDIR").as_ref());
+        let plain = ldapadd(&slapd, accounts);
+        let lane = lane(&slapd, accounts);
+        let fast = pipeline(&slapd, accounts, Hashes::Fast);
+        let hashing = hashing(accounts);
+        let strong = pipeline(&slapd, accounts, Hashes::Strong);
+        let verifying = verifying(&slapd, accounts);
+        let proven = pipeline(&slapd, accounts, Hashes::StrongProvenByLogin);
+        println!("the lane / ldapadd {:.2} (aim 2)", plain / lane);
+        println!("the whole pipeline, fast hashes, no log-ins / ldapadd {:.2} (aim 1)", plain / fast);
+        println!("with SHA-512-crypt / hashing alone {:.2} (aim 0.8)", hashing / strong);
+        println!("with log-ins / hashing and slapd's verifying {:.2} (aim 0.7)", (hashing + verifying) / proven);
+        others::all(&slapd, others);
+    }
+}
+
+/// Prints a line and answers the seconds.
+fn told(name: &str, accounts: usize, took: Duration, parts: &[(&str, Duration)]) -> f64 {
+    let seconds = took.as_secs_f64();
+    let parts: Vec<String> = parts.iter().map(|(part, time)| format!("{part} {:.2}", time.as_secs_f64())).collect();
+    println!("{name:<58} {seconds:>8.2} {:>9.0}   {}", accounts as f64 / seconds, parts.join(", "));
+    seconds
+}
+
+fn cpu(who: UsageWho) -> Duration {
+    let usage = getrusage(who).unwrap();
+    let part =
+        |t: nix::sys::time::TimeVal| Duration::from_micros((t.tv_sec() * 1_000_000 + t.tv_usec()).unsigned_abs());
+    part(usage.user_time()) + part(usage.system_time())
+}
+
+/// Runs something beside a slapd, and prints its line.
+fn beside(slapd: &Slapd, name: &str, accounts: usize, who: UsageWho, what: impl FnOnce()) -> f64 {
+    let (client, server, begun) = (cpu(who), slapd.cpu(), Instant::now());
+    what();
+    let took = begun.elapsed();
+    told(name, accounts, took, &[("client", cpu(who) - client), ("slapd", slapd.cpu() - server)])
+}
+
+fn ldapadd(slapd: &Slapd, accounts: usize) -> f64 {
+    let works = works(accounts, Scheme::Ssha512);
+    let ldif = slapd.path("accounts.ldif");
+    std::fs::write(&ldif, as_ldif(&works)).unwrap();
+    let took = beside(slapd, "ldapadd, hashes ready", accounts, UsageWho::RUSAGE_CHILDREN, || {
+        let status = Command::new("ldapadd")
+            .args(["-x", "-H", &slapd.url(), "-D", "cn=akund,ou=services,dc=example,dc=org", "-w", "change-me", "-f"])
+            .arg(&ldif)
+            .stdout(Stdio::null())
+            .status()
+            .expect("ldapadd (package ldap-utils)");
+        assert!(status.success());
+    });
+    empty(slapd, &works);
+    took
+}
+
+fn lane(slapd: &Slapd, accounts: usize) -> f64 {
+    let works = works(accounts, Scheme::Ssha512);
+    let (target, runtime) = (target(slapd, "ssha512"), runtime());
+    let took = beside(slapd, "the LDAP lane alone, hashes ready", accounts, UsageWho::RUSAGE_SELF, || {
+        for part in works.chunks(256) {
+            assert!(runtime.block_on(target.apply(part)).iter().all(Result::is_ok));
+        }
+    });
+    empty(slapd, &works);
+    took
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Hashes {
+    Fast,
+    Strong,
+    StrongProvenByLogin,
+}
+
+/// From the spool to the notice, all three targets, on the same slapd.
+fn pipeline(slapd: &Slapd, accounts: usize, hashes: Hashes) -> f64 {
+    let (scheme, radius) = match hashes {
+        Hashes::Fast => ("ssha512", "nt-hash"),
+        Hashes::Strong | Hashes::StrongProvenByLogin => ("sha512-crypt", "sha512-crypt"),
+    };
+    let log_ins = if hashes == Hashes::StrongProvenByLogin { 4 } else { 0 };
+    let site = Site::with(&format!(
+        "[target.directory]\nkind = \"ldap\"\n{}proofs = {log_ins}\n{ATTRIBUTES}\n\
+         [target.mail]\nkind = \"mail-maps\"\ndatabase = \"targets/mail/mail.db\"\npassword = \"{scheme}\"\n\
+         [target.radius]\nkind = \"radius\"\ndatabase = \"targets/radius/radius.db\"\npassword = \"{radius}\"\n",
+        settings(slapd, scheme)
+    ));
+    site.hand_in(std::iter::once(records::bulk(0..accounts)));
+    // What lies there for longer than the settling time is taken at once, as after a weekend.
+    std::thread::sleep(Duration::from_millis(1100));
+    let server = slapd.cpu();
+    let mut daemon = site.start();
+    daemon.until_done(accounts as u64);
+    let took = daemon.begun.elapsed();
+    let (user, system) = watch::processor_time(daemon.pid());
+    let name = match hashes {
+        Hashes::Fast => "the whole pipeline, SSHA512 and NT, nobody logs in",
+        Hashes::Strong => "the whole pipeline, SHA-512-crypt, nobody logs in",
+        Hashes::StrongProvenByLogin => "the whole pipeline, SHA-512-crypt, each logs in at slapd",
+    };
+    let parts = [("akund user", user), ("akund system", system), ("slapd", slapd.cpu() - server)];
+    let took = told(name, accounts, took, &parts);
+    let samples = daemon.metrics();
+    for lane in ["credentials", "directory", "mail", "radius", "email"] {
+        let spent = |part: &str| samples.get(&format!("akund_lane_seconds_total{{lane=\"{lane}\",part=\"{part}\"}}"));
+        println!("    lane {lane:<12} work {:>7.2} s, journal {:>7.2} s", spent("work"), spent("journal"));
+    }
+    for (thread, time) in watch::processor_time_by_thread(daemon.pid()) {
+        if time > (user + system) / 50 {
+            println!("    threads {thread:<16} {:>7.2} s of the processor", time.as_secs_f64());
+        }
+    }
+    daemon.stop();
+    println!("    ended: {}", support::states(&site));
+    remove_everybody(slapd);
+    took
+}
+
+/// The hashing that the pipeline with SHA-512-crypt cannot do without, on all cores: each password is hashed once, and the mail and
+/// the hotspot target each verify once what they stored.
+fn hashing(accounts: usize) -> f64 {
+    let works: Vec<usize> = (0..accounts).collect();
+    let (before, begun) = (cpu(UsageWho::RUSAGE_SELF), Instant::now());
+    let answers = hash::on_every_core(&works, |_| {
+        let credential = hash::new_credential(&[Scheme::Sha512Crypt])?;
+        let stored = credential.hash(Scheme::Sha512Crypt).map(|h| h.expose().to_owned()).unwrap_or_default();
+        for _ in ["mail", "hotspot"] {
+            assert!(hash::verify(&credential.password, &stored, Scheme::Sha512Crypt));
+        }
+        Ok::<_, akund::model::Fault>(())
+    });
+    assert!(answers.iter().all(Result::is_ok));
+    let took = begun.elapsed();
+    told(
+        "hashing alone, once made and twice verified",
+        accounts,
+        took,
+        &[("self", cpu(UsageWho::RUSAGE_SELF) - before)],
+    )
+}
+
+/// slapd's own verification: binds over as many connections as the target has, and nothing else.
+fn verifying(slapd: &Slapd, accounts: usize) -> f64 {
+    let works = works(accounts, Scheme::Sha512Crypt);
+    let (target, runtime) = (target(slapd, "sha512-crypt"), runtime());
+    for part in works.chunks(256) {
+        assert!(runtime.block_on(target.apply(part)).iter().all(Result::is_ok));
+    }
+    let name = "slapd verifying SHA-512-crypt: a bind for each";
+    let took = beside(slapd, name, accounts, UsageWho::RUSAGE_SELF, || {
+        for part in works.chunks(256) {
+            assert!(runtime.block_on(target.prove(part)).iter().all(Result::is_ok));
+        }
+    });
+    empty(slapd, &works);
+    took
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+fn empty(slapd: &Slapd, works: &[Work]) {
+    let (target, runtime) = (target(slapd, "ssha512"), runtime());
+    for part in works.chunks(1_000) {
+        assert!(runtime.block_on(target.undo(part)).iter().all(Result::is_ok));
+    }
+}
+
+fn remove_everybody(slapd: &Slapd) {
+    let names = slapd.search("(objectClass=inetOrgPerson)", &["1.1"]);
+    for part in names.chunks(1_000) {
+        let ldif: String = part.iter().map(|dn| format!("{}\nchangetype: delete\n\n", dn.trim_end())).collect();
+        slapd.by_hand(&ldif);
+    }
+}
+
+fn settings(slapd: &Slapd, scheme: &str) -> String {
+    format!(
+        "url = \"{}\"\ntls = \"none\"\nbind_dn = \"cn=akund,ou=services,dc=example,dc=org\"\npassword_file = \"{}\"\n\
+         base = \"{PEOPLE}\"\nobject_classes = [\"inetOrgPerson\"]\npassword = \"{scheme}\"\ntimeout_seconds = 60\n",
+        slapd.url(),
+        slapd.path("password").display()
+    )
+}
+
+const ATTRIBUTES: &str =
+    "[target.directory.attributes]\ncn = \"{name}\"\nsn = \"{family_name}\"\nmail = \"{address}\"\n";
+
+fn target(slapd: &Slapd, scheme: &str) -> Directory {
+    let attributes = ATTRIBUTES.replace("target.directory.", "");
+    let config: LdapConfig = toml::from_str(&format!("{}{attributes}", settings(slapd, scheme))).unwrap();
+    Directory::configured("directory", &config, &|_| Ok(Secret::new("change-me"))).unwrap()
+}
+
+fn works(n: usize, scheme: Scheme) -> Vec<Work> {
+    let credential: Credential = hash::new_credential(&[scheme]).unwrap();
+    let account = |i: usize| Account {
+        uid: AccountUid(Uuid::now_v7()),
+        address: Some(format!("user{i}@example.org").parse().unwrap()),
+        username: format!("user{i}").parse().unwrap(),
+        aliases: Vec::new(),
+        name: format!("User Number {i}"),
+        given_name: "User".into(),
+        family_name: format!("Number {i}"),
+        category: "staff".into(),
+        unit: String::new(),
+        services: vec!["mail".into()],
+        ends_at: None,
+        quota: None,
+        group: None,
+        recovery_email: None,
+        recovery_phone: None,
+    };
+    let work = |i| Work {
+        step: StepId(1),
+        action: Action::Create,
+        account: account(i),
+        external_id: None,
+        credential: Some(credential.clone()),
+        uncertain: false,
+    };
+    (0..n).map(work).collect()
+}
+
+fn as_ldif(works: &[Work]) -> String {
+    let mut ldif = String::new();
+    for work in works {
+        let account = &work.account;
+        let (uid, mail) = (&account.username, account.address.as_ref().unwrap());
+        let hash = work.credential.as_ref().unwrap().hash(Scheme::Ssha512).unwrap().expose();
+        write!(
+            ldif,
+            "dn: uid={uid},{PEOPLE}\nobjectClass: inetOrgPerson\ncn: {}\nmail: {mail}\nsn: {}\nuid: {uid}\n\
+             labeledURI: urn:uuid:{} akund directory\nuserPassword: {hash}\n\n",
+            account.name, account.family_name, account.uid
+        )
+        .unwrap();
+    }
+    ldif
+}

@@ -1,0 +1,101 @@
+//! Messages per second from a real RabbitMQ's queue to the journal, beside the same records from the spool, in turns. Every lane is
+//! paused: what is timed is intake, evidence, judging and the journal's commit.
+//!
+//! `cargo bench --bench queue [-- --full | --requests N] [--rounds N]`
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends")]
+
+#[path = "../tests/peers/mod.rs"]
+mod peers;
+mod support;
+
+use lapin::BasicProperties;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use peers::RabbitMq;
+use std::fs;
+use std::io::Write as _;
+use std::time::Instant;
+use support::{Site, records};
+
+const QUEUE: &str = "akund.requests";
+
+fn main() {
+    if support::flag("--test") {
+        return;
+    }
+    let requests = support::number("--requests", if support::flag("--full") { 10_000 } else { 2_000 });
+    let rounds = support::number("--rounds", 3);
+    let all = "^akund\\.";
+    let broker = RabbitMq::start(&[("akund", [all, all, all])]);
+    println!("{requests} records of one each, lanes paused; seconds, records/s");
+    for _ in 0..rounds {
+        by_spool(requests);
+        by_queue(requests, &broker);
+    }
+}
+
+fn paused(more: &str) -> Site {
+    let site = Site::new();
+    let mut config = fs::File::options().append(true).open(site.path("akund.toml")).unwrap();
+    config.write_all(more.as_bytes()).unwrap();
+    site.start().stop();
+    site.command(&["pause", "--reason", "bench"]);
+    site
+}
+
+fn by_spool(requests: usize) {
+    let site = paused("");
+    let mut daemon = site.start();
+    let begun = Instant::now();
+    // Renamed into place while akund takes them, as messages arrive.
+    site.hand_in(records::json(0..requests));
+    daemon.until_admitted(requests as u64);
+    tell("spool, one file each", requests, begun);
+    daemon.stop();
+    // Lying there when akund starts: no writer competes for the disk.
+    let site = paused("");
+    site.hand_in(records::json(0..requests));
+    let begun = Instant::now();
+    let mut daemon = site.start();
+    daemon.until_admitted(requests as u64);
+    tell("spool, files lying there at the start", requests, begun);
+    daemon.stop();
+}
+
+fn by_queue(requests: usize, broker: &RabbitMq) {
+    let site = paused(&format!(
+        "[queue.requests]\nurl = \"amqp://akund@127.0.0.1:{}/kampus\"\npassword_file = {:?}\nqueue = \"{QUEUE}\"\ndeclare = true\n\
+         [[source]]\nname = \"bench\"\nqueue = \"requests\"\nusers = [\"admin\"]\n",
+        broker.port(),
+        broker.password_file()
+    ));
+    publish(requests, broker);
+    let begun = Instant::now();
+    let mut daemon = site.start();
+    daemon.until_admitted(requests as u64);
+    tell("queue, messages lying there at the start", requests, begun);
+    daemon.stop();
+    assert_eq!(broker.depth(QUEUE), (0, 0), "all are acknowledged");
+}
+
+fn publish(requests: usize, broker: &RabbitMq) {
+    broker.block_on(async {
+        let (_connection, channel) = broker.client("admin").await;
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let mut confirms = Vec::new();
+        for (name, text) in records::json(0..requests) {
+            let properties =
+                BasicProperties::default().with_user_id("admin".into()).with_message_id(name.as_str().into());
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let sent = channel.basic_publish("".into(), QUEUE.into(), options, text.as_bytes(), properties);
+            confirms.push(sent.await.unwrap());
+        }
+        for confirm in confirms {
+            assert!(confirm.await.unwrap().is_ack());
+        }
+    });
+}
+
+fn tell(how: &str, requests: usize, begun: Instant) {
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{how:<44} {seconds:>8.2} {:>8.0}", requests as f64 / seconds);
+}

@@ -1,0 +1,90 @@
+//! Where messages are acknowledged, and given back.
+
+use super::letter::dead_letter;
+use super::{Message, Queue};
+use crate::amqp::{Publisher, Unpublished};
+use crate::intake::{GivenBack, Handed, Source};
+use crate::journal::Journal;
+use crate::observe::metrics::Metrics;
+use futures_util::future::join_all;
+use lapin::options::BasicAckOptions;
+use std::io;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// A queue as a source. Its connection for dead letters is opened when the first is to be sent, and kept.
+pub struct Desk {
+    queue: Arc<Queue>,
+    journal: Journal,
+    metrics: Metrics,
+    publisher: Mutex<Option<Publisher>>,
+}
+
+impl Desk {
+    /// For one session with the queue.
+    pub fn new(queue: Arc<Queue>, journal: Journal, metrics: Metrics) -> Self {
+        Self { queue, journal, metrics, publisher: Mutex::new(None) }
+    }
+
+    async fn publish(&self, message: &Message, reason: &str) -> Result<(), Unpublished> {
+        let mut slot = self.publisher.lock().await;
+        // One that failed is gone: it was taken out before.
+        let publisher = match slot.take() {
+            Some(publisher) => publisher,
+            None => Publisher::open(&self.queue.broker, &format!("dead letters of {}", self.queue.name)).await?,
+        };
+        let letters = [dead_letter(&self.queue, message, reason)];
+        let answer = publisher.publish(&letters).await?.pop().unwrap_or(Ok(()));
+        if !matches!(answer, Err(Unpublished::Trouble(_))) {
+            *slot = Some(publisher);
+        }
+        answer
+    }
+
+    /// Takes leave of the broker.
+    pub async fn close(self) {
+        if let Some(publisher) = self.publisher.into_inner() {
+            publisher.close().await;
+        }
+    }
+}
+
+impl Source for Desk {
+    type Item = Message;
+
+    /// To the dead-letter exchange, confirmed. A message that comes a second time, and whose dead letter was journaled, is not
+    /// sent there again.
+    async fn give_back(
+        &self,
+        message: Message,
+        _: Option<Vec<u8>>,
+        reason: String,
+    ) -> io::Result<(Message, GivenBack)> {
+        let (source, name) = (message.source().to_owned(), message.name().to_owned());
+        let place = format!("exchange {}", self.queue.config.dead_letter_exchange);
+        let known = message.redelivered
+            && self.journal.was_rejected(source, name, message.sha256()).await.map_err(io::Error::other)?;
+        if !known {
+            self.publish(&message, &reason)
+                .await
+                .map_err(|unpublished| io::Error::other(format!("a dead letter cannot be sent: {unpublished}")))?;
+            self.metrics.dead_letter(&self.queue.name);
+            crate::crash::point("dead-letter-sent");
+        }
+        Ok((message, GivenBack { place, repeated: known }))
+    }
+
+    /// Acknowledges them, each by itself.
+    async fn acknowledge(&self, messages: Vec<Message>) -> io::Result<()> {
+        let acknowledged = messages.iter().map(|message| message.acker.ack(BasicAckOptions::default()));
+        for answer in join_all(acknowledged).await {
+            match answer {
+                Ok(true) => {}
+                // It comes again, and is then known.
+                Ok(false) => return Err(io::Error::other("the queue's connection ended before the acknowledgement")),
+                Err(error) => return Err(io::Error::other(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Outcome documents on an exchange.
+
+use crate::campus::{Campus, refused_student};
+use crate::daemon::crashed;
+use akund::model::Outcome;
+use lapin::options::{QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+
+const EXCHANGE: &str = "akund.outcomes";
+
+fn bind(campus: &Campus, queue: &str, key: &str) {
+    campus.broker.block_on(async {
+        let (_connection, channel) = campus.broker.client("admin").await;
+        channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), FieldTable::default()).await.unwrap();
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind(queue.into(), EXCHANGE.into(), key.into(), options, none).await.unwrap();
+    });
+}
+
+pub fn outcomes_are_published_once_confirmed_and_wait_where_nobody_is_bound(campus: &Campus) {
+    const QUEUE: &str = "akund.reported";
+    let site = campus.site(QUEUE, &format!("[queue.requests.outcomes]\nexchange = \"{EXCHANGE}\""));
+    let daemon = site.start();
+    let siakad = campus.producer("siakad");
+    site.until("the queue is declared", || site.log().contains("messages are taken from the queue"));
+    // No notice goes out, and so each request has one outcome document.
+    assert_eq!(site.told(&["pause", "--reason", "uji hasil"]).0, 0);
+    siakad.hand_in(QUEUE, "a", &refused_student("H-1", 1).to_string());
+    site.until("the file is there, whatever becomes of the publication", || site.outcomes().len() == 1);
+    let counted = |page: &str, sample: &str| page.lines().any(|line| line.starts_with(sample) && !line.ends_with(" 0"));
+    let unroutable = "akund_publications_total{queue=\"requests\",result=\"unroutable\"}";
+    site.until("it came back", || counted(&daemon.get("/metrics").1, unroutable));
+    site.until("it is said", || site.log().contains(&format!("exchange {EXCHANGE} has no queue bound to it")));
+    assert!(counted(&daemon.get("/metrics").1, "akund_publications_due{queue=\"requests\"}"));
+    bind(campus, "akund.heard", "siakad.generic.*");
+    site.until("the outcome arrives", || campus.broker.depth("akund.heard").0 == 1);
+    daemon.terminate();
+    let mut heard = campus.broker.drain("akund.heard");
+    let of = heard.pop().unwrap().delivery;
+    let document: Outcome = serde_json::from_slice(&of.data).unwrap();
+    assert_eq!((document.request.id.as_str(), document.state.as_str()), ("H-1", "refused"));
+    assert_eq!(of.routing_key.as_str(), "siakad.generic.refused");
+    let text = |value: &Option<lapin::types::ShortString>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+    assert_eq!(text(of.properties.message_id()), format!("{}.1", document.request.uid));
+    assert_eq!((text(of.properties.user_id()).as_str(), *of.properties.delivery_mode()), ("akund", Some(2)));
+    assert_eq!(text(of.properties.correlation_id()), "H-1");
+
+    // Killed between the broker's confirmation and the journal's record: it comes again, under the same id.
+    let mut dying = site.spawn(&[("AKUND_CRASH_AT", "outcome-published")]);
+    assert!(dying.until_says("messages are taken from the queue"));
+    siakad.hand_in(QUEUE, "b", &refused_student("H-2", 2).to_string());
+    assert!(crashed(dying.ended()));
+    let daemon = site.start();
+    site.until("it is there twice", || campus.broker.depth("akund.heard").0 == 2);
+    let due = "akund_publications_due{queue=\"requests\"} 0";
+    site.until("nothing is due", || daemon.get("/metrics").1.contains(due));
+    daemon.terminate();
+    let ids: Vec<String> =
+        campus.broker.drain("akund.heard").iter().map(|one| text(one.delivery.properties.message_id())).collect();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1]);
+}

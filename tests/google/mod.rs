@@ -1,0 +1,6 @@
+//! The test server.
+
+pub mod description;
+pub mod directory;
+pub mod server;
+pub mod trouble;
