@@ -18,6 +18,7 @@ use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
 use crate::journal::{Journal, JournalError, Moment, OpenOptions};
 use crate::lane::deliver::{ChannelWorker, SharedTemplates};
+use crate::lane::operator::{Operator, Way};
 use crate::lane::{self, Context, Worker, mint::Minter, retry::Policy, target::TargetWorker};
 use crate::model::Verb;
 use crate::observe::{health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, status, systemd};
@@ -135,6 +136,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         metrics: metrics.clone(),
         pulse,
         policy: policy(&config),
+        watch: lane::watch::Watch::default(),
         shutdown: stages.lanes.clone(),
     };
     let workers = workers(&config, &opened);
@@ -163,12 +165,15 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     let control = Control {
         journal: journal.clone(),
         metrics: metrics.clone(),
-        lanes: names,
+        lanes: names.clone(),
         procedures: opened.procedures.clone(),
         site: opened.site.clone(),
     };
+    let lane_names = names;
     // Before any lane claims: a pause that was ordered while akund was down holds from the start.
     control.carry_out().await;
+    // Nor does any deadline that passed meanwhile go unseen because its step is done a moment later.
+    lane::clock::look_once(&context).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
     let mut lanes = JoinSet::new();
     for worker in workers {
         let context = context.clone();
@@ -204,6 +209,14 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         let spool = opened.spool.clone();
         let (publish, outlets) = (wiring::publish(&config), wiring::outlet_sources(&config));
         async move { lane::outcome::run(spool, publish, outlets, context).await.map_err(|error| error.to_string()) }
+    });
+    spawn(&mut tasks, "the clock", {
+        let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
+        async move { lane::clock::run(context).await.map_err(|error| error.to_string()) }
+    });
+    spawn(&mut tasks, "the operator's notices", {
+        let operator = operator(&config, &opened, &context, &stages, lane_names)?;
+        async move { operator.run().await.map_err(|error| error.to_string()) }
     });
     for publishing in opened.queues.iter().filter_map(|queue| wiring::publishing(queue)) {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
@@ -358,6 +371,39 @@ fn policy(config: &Config) -> Policy {
         settle: seconds(config.lane.settle_seconds),
         never_blindly: false,
     }
+}
+
+/// How long nothing may succeed in a lane, where nothing is configured.
+const LANE_DOWN_MINUTES: u32 = 5;
+
+fn operator(
+    config: &Config,
+    opened: &Opened,
+    context: &Context,
+    stages: &Stages,
+    lanes: Vec<String>,
+) -> Result<Operator, EndError> {
+    let settings = wiring::operator(config).map_err(|problems| EndError::Config(problems.join("\n")))?;
+    let channel = config
+        .operator
+        .as_ref()
+        .and_then(|operator| opened.channels.iter().find(|open| open.channel.name() == operator.channel));
+    let way = match (settings, channel) {
+        (Some(settings), Some(open)) => Some(Way {
+            settings,
+            channel: open.channel.clone(),
+            message_domain: open.message_domain.clone(),
+            templates: opened.templates.clone(),
+        }),
+        _ => None,
+    };
+    let minutes = config.operator.as_ref().map_or(LANE_DOWN_MINUTES, |operator| operator.lane_down_minutes);
+    Ok(Operator {
+        context: Context { shutdown: stages.rest.clone(), ..context.clone() },
+        lanes,
+        lane_down: SignedDuration::from_mins(i64::from(minutes)),
+        way,
+    })
 }
 
 /// Steps that one core hashes in one batch: about 50 ms of SHA-512-crypt, so that a single request is not kept waiting.

@@ -13,7 +13,8 @@
 //!    `claim(batch) → apply(batch) → record(batch)`. Retry, back-off and recovery live here and nowhere else.
 //! 7. [`secret`] makes passwords, hashes them and seals them at rest; [`target`] writes accounts and
 //!    proves them; [`channel`] hands notices over.
-//! 8. [`observe`] shows what happens: logs, metrics, health.
+//! 8. [`observe`] shows what happens: logs, metrics, health; [`register`] puts every account on paper and into spreadsheets, and
+//!    reads lists back.
 //! 9. [`cli`] is what the operator types.
 //!
 //! [`tcp`], [`tls`] and [`web`] are how clients connect, [`amqp`] how they speak with a queue's broker. [`durable`] writes every
@@ -34,6 +35,7 @@ pub mod lane;
 pub mod model;
 pub mod observe;
 pub mod procedure;
+pub mod register;
 pub mod secret;
 pub mod target;
 pub mod tcp;

@@ -8,6 +8,7 @@
 //! * `KIND.LANG.html`: the same as HTML. A site's own text without a site's own HTML goes as text alone.
 //! * `KIND.LANG.sms`: the same as a text message, without a subject; a kind without one cannot go by text message. What others wrote
 //!   is cut shorter there, and written without the characters that would make the message UCS-2.
+//! * `operator-alert.LANG.txt`, `operator-digest.LANG.txt`: what the operator is told ([`OperatorNotice`]).
 //! * `footer.LANG.txt`, `layout.LANG.html` and `parts.html`: what the built-in ones share.
 //!
 //! The language is Jinja's (`minijinja`), with trimmed blocks and strict undefined values. A template can use:
@@ -118,6 +119,42 @@ pub struct Rendered {
     pub html: Option<Secret>,
 }
 
+/// What the operator is told: notices that are about no single request. As templates they are text only; their values are those
+/// of the built-in ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorNotice {
+    /// Something needs a person.
+    Alert,
+    /// The day's digest.
+    Digest,
+}
+
+impl OperatorNotice {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Alert, Self::Digest];
+    /// The template's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alert => "operator-alert",
+            Self::Digest => "operator-digest",
+        }
+    }
+    /// Made-up values, with every key that the real ones have.
+    pub fn sample(self) -> Value {
+        match self {
+            Self::Alert => sample::operator_alert(),
+            Self::Digest => sample::operator_digest(),
+        }
+    }
+    /// The word in metrics.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Digest => "digest",
+        }
+    }
+}
+
 /// Loaded and checked templates. Rendering changes nothing in them; a reload makes new ones.
 #[derive(Debug)]
 pub struct Templates {
@@ -176,8 +213,35 @@ impl Templates {
         self.render(kind, language, &sample::full().context(kind))
     }
 
+    /// Renders a notice to the operator.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_operator(&self, notice: OperatorNotice, language: &str, values: Value) -> Result<Rendered, Fault> {
+        let run = || {
+            let language = choose(&self.texts, notice.as_str(), language).ok_or("it has no template")?;
+            let stem = format!("{}.{language}.txt", notice.as_str());
+            let part = |name: &str| {
+                let template = self.engine.get_template(name).map_err(|e| self.sentence(&e))?;
+                template.render(&values).map_err(|e| self.sentence(&e))
+            };
+            let subject = one_line(&part(&format!("{stem}:subject"))?)?;
+            let text = Secret::new(part(&stem)?.trim_start_matches('\n').to_owned());
+            Ok(Rendered { language, subject, text, html: None })
+        };
+        run().map_err(|e: String| Fault::permanent(format!("the notice {} cannot be rendered: {e}", notice.as_str())))
+    }
+
+    /// Renders a notice to the operator with made-up values.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn preview_operator(&self, notice: OperatorNotice, language: &str) -> Result<Rendered, Fault> {
+        self.render_operator(notice, language, notice.sample())
+    }
+
     fn try_render(&self, kind: NoticeKind, language: &str, context: &NoticeContext) -> Result<Rendered, String> {
-        let language = choose(&self.texts, kind, language).ok_or("it has no template")?;
+        let language = choose(&self.texts, kind.as_str(), language).ok_or("it has no template")?;
         let shown = shown(kind, context)?;
         let values = context::values(context, &language);
         let stem = format!("{}.{language}", kind.as_str());
@@ -192,7 +256,7 @@ impl Templates {
     }
 
     fn try_short(&self, kind: NoticeKind, language: &str, context: &NoticeContext) -> Result<Short, String> {
-        let language = choose(&self.shorts, kind, language).ok_or("it has no template KIND.LANG.sms")?;
+        let language = choose(&self.shorts, kind.as_str(), language).ok_or("it has no template KIND.LANG.sms")?;
         let shown = shown(kind, context)?;
         let brief = context::Brief::of(context);
         let values = context::values(&brief.context(context), &language);
@@ -249,10 +313,10 @@ impl Templates {
 }
 
 /// The language asked for (`id-ID` is `id`), else Indonesian, else English: the first that there is.
-fn choose(there: &BTreeSet<(&'static str, String)>, kind: NoticeKind, language: &str) -> Option<String> {
+fn choose(there: &BTreeSet<(&'static str, String)>, kind: &'static str, language: &str) -> Option<String> {
     let asked = language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
     let mut chain = std::iter::once(asked.as_str()).chain(LANGUAGES);
-    chain.find(|l| there.contains(&(kind.as_str(), (*l).to_owned()))).map(str::to_owned)
+    chain.find(|l| there.contains(&(kind, (*l).to_owned()))).map(str::to_owned)
 }
 
 fn shown<'a>(kind: NoticeKind, context: &NoticeContext<'a>) -> Result<Option<Shown<'a>>, String> {

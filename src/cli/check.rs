@@ -104,6 +104,11 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         }
         Err(problems) => lines.extend(bad("procedures", problems)),
     }
+    match wiring::operator(config) {
+        Ok(Some(_)) => lines.push(good("operator", "is told of what needs a person".into())),
+        Ok(None) => {}
+        Err(problems) => lines.extend(bad("operator", problems)),
+    }
     for target in &targets {
         lines.extend(found(&format!("target {}", target.name()), target.check().await));
     }

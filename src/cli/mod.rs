@@ -8,6 +8,7 @@ mod list;
 mod manual;
 mod order;
 mod output;
+mod register;
 mod run;
 mod schema;
 mod show;
@@ -96,6 +97,8 @@ enum Command {
     /// Let a lane (or all) work again.
     #[command(after_help = "Examples:\n  akund unpause email\n  akund unpause                   all lanes")]
     Unpause(order::OnLane),
+    /// Find accounts, export the register, or enter accounts that exist already.
+    Register(register::Args),
     /// Verify or show the audit record.
     Audit(audit::Args),
     /// Print a JSON Schema.
@@ -160,6 +163,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::Withdraw(args) => order::on_request(common, OrderVerb::Withdraw, &args),
         Command::Pause(args) => order::on_lane(common, OrderVerb::Pause, &args),
         Command::Unpause(args) => order::on_lane(common, OrderVerb::Unpause, &args),
+        Command::Register(args) => register::run(common, &args),
         Command::Audit(args) => audit::run(common, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Template(args) => template::run(common, &args),

@@ -7,6 +7,7 @@ use super::{Common, output};
 use crate::config::Config;
 use crate::journal::orders::{self, NewOrder, OrderResult, OrderVerb};
 use crate::journal::read::Reader;
+use crate::model::entry::Import;
 use clap::Args as ClapArgs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -51,18 +52,29 @@ pub fn on_lane(common: &Common, verb: OrderVerb, args: &OnLane) -> Result<Exit, 
 }
 
 fn order(common: &Common, config: &Config, verb: OrderVerb, argument: &str, reason: &str) -> Result<Exit, Failure> {
+    let result = place(config, verb, argument, reason, &[])?;
+    tell(common, &result.0, result.1)
+}
+
+/// Places an order, with what is to be imported, wakes the daemon, and gives what came of it; and why no daemon was woken.
+pub(super) fn place(
+    config: &Config,
+    verb: OrderVerb,
+    argument: &str,
+    reason: &str,
+    imports: &[Import],
+) -> Result<(OrderResult, Option<std::io::Error>), Failure> {
     let path = &config.journal.path;
     // Who gives the order, before the process becomes somebody else.
     let (login_uid, login) = (login_uid(), login_name());
     become_owner(path)?;
     let new = NewOrder { login_uid, login, verb, argument: argument.to_owned(), reason: reason.to_owned() };
-    let number = orders::place(path, &new)?;
+    let number = orders::place_import(path, &new, imports)?;
     let woken = wake(&config.control.socket);
-    let result = orders::result(path, number)?;
-    tell(common, &result, woken.err())
+    Ok((orders::result(path, number)?, woken.err()))
 }
 
-fn tell(common: &Common, result: &OrderResult, not_woken: Option<std::io::Error>) -> Result<Exit, Failure> {
+pub(super) fn tell(common: &Common, result: &OrderResult, not_woken: Option<std::io::Error>) -> Result<Exit, Failure> {
     if common.json {
         output::json(result)?;
     } else {

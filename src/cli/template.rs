@@ -3,6 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::output::say;
 use super::{Common, output};
+use crate::channel::notice::OperatorNotice;
 use crate::channel::sms::segments::segments;
 use crate::daemon::wiring;
 use crate::model::NoticeKind;
@@ -26,20 +27,30 @@ Examples:
   akund template preview credentials
   akund template preview refusal --language en")]
     Preview {
-        /// credentials, refusal, redirect, form, incomplete, conflict, changed or username.
+        /// credentials, refusal, redirect, form, incomplete, conflict, changed or username; or operator-alert, operator-digest.
         #[arg(value_parser = kind)]
-        notice: NoticeKind,
+        notice: Kind,
         /// id or en.
         #[arg(long, default_value = "id")]
         language: String,
     },
 }
 
-fn kind(word: &str) -> Result<NoticeKind, String> {
-    NoticeKind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str() == word)
-        .ok_or_else(|| format!("expected one of {}", NoticeKind::ALL.map(NoticeKind::as_str).join(", ")))
+/// To an applicant, or to the operator.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Applicant(NoticeKind),
+    Operator(OperatorNotice),
+}
+
+fn kind(word: &str) -> Result<Kind, String> {
+    let applicant = NoticeKind::ALL.into_iter().map(|kind| (kind.as_str(), Kind::Applicant(kind)));
+    let operator = OperatorNotice::ALL.into_iter().map(|kind| (kind.as_str(), Kind::Operator(kind)));
+    let mut kinds = applicant.chain(operator);
+    kinds.clone().find(|(known, _)| *known == word).map(|(_, kind)| kind).ok_or_else(|| {
+        let words: Vec<&str> = kinds.by_ref().map(|(word, _)| word).collect();
+        format!("expected one of {}", words.join(", "))
+    })
 }
 
 /// Renders a preview.
@@ -47,8 +58,15 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let What::Preview { notice, language } = &args.what;
     let config = common.load()?;
     let templates = wiring::templates(&config).map_err(|problems| Failure::new(Exit::Config, problems.join("\n")))?;
-    let rendered = templates.preview(*notice, language).map_err(|fault| Failure::new(Exit::Config, fault.message))?;
-    let short = templates.preview_short(*notice, language).ok();
+    let rendered = match notice {
+        Kind::Applicant(kind) => templates.preview(*kind, language),
+        Kind::Operator(kind) => templates.preview_operator(*kind, language),
+    };
+    let rendered = rendered.map_err(|fault| Failure::new(Exit::Config, fault.message))?;
+    let short = match notice {
+        Kind::Applicant(kind) => templates.preview_short(*kind, language).ok(),
+        Kind::Operator(_) => None,
+    };
     let taken = short.as_ref().map(|short| segments(short.text.expose()));
     if common.json {
         output::json(&serde_json::json!({
@@ -57,9 +75,12 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         }))?;
     } else {
         say!("Subject: {}\n\n{}", rendered.subject, rendered.text.expose());
-        match short.zip(taken) {
-            Some((short, taken)) => say!("\nAs a text message, {taken}:\n\n{}", short.text.expose()),
-            None => say!("\nIt cannot go as a text message: there is no template {}.LANG.sms.", notice.as_str()),
+        match (short.zip(taken), notice) {
+            (Some((short, taken)), _) => say!("\nAs a text message, {taken}:\n\n{}", short.text.expose()),
+            (None, Kind::Applicant(kind)) => {
+                say!("\nIt cannot go as a text message: there is no template {}.LANG.sms.", kind.as_str());
+            }
+            (None, Kind::Operator(_)) => {}
         }
     }
     Ok(Exit::Good)

@@ -35,6 +35,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     });
     spool_and_lane(config, &mut found);
     log(config, &mut found);
+    operator(config, &mut found);
     sources(&config.source, &mut found);
     queues::queues(config, &mut found);
     lane_names(config, &mut found);
@@ -118,6 +119,32 @@ fn log(config: &Config, found: &mut Findings) {
     if let Err(e) = crate::observe::logs::parse_filter(filter) {
         found.check(false, ["log", "filter"], || format!("the log filter \"{filter}\" cannot be read: {e}"));
     }
+}
+
+fn operator(config: &Config, found: &mut Findings) {
+    let Some(operator) = &config.operator else { return };
+    let at = |key: &'static str| ["operator", key];
+    found.check(operator.address.parse::<crate::model::Address>().is_ok(), at("address"), || {
+        format!("{:?} is no mail address: the operator's notices go there", operator.address)
+    });
+    found.check(config.channel.contains_key(&operator.channel), at("channel"), || {
+        format!("the operator is to be told by the channel {}, and there is no [channel.{0}]", operator.channel)
+    });
+    found.check(["id", "en"].contains(&operator.language.as_str()), at("language"), || {
+        format!("{:?} is no language of the operator's notices: expected \"id\" or \"en\"", operator.language)
+    });
+    found.check(jiff::tz::TimeZone::get(&operator.time_zone).is_ok(), at("time_zone"), || {
+        format!("the time zone {:?} is not known: expected an IANA name, like \"Asia/Jakarta\"", operator.time_zone)
+    });
+    if let Err(cause) = operator.digest_time() {
+        found.check(false, at("digest"), || cause);
+    }
+    for (key, value) in [("every_minutes", operator.every_minutes), ("lane_down_minutes", operator.lane_down_minutes)] {
+        found.check(value <= 10_080, at(key), || format!("operator.{key} is at most 10080: a week"));
+    }
+    found.check(operator.gather_seconds <= 3600, at("gather_seconds"), || {
+        "operator.gather_seconds is at most 3600: an hour".into()
+    });
 }
 
 /// A name that is a directory, a lane, a label of metrics and an argument of commands all at once.

@@ -7,6 +7,7 @@ pub mod channel;
 mod check;
 pub mod database;
 pub mod load;
+pub mod operator;
 pub mod place;
 pub mod proof;
 pub mod queue;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 pub use channel::ChannelConfig;
 pub use check::problems;
 pub use load::load;
+pub use operator::OperatorConfig;
 pub use queue::QueueConfig;
 pub use report::ConfigReport;
 pub use source::SourceConfig;
@@ -70,6 +72,9 @@ pub struct Config {
     /// By name; the name is the lane's.
     #[serde(default)]
     pub channel: BTreeMap<String, ChannelConfig>,
+    /// Who is told when something needs a person. Without it nobody is.
+    #[serde(default)]
+    pub operator: Option<OperatorConfig>,
     /// Diagnosis log.
     #[serde(default)]
     pub log: LogConfig,

@@ -189,6 +189,27 @@ pub fn site_of(config: &Config) -> Site {
     }
 }
 
+/// What the operator is told when, if anybody is.
+///
+/// # Errors
+/// A sentence, for what cannot be.
+pub fn operator(config: &Config) -> Result<Option<crate::lane::operator::Settings>, Vec<String>> {
+    let Some(operator) = &config.operator else { return Ok(None) };
+    let wrong = |cause: String| vec![format!("[operator]: {cause}")];
+    if !site_of(config).channels.iter().any(|channel| channel.name == operator.channel && channel.carries_email) {
+        return Err(wrong(format!("its channel, {}, does not carry e-mail", operator.channel)));
+    }
+    Ok(Some(crate::lane::operator::Settings {
+        to: operator.address.parse().map_err(|_| wrong(format!("{:?} is no mail address", operator.address)))?,
+        host: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default(),
+        language: operator.language.clone(),
+        zone: jiff::tz::TimeZone::get(&operator.time_zone).map_err(|error| wrong(error.to_string()))?,
+        digest: operator.digest_time().map_err(wrong)?,
+        every: jiff::SignedDuration::from_mins(i64::from(operator.every_minutes)),
+        gather: jiff::SignedDuration::from_secs(i64::from(operator.gather_seconds)),
+    }))
+}
+
 /// Loads the procedures and holds them against the site; every problem, a sentence or a report each.
 pub fn procedures(config: &Config, site: &Site) -> Result<BTreeMap<String, Arc<Procedure>>, Vec<String>> {
     let (procedures, reports) = procedure::load_dir(&config.procedures.path);

@@ -268,7 +268,7 @@ fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, 
     if !record.applicant.identifier.is_empty() {
         let holder = holder(&record.key.procedure, &record.applicant.identifier);
         facts.holder_has = tx.rows(
-            "SELECT account ->> 'address' FROM account WHERE holder = ?1 AND state IN ('reserved', 'active', 'suspended')
+            "SELECT account ->> 'address' FROM account WHERE holder = ?1 AND state IN ('reserved', 'active', 'suspended', 'imported')
                AND account ->> 'address' IS NOT NULL",
             [holder],
             |row| row.get(0),
@@ -279,8 +279,8 @@ fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, 
 
 fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>, JournalError> {
     tx.row(
-        "SELECT n.account, r.procedure || ':' || r.ext_id || '@' || r.revision
-         FROM name n JOIN account a ON a.uid = n.account JOIN request r ON r.id = a.request WHERE n.name = ?1",
+        "SELECT n.account, coalesce(r.procedure || ':' || r.ext_id || '@' || r.revision, '')
+         FROM name n JOIN account a ON a.uid = n.account LEFT JOIN request r ON r.id = a.request WHERE n.name = ?1",
         [name],
         |row| Ok((AccountUid(row.get(0)?), row.get(1)?)),
     )
@@ -301,7 +301,7 @@ fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Optio
 }
 
 /// Finds a holder's other accounts without keeping the identifier beside them.
-fn holder(procedure: &str, identifier: &str) -> [u8; 32] {
+pub(super) fn holder(procedure: &str, identifier: &str) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update((procedure.len() as u64).to_be_bytes());
     hasher.update(procedure);
@@ -396,6 +396,9 @@ pub(super) fn insert(
     plan(tx, id, flow, state, judgement)?;
     if state.reported() {
         tx.wake(super::outcome::LANE);
+    }
+    if state == State::Held {
+        tx.wake(super::operator::LANE);
     }
     Ok((id, RequestUid(uid), state))
 }

@@ -20,6 +20,7 @@ pub(super) fn make_ready(tx: &mut Tx<'_>, id: i64, lane: &str, flow: i64) -> Res
     let turn = tx.turn(lane, flow);
     tx.run("UPDATE step SET state = 'ready', turn = ?2, due = 0 WHERE id = ?1", (id, turn))?;
     tx.wake(lane);
+    tx.wake(super::overdue::LANE);
     Ok(())
 }
 
@@ -88,6 +89,7 @@ pub(super) fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), 
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
         )?
         .ok_or_else(|| JournalError::Internal(format!("step {id} is gone")))?;
+    tx.wake(super::operator::LANE);
     tx.event(uid.as_bytes(), "stuck", &serde_json::json!({"verb": verb, "lane": lane, "fault": fault.class.as_str()}))?;
     let carries = matches!(
         (State::from_word(&state), part.as_str()),

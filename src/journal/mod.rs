@@ -10,16 +10,20 @@
 //! still verifies.
 //!
 //! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators),
-//! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents). They only carry out what [`state::transition`] and the callers' pure functions decide.
+//! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents), [`overdue`] (time). They only carry out what
+//! [`state::transition`] and the callers' pure functions decide.
 
 pub mod admit;
 pub mod audit;
 mod budget;
 pub mod chain;
 mod course;
+pub mod holdings;
 pub mod life;
+pub mod operator;
 pub mod orders;
 pub mod outcome;
+pub mod overdue;
 pub mod post;
 pub mod read;
 mod rebase;

@@ -4,8 +4,9 @@
 use super::redeliver::Redeliver;
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
-use super::{Journal, JournalError, course, post, read, register, schema};
+use super::{Journal, JournalError, course, holdings, post, read, register, schema};
 use crate::model::HoldReason;
+use crate::model::entry::Import;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -27,6 +28,8 @@ pub enum OrderVerb {
     Pause,
     /// Let it claim again.
     Unpause,
+    /// Enter accounts into the register that akund has not made.
+    Import,
 }
 
 impl OrderVerb {
@@ -39,6 +42,7 @@ impl OrderVerb {
             Self::Withdraw => "withdraw",
             Self::Pause => "pause",
             Self::Unpause => "unpause",
+            Self::Import => "import",
         }
     }
 }
@@ -52,7 +56,7 @@ pub struct NewOrder {
     pub login: String,
     /// What.
     pub verb: OrderVerb,
-    /// The request's reference, or the lane; may be empty with pause and unpause.
+    /// The request's reference, or the lane; may be empty with pause and unpause. With import, the list's name and digest.
     pub argument: String,
     /// Why.
     pub reason: String,
@@ -88,8 +92,17 @@ fn connect(path: &Path) -> Result<Connection, JournalError> {
 /// # Errors
 /// Where the journal cannot be opened or written.
 pub fn place(path: &Path, order: &NewOrder) -> Result<i64, JournalError> {
-    let connection = connect(path)?;
-    connection.execute(
+    place_import(path, order, &[])
+}
+
+/// As [`place`], with the accounts that are to be imported.
+///
+/// # Errors
+/// As [`place`].
+pub fn place_import(path: &Path, order: &NewOrder, imports: &[Import]) -> Result<i64, JournalError> {
+    let mut connection = connect(path)?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    transaction.execute(
         "INSERT INTO orders (at, login_uid, login, verb, argument, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         (
             jiff::Timestamp::now().as_microsecond(),
@@ -100,7 +113,16 @@ pub fn place(path: &Path, order: &NewOrder) -> Result<i64, JournalError> {
             &order.reason,
         ),
     )?;
-    Ok(connection.last_insert_rowid())
+    let number = transaction.last_insert_rowid();
+    for (row, import) in imports.iter().enumerate() {
+        transaction.prepare_cached("INSERT INTO import (orders, row, entry) VALUES (?1, ?2, ?3)")?.execute((
+            number,
+            i64::try_from(row).unwrap_or(i64::MAX),
+            serde_json::to_string(import)?,
+        ))?;
+    }
+    transaction.commit()?;
+    Ok(number)
 }
 
 /// What came of an order so far.
@@ -167,6 +189,7 @@ fn carry_out(tx: &mut Tx<'_>, lanes: &[String], judge: Option<&Redeliver>) -> Re
         };
         let outcome = tx.savepoint(|tx| match verb {
             OrderVerb::Redeliver => anew(tx, id, &argument, judge),
+            OrderVerb::Import => holdings::import(tx, id).map(|result| (Vec::new(), result)),
             _ => one(tx, verb, &argument, &reason, lanes),
         });
         let (subject, done, result) = match outcome {
@@ -225,7 +248,7 @@ fn one(
         // What is being undone already is not begun anew: its stuck undo step is tried again.
         OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => retry(tx, request)?,
         OrderVerb::Withdraw => course::withdraw(tx, request)?,
-        OrderVerb::Pause | OrderVerb::Unpause | OrderVerb::Redeliver => {}
+        OrderVerb::Pause | OrderVerb::Unpause | OrderVerb::Redeliver | OrderVerb::Import => {}
     }
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();

@@ -6,6 +6,7 @@ use super::{JournalError, schema};
 use crate::model::{
     Account, Alternative, Check, Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep, StepDetail, Verdict,
 };
+use crate::procedure::standard;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use std::ffi::OsStr;
@@ -125,6 +126,16 @@ impl Reader {
             .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
             .optional()?;
         Ok(head.map_or(Head::START, |(seq, hash)| Head { seq: seq.unsigned_abs(), hash }))
+    }
+
+    /// The hash of the first event, hex: what tells this journal from any other. Empty where there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn first_hash(&self) -> Result<String, JournalError> {
+        let mut statement = self.connection.prepare_cached("SELECT hash FROM event ORDER BY seq LIMIT 1")?;
+        let hash: Option<Vec<u8>> = statement.query_row([], |row| row.get(0)).optional()?;
+        Ok(super::chain::hex(&hash.unwrap_or_default()))
     }
 
     /// Requests, newest first; all, or those in some states.
@@ -285,6 +296,8 @@ impl Reader {
                     checklist: Vec::new(),
                     account: None,
                     steps: Vec::new(),
+                    table: Vec::new(),
+                    deadlines: Vec::new(),
                     received_at: time(row, 10)?,
                     state_at: time(row, 11)?,
                     procedure_sha256: row.get(12)?,
@@ -309,6 +322,11 @@ impl Reader {
         }
         outcome.request.redelivered_by = self.redelivered_by(request)?;
         outcome.steps = self.steps(request)?;
+        if let Some((standard, course)) = self.course(request)? {
+            let now = Timestamp::now();
+            outcome.table = standard::table(&standard, &course, now);
+            outcome.deadlines = standard::deadlines(&standard, &course, now);
+        }
         outcome.audit_head = self.head()?.to_string();
         Ok(outcome)
     }

@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 5;
+pub const VERSION: i64 = 6;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
+const MIGRATIONS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -141,6 +141,28 @@ CREATE TABLE post (
   made_at INTEGER NOT NULL, first_at INTEGER, done_at INTEGER, fault TEXT, reply TEXT) STRICT;
 CREATE INDEX post_request ON post(request, outlet);
 CREATE INDEX post_open ON post(outlet, due, id) WHERE state IN ('ready', 'retry', 'running');
+";
+
+const V6: &str = r"
+-- Alarms that were raised: a clock of a request that is near its end (warned) or past it (breached).
+CREATE TABLE overdue (request INTEGER NOT NULL, name TEXT NOT NULL, alarm TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (request, name)) STRICT, WITHOUT ROWID;
+CREATE INDEX overdue_at ON overdue(at);
+
+-- How far the operator has been told: up to this event; up to which event a notice may be on its way; when the last one left;
+-- the day of the last digest.
+CREATE TABLE operator (one INTEGER PRIMARY KEY CHECK (one = 1), told INTEGER NOT NULL, telling INTEGER, told_at INTEGER,
+  digest TEXT) STRICT;
+INSERT INTO operator (one, told) SELECT 1, coalesce(max(seq), 0) FROM event;
+
+-- Lanes in which nothing succeeds.
+CREATE TABLE lane_down (name TEXT PRIMARY KEY, since INTEGER NOT NULL, fault TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- What an order to import would enter; emptied when it is carried out.
+CREATE TABLE import (orders INTEGER NOT NULL, row INTEGER NOT NULL, entry TEXT NOT NULL,
+  PRIMARY KEY (orders, row)) STRICT, WITHOUT ROWID;
+-- Of an account that was imported: what the list said of it. akund has not made it.
+ALTER TABLE account ADD COLUMN entry TEXT;
 ";
 
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.

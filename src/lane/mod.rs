@@ -8,14 +8,17 @@
 //! of one, since what it does cannot be read back: so each notice's intent and outcome are recorded by
 //! themselves, and a crash leaves at most the notices in flight uncertain.
 
+pub mod clock;
 pub mod deliver;
 pub mod mint;
+pub mod operator;
 pub mod outcome;
 pub mod post;
 pub mod publish;
 pub mod receipts;
 pub mod retry;
 pub mod target;
+pub mod watch;
 
 use crate::journal::{Claim, Journal, JournalError, Settled, Settlement, Turn};
 use crate::model::Answer;
@@ -83,6 +86,8 @@ pub struct Context {
     pub pulse: Pulse,
     /// How patient lanes are.
     pub policy: Policy,
+    /// Which lanes get nothing done.
+    pub watch: watch::Watch,
     /// Cancelled when the daemon drains: what is in flight is finished and recorded, nothing more is claimed.
     pub shutdown: CancellationToken,
 }
@@ -262,6 +267,10 @@ impl Slot {
             self.transient_turns.store(0, Ordering::Relaxed);
         }
         self.context.metrics.set_target_up(self.worker.lane(), !only_transient);
+        let fault = answers.iter().rev().find_map(|answer| answer.as_ref().err()).filter(|_| only_transient);
+        if self.context.watch.saw(self.worker.lane(), fault.map(|fault| fault.message.as_str()), Timestamp::now()) {
+            self.context.journal.bell(crate::journal::operator::LANE).notify_one();
+        }
     }
 
     /// Spares a server that is down: after some turns with nothing but transient faults, the lane waits before the next.

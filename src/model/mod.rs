@@ -4,6 +4,7 @@
 pub mod account;
 pub mod address;
 pub mod answer;
+pub mod entry;
 pub mod fault;
 pub mod letters;
 pub mod outcome;

@@ -33,6 +33,12 @@ pub struct Outcome {
     pub account: Option<OutcomeAccount>,
     /// Each step, in order.
     pub steps: Vec<OutcomeStep>,
+    /// The written procedure's table, with the minutes that it allows and those that it took, in working time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub table: Vec<OutcomeRow>,
+    /// The procedure's deadlines that have begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deadlines: Vec<OutcomeDeadline>,
     /// When it was received. RFC 3339, UTC.
     #[schemars(with = "String")]
     pub received_at: Timestamp,
@@ -150,6 +156,58 @@ pub struct Posting {
     pub attempt: u32,
     /// The bytes of the outcome file.
     pub body: Vec<u8>,
+}
+
+/// One row of the written procedure's table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeRow {
+    /// Its number there.
+    pub step: String,
+    /// What is done.
+    pub title: String,
+    /// Who does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Minutes that the document allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_minutes: Option<u32>,
+    /// When it began, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub began_at: Option<Timestamp>,
+    /// When it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub ended_at: Option<Timestamp>,
+    /// Minutes of working time that it took, or has taken so far; each minute that was begun counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actual_minutes: Option<u32>,
+    /// It took longer than the document allows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+}
+
+/// One deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeDeadline {
+    /// Its name in the procedure file.
+    pub name: String,
+    /// The row of the table that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// When it began.
+    #[schemars(with = "String")]
+    pub from_at: Timestamp,
+    /// Until when it was to be met.
+    #[schemars(with = "String")]
+    pub due_at: Timestamp,
+    /// When it was met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub met_at: Option<Timestamp>,
+    /// It was met late, or is overdue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// The JSON Schema of [`Outcome`].

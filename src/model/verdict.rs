@@ -191,6 +191,9 @@ impl Verdict {
 /// The key of [`Judgement::texts`] that holds the name of the procedure's time zone, for days in notices.
 pub const TIME_ZONE: &str = "time_zone";
 
+/// The key of [`Judgement::texts`] that holds what the written procedure allows, as JSON (`procedure::standard::Standard`).
+pub const STANDARD: &str = "akund_standard";
+
 /// A verdict with all that goes with it into the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {

@@ -183,6 +183,8 @@ struct Inner {
     credential_modified: Gauges<Seconds>,
     orders: Counters<2>,
     notices: Counters<3>,
+    deadlines: Counters<2>,
+    operator_notices: Counters<2>,
     /// Since when each lane's oldest step waits. Its age is worked out when somebody asks, so that no lane wakes for it.
     oldest_since: Mutex<BTreeMap<String, Timestamp>>,
     /// For the status page: when each lane last met a fault, and whether its server answered.
@@ -323,12 +325,32 @@ impl Metrics {
             ),
             orders: r.add("orders", "Operators' orders, by verb and result", Family::default()),
             notices: r.add("notices", "Notices, by lane, kind and result", Family::default()),
+            deadlines: r.add(
+                "deadline_alarms",
+                "What took longer than the procedure allows, or nearly, by procedure and alarm: warned, breached",
+                Family::default(),
+            ),
+            operator_notices: r.add(
+                "operator_notices",
+                "Notices to the operator, by kind and result",
+                Family::default(),
+            ),
             oldest_since: Mutex::default(),
             registry: r.registry,
             described: r.described,
             lanes: Mutex::default(),
         };
         Self(Arc::new(inner))
+    }
+
+    /// Something takes longer than the procedure allows (`breached`), or nearly (`warned`).
+    pub fn deadline(&self, procedure: &str, alarm: &'static str) {
+        self.0.deadlines.get_or_create(&[("procedure", procedure.to_owned()), ("alarm", alarm.to_owned())]).inc();
+    }
+
+    /// A notice to the operator (`alert`, `digest`) was handed over, or has failed.
+    pub fn operator_notice(&self, kind: &'static str, result: &'static str) {
+        self.0.operator_notices.get_or_create(&[("kind", kind.to_owned()), ("result", result.to_owned())]).inc();
     }
 
     /// Each metric's name (a counter's without `_total`) and what it means.

@@ -1,9 +1,11 @@
 //! A procedure ready for judging: checked, with everything compiled and every reference resolved.
 
+use super::calendar::Calendar;
 use super::file::{ApprovalRule, Category, CheckKind, DocumentRule, File, Language, RouteKind};
 use super::naming::{NameRule, Reserved};
 use super::plan::Site;
 use super::report::Report;
+use super::standard::Deadline;
 use crate::model::{Action, Domain, NoticeKind, Quota, Record, Verb};
 use jiff::tz::TimeZone;
 use regex::Regex;
@@ -22,6 +24,10 @@ pub struct Procedure {
     pub(super) texts_id: BTreeMap<String, String>,
     pub(super) texts_en: BTreeMap<String, String>,
     pub(super) sop: SopIndex,
+    pub(super) calendar: Calendar,
+    pub(super) deadlines: Vec<Deadline>,
+    /// [`super::standard::Standard`] as JSON, Indonesian and English: kept with each request.
+    pub(super) standards: [String; 2],
 }
 
 /// A category with the procedure's defaults filled in.
@@ -148,6 +154,13 @@ impl Procedure {
     pub fn title(&self) -> &str {
         &self.file.title
     }
+    /// Who issued it, for people.
+    pub fn institution(&self, language: Language) -> &str {
+        match (language, &self.file.institution_en) {
+            (Language::En, Some(english)) => english,
+            _ => &self.file.institution,
+        }
+    }
     /// SHA-256 of the file's bytes, 64 hex digits.
     pub fn sha256(&self) -> &str {
         &self.sha256
@@ -155,6 +168,10 @@ impl Procedure {
     /// ISO 3166-1 alpha-2: the country of phone numbers without a country code.
     pub fn country(&self) -> &str {
         &self.file.country
+    }
+    /// Working days and hours, with the holidays.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
     /// The zone in which its days begin and end.
     pub fn time_zone(&self) -> &TimeZone {
@@ -238,6 +255,11 @@ impl Procedure {
         let mut texts = self.texts(self.language_for(record)).clone();
         if let Some(zone) = self.time_zone().iana_name() {
             texts.insert(crate::model::verdict::TIME_ZONE.into(), zone.into());
+        }
+        if !(self.file.step.is_empty() && self.deadlines.is_empty()) {
+            let [id, en] = &self.standards;
+            let standard = if self.language_for(record) == Language::En { en } else { id };
+            texts.insert(crate::model::verdict::STANDARD.into(), standard.clone());
         }
         let key = self.category(record).and_then(|c| c.route(source).instructions);
         if let Some(instructions) = key.and_then(|k| texts.get(k).cloned()) {

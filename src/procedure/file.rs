@@ -101,6 +101,12 @@ pub struct File {
     /// The written procedure's own table of steps.
     #[serde(default)]
     pub step: Vec<SopStep>,
+    /// When people work.
+    #[serde(default)]
+    pub calendar: CalendarRules,
+    /// What must be done in time, beyond the minutes of single steps.
+    #[serde(default)]
+    pub deadline: Vec<DeadlineRule>,
 }
 
 /// What becomes of a category's requests.
@@ -421,6 +427,58 @@ pub struct SopStep {
     /// The groups of the checklist that carry it.
     #[serde(default)]
     pub checks: Vec<CheckKind>,
+}
+
+/// `[calendar]`: working time, in which minutes and days are counted.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalendarRules {
+    /// Default `["monday", "tuesday", "wednesday", "thursday", "friday"]`.
+    pub working_days: Option<Vec<String>>,
+    /// `07:30-12:00, 13:00-16:00`. Default `07:30-16:00`.
+    pub hours: Option<String>,
+    /// Hours of single days of the week, over `hours`.
+    pub other_hours: BTreeMap<String, String>,
+    /// A file of days on which nobody works, a line each: `2026-08-17 Hari Kemerdekaan`. Relative to this file's directory.
+    pub holidays: Option<String>,
+}
+
+/// A moment in a request's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Milestone {
+    /// The last approval was given.
+    Approved,
+    /// akund took the request.
+    Received,
+    /// The account was made: begins with the first target's answer, is met with the last one's.
+    Applied,
+    /// It was shown to work everywhere.
+    Proven,
+    /// The account information was handed over.
+    HandedOver,
+    /// Every step is done.
+    Done,
+}
+
+/// `[[deadline]]`
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadlineRule {
+    /// For people; stands in outcomes, events and notices to the operator.
+    pub name: String,
+    /// When it begins.
+    pub from: Milestone,
+    /// When it is met.
+    pub to: Milestone,
+    /// Working days. Either these or `working_minutes`.
+    pub working_days: Option<u32>,
+    /// Minutes of working time.
+    pub working_minutes: Option<u32>,
+    /// Warn so many minutes of working time before the end. Default: when a quarter of the time is left.
+    pub warn_minutes: Option<u32>,
+    /// Number of the SOP step it belongs to.
+    pub step: Option<String>,
 }
 
 fn indonesia() -> String {

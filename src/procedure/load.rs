@@ -31,7 +31,7 @@ pub fn load_dir(dir: &Path) -> (BTreeMap<String, Arc<Procedure>>, Vec<Report>) {
     for path in files {
         let shown = path.display().to_string();
         match read(&path) {
-            Ok(text) => match Procedure::parse(&shown, &text) {
+            Ok(text) => match with_holidays(&shown, &text, dir) {
                 Ok(procedure) => drop(procedures.insert(procedure.name().to_owned(), Arc::new(procedure))),
                 Err(report) => reports.push(report),
             },
@@ -39,6 +39,12 @@ pub fn load_dir(dir: &Path) -> (BTreeMap<String, Arc<Procedure>>, Vec<Report>) {
         }
     }
     (procedures, reports)
+}
+
+fn with_holidays(shown: &str, text: &str, dir: &Path) -> Result<Procedure, Report> {
+    let mut procedure = Procedure::parse(shown, text)?;
+    procedure.read_holidays(shown, text, dir)?;
+    Ok(procedure)
 }
 
 /// In the order of their names, so that reports come in the same order each time.
@@ -55,7 +61,7 @@ fn procedure_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(path: &Path) -> io::Result<String> {
+pub(super) fn read(path: &Path) -> io::Result<String> {
     // Looked at before opening, so that a fifo cannot hang the start.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
@@ -86,6 +92,28 @@ mod tests {
         assert_eq!(reports.len(), 1);
         assert!(reports[0].file().ends_with("broken.toml"), "{}", reports[0]);
         assert!(reports[0].to_string().contains("broken.toml:1:"), "{}", reports[0]);
+    }
+
+    #[test]
+    fn holidays_are_read_beside_the_procedure_and_their_mistakes_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = GENERIC.replace("# holidays = ", "holidays = ");
+        fs::write(dir.path().join("generic.toml"), &named).unwrap();
+        let (_, reports) = load_dir(dir.path());
+        let said = reports[0].to_string();
+        assert!(said.contains("holidays-id-2026.txt cannot be read") && said.contains("generic.toml:"), "{said}");
+        fs::write(dir.path().join("holidays-id-2026.txt"), "2026-08-17 Hari Kemerdekaan\n17 Agustus\n").unwrap();
+        let said = load_dir(dir.path()).1[0].to_string();
+        assert!(said.contains("holidays-id-2026.txt:2:"), "{said}");
+        let shipped = include_str!("../../config/procedures/holidays-id-2026.txt");
+        fs::write(dir.path().join("holidays-id-2026.txt"), shipped).unwrap();
+        let (procedures, reports) = load_dir(dir.path());
+        assert!(reports.is_empty());
+        let calendar = procedures["generic"].calendar();
+        assert_eq!(calendar.holidays.len(), 25, "17 national holidays, one of them Sunday's second, and 8 of leave");
+        assert!(!calendar.is_working_day("2026-12-24".parse().unwrap()));
+        let standard = &procedures["generic"].standards[0];
+        assert!(standard.contains("2026-12-24"), "they are kept with each request");
     }
 
     #[test]

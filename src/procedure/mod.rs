@@ -9,6 +9,7 @@
 //!
 //! [`load_dir`] is the only function here that touches the disk.
 
+pub mod calendar;
 mod candidates;
 mod check;
 mod compiled;
@@ -24,6 +25,7 @@ mod sentences;
 #[cfg(test)]
 mod sentences_tests;
 mod shape;
+pub mod standard;
 mod template;
 #[cfg(test)]
 mod testing;

@@ -113,8 +113,8 @@ impl Problem {
                 format!("Pemegang nomor identitas ini sudah memiliki akun ({}).", addresses.join(", "))
             }
             Self::AccountNotOurs { name, targets } => format!(
-                "{name} ada di {}, tetapi tidak dibuat oleh akund; akun itu perlu dicatat dalam daftar akun lebih dahulu.",
-                targets.join(", ")
+                "Akun {name}{} tidak dibuat oleh akund, sehingga akund tidak mengubahnya; petugas perlu menanganinya langsung.",
+                at_targets(" di ", targets)
             ),
             Self::BudgetUsedUp { target, budget } => format!(
                 "Dalam 24 jam terakhir sudah {budget} akun di {target} dinonaktifkan, dihapus atau dipersingkat tanpa persetujuan satu per satu; petugas perlu memeriksa sebelum diteruskan."
@@ -225,8 +225,8 @@ impl Problem {
                 format!("The holder of this identifier has an account already ({}).", addresses.join(", "))
             }
             Self::AccountNotOurs { name, targets } => format!(
-                "{name} is at {}, but akund did not make it; it must be entered in the register of accounts first.",
-                targets.join(", ")
+                "akund did not make the account {name}{}, and leaves it as it is; an officer must do this there by hand.",
+                at_targets(" at ", targets)
             ),
             Self::BudgetUsedUp { target, budget } => format!(
                 "In the last 24 hours {budget} accounts at {target} were suspended, removed or shortened without an approval each; an officer must look before more are."
@@ -385,4 +385,8 @@ const MONTHS: [&str; 12] = [
 fn day_id(day: Date) -> String {
     let month = usize::try_from(day.month()).ok().and_then(|m| MONTHS.get(m.wrapping_sub(1))).copied();
     format!("{} {} {}", day.day(), month.unwrap_or_default(), day.year())
+}
+
+fn at_targets(word: &str, targets: &[String]) -> String {
+    if targets.is_empty() { String::new() } else { format!("{word}{}", targets.join(", ")) }
 }

@@ -15,7 +15,7 @@ fn record() -> String {
     dated(&found.body)
 }
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 21] = [
     &["run"],
     &["check"],
     &["submit"],
@@ -30,6 +30,10 @@ const COMMANDS: [&[&str]; 17] = [
     &["schema"],
     &["template"],
     &["demo"],
+    &["register"],
+    &["register", "find"],
+    &["register", "export"],
+    &["register", "import"],
     &["audit", "verify"],
     &["audit", "show"],
     &["template", "preview"],

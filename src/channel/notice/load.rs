@@ -2,7 +2,7 @@
 
 use super::context::{ACCOUNT, TEXTS, VALUES};
 use super::sample::{Sample, bare, full};
-use super::{LANGUAGES, NoticeContext, Templates};
+use super::{LANGUAGES, NoticeContext, OperatorNotice, Templates};
 use crate::model::{Action, NoticeKind};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -69,6 +69,10 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "conflict.en.sms",
     "changed.id.sms",
     "changed.en.sms",
+    "operator-alert.id.txt",
+    "operator-alert.en.txt",
+    "operator-digest.id.txt",
+    "operator-digest.en.txt",
     "footer.id.txt",
     "footer.en.txt",
     "layout.id.html",
@@ -128,9 +132,10 @@ fn read(directory: &Path) -> Result<BTreeMap<String, Source>, Vec<String>> {
         }
         if notice(name).is_none() && !shared(name) {
             problems.push(format!(
-                "{}: no notice has this name; expected KIND.LANG.txt, .html or .sms, with KIND one of {}",
+                "{}: no notice has this name; expected KIND.LANG.txt, .html or .sms, with KIND one of {}; or {}.LANG.txt",
                 path.display(),
-                NoticeKind::ALL.map(NoticeKind::as_str).join(" ")
+                NoticeKind::ALL.map(NoticeKind::as_str).join(" "),
+                OperatorNotice::ALL.map(OperatorNotice::as_str).join(".LANG.txt, ")
             ));
             continue;
         }
@@ -157,7 +162,8 @@ fn text_of(path: &Path) -> Result<String, String> {
 fn notice(name: &str) -> Option<(&'static str, &str)> {
     let stem = [".txt", ".html", ".sms"].iter().find_map(|ending| name.strip_suffix(ending))?;
     let (kind, language) = stem.split_once('.')?;
-    let kind = NoticeKind::ALL.map(NoticeKind::as_str).into_iter().find(|k| *k == kind)?;
+    let operator = OperatorNotice::ALL.map(OperatorNotice::as_str).into_iter().filter(|_| name.ends_with(".txt"));
+    let kind = NoticeKind::ALL.map(NoticeKind::as_str).into_iter().chain(operator).find(|k| *k == kind)?;
     is_language(language).then_some((kind, language))
 }
 
@@ -269,6 +275,12 @@ fn check(templates: &Templates) -> Vec<String> {
             problems.extend(own.into_iter().flat_map(|language| trial(templates, kind, language)));
         }
     }
+    for notice in OperatorNotice::ALL {
+        for (_, language) in templates.texts.iter().filter(|(kind, _)| *kind == notice.as_str()) {
+            let attempt = templates.preview_operator(notice, language);
+            problems.extend(attempt.err().map(|fault| fault.message));
+        }
+    }
     problems.sort();
     problems.dedup();
     problems
@@ -294,6 +306,11 @@ fn trial(templates: &Templates, kind: NoticeKind, language: &str) -> Vec<String>
 fn unknown(templates: &Templates, name: &str) -> Vec<String> {
     let Ok(template) = templates.engine.get_template(name) else { return Vec::new() };
     let subject = name.ends_with(":subject");
+    let file = name.strip_suffix(":subject").unwrap_or(name);
+    if notice(file).is_some_and(|(kind, _)| OperatorNotice::ALL.iter().any(|operator| operator.as_str() == kind)) {
+        // Its values are its own; whether it uses others shows when it is rendered.
+        return Vec::new();
+    }
     let problem = |used: &str, why: &str| {
         let last = used.rsplit('.').next().unwrap_or(used);
         let line = template.source().lines().position(|l| has_word(l, last)).map_or(1, |n| n + 1);

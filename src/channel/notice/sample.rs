@@ -142,3 +142,44 @@ fn texts() -> BTreeMap<String, String> {
     .map(|(key, text)| (key.to_owned(), text.to_owned()))
     .into()
 }
+
+/// The values of `operator-alert`.
+pub(super) fn operator_alert() -> minijinja::Value {
+    use minijinja::context;
+    let stuck: Vec<_> =
+        ["B-12", "B-13"].map(|id| context! { request => format!("unja-email:{id}/UN21/2026@1") }).into();
+    context! {
+        host => "akun.example.ac.id", total => 27,
+        lanes => [
+            context! { lane => "email", down => true, since => "2026-11-20 09:00", fault => "connection refused" },
+            context! { lane => "directory", down => false, since => "2026-11-20 08:10", fault => "" },
+        ],
+        groups => [context! {
+            lane => "email", verb => "deliver", fault => "550 5.1.1 <…@example.org>: Recipient address rejected", count => 22,
+        }],
+        more_groups => 0, stuck, stuck_count => 22, stuck_more => 20,
+        held => [context! { request => "'unja-email:B 7@1'", why => "review" }], held_count => 1, held_more => 0,
+        late => [
+            context! { request => "unja-email:B-4/UN21/2026@1", name => "serah terima", breached => true, due => "2026-11-20 10:00" },
+            context! { request => "unja-email:B-5/UN21/2026@1", name => "step 6", breached => false, due => "2026-11-20 11:00" },
+        ],
+        late_count => 2, late_more => 0,
+    }
+}
+
+/// The values of `operator-digest`.
+pub(super) fn operator_digest() -> minijinja::Value {
+    use minijinja::context;
+    let since = "2026-11-20 09:00";
+    context! {
+        host => "akun.example.ac.id", day => "2026-11-21", since => "2026-11-20 07:00",
+        received => 41, done => 38, breached => 1,
+        working => 2, waits => 0, stuck => 1, held => 3, withdrawing => 0,
+        oldest => "unja-email:B-4/UN21/2026@1", oldest_since => since, more => 3,
+        waiting => [context! { request => "unja-email:B-4/UN21/2026@1", state => "stuck", since }],
+        lanes => [
+            context! { lane => "email", waits => 5, stuck => 1, paused => false, down => true, since, fault => "connection refused" },
+            context! { lane => "directory", waits => 0, stuck => 0, paused => true, down => false, since => "", fault => "" },
+        ],
+    }
+}

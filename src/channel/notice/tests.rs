@@ -40,6 +40,31 @@ fn every_notice_reads_as_it_was_agreed() {
 }
 
 #[test]
+fn every_notice_to_the_operator_reads_as_it_was_agreed() {
+    let templates = built_in();
+    for notice in OperatorNotice::ALL {
+        for language in LANGUAGES {
+            let rendered = templates.preview_operator(notice, language).unwrap();
+            insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+                insta::assert_snapshot!(format!("{}.{language}", notice.as_str()), whole(&rendered));
+            });
+        }
+    }
+}
+
+#[test]
+fn a_site_may_word_the_operators_notices_itself_and_a_mistake_in_them_is_found() {
+    let dir = site(&[("operator-alert.id.txt", "Subject: {{ total }} hal\nMacet: {{ stuck_count }}\n")]);
+    let templates = Templates::load(Some(dir.path())).unwrap();
+    let rendered = templates.preview_operator(OperatorNotice::Alert, "id").unwrap();
+    assert_eq!((rendered.subject.as_str(), rendered.text.expose()), ("27 hal", "Macet: 22\n"));
+    let said = problems(&[("operator-digest.en.txt", "Subject: x\n\n{{ recieved }}\n")]);
+    assert!(said.contains("operator-digest.en.txt:3: undefined value"), "{said}");
+    let said = problems(&[("operator-alert.id.html", "<p></p>")]);
+    assert!(said.contains("no notice has this name"), "{said}");
+}
+
+#[test]
 fn every_notice_names_the_institution_and_the_request_and_says_that_it_is_automatic() {
     let templates = built_in();
     for kind in NoticeKind::ALL {

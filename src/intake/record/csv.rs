@@ -106,7 +106,7 @@ fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
 }
 
 /// The separator that the first line that is not blank has most of, outside quotation marks.
-fn delimiter(text: &str) -> u8 {
+pub(super) fn delimiter(text: &str) -> u8 {
     let head = text.trim_start_matches(['\r', '\n']);
     let (mut counts, mut in_quotes) = ([0_usize; 3], false);
     for byte in head.bytes() {

@@ -121,6 +121,23 @@ pub fn content_digest(record: &Record) -> [u8; 32] {
     wire::content_digest(record)
 }
 
+/// A list's bytes as text: UTF-8, or UTF-16, as spreadsheets save it; for lists that are no records.
+///
+/// # Errors
+/// A sentence with the line of the first bytes that are neither.
+pub fn decoded(name: &str, bytes: &[u8]) -> Result<String, String> {
+    let source = Source::decode(name, bytes);
+    let Some(damage) = source.damage_in(&(0..source.text.len().max(1))) else { return Ok(source.text) };
+    let (line, column) = source.place(damage.at);
+    let (name, found) = (&source.name, &damage.found);
+    Err(format!("{name}:{line}:{column}: found {found}; expected UTF-8 text: save the list as `CSV UTF-8`"))
+}
+
+/// What separates the cells of a CSV text: comma, semicolon or tab.
+pub fn delimiter(text: &str) -> u8 {
+    csv::delimiter(text)
+}
+
 /// JSON Schema (2020-12) of a record; the same for all formats.
 pub fn schema() -> serde_json::Value {
     wire::schema()

@@ -9,6 +9,7 @@ mod chain;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod time;
 
 use super::compiled::{Procedure, SopIndex};
 use super::file::{CheckKind, File, SopStep};
@@ -59,13 +60,32 @@ struct Compiled {
     texts_id: std::collections::BTreeMap<String, String>,
     texts_en: std::collections::BTreeMap<String, String>,
     sop: SopIndex,
+    calendar: super::calendar::Calendar,
+    deadlines: Vec<super::standard::Deadline>,
 }
 
 impl Compiled {
     fn into_procedure(self, file: File) -> Procedure {
-        let Self { sha256, zone, categories, chain, reserved, texts_id, texts_en, sop } = self;
+        let Self { sha256, zone, categories, chain, reserved, texts_id, texts_en, sop, calendar, deadlines } = self;
         let documents = file.document.clone();
-        Procedure { file, sha256, zone, categories, chain, documents, reserved, texts_id, texts_en, sop }
+        let standards = [String::new(), String::new()];
+        let mut procedure = Procedure {
+            file,
+            sha256,
+            zone,
+            categories,
+            chain,
+            documents,
+            reserved,
+            texts_id,
+            texts_en,
+            sop,
+            calendar,
+            deadlines,
+            standards,
+        };
+        procedure.write_standards();
+        procedure
     }
 }
 
@@ -87,8 +107,11 @@ impl Checker<'_> {
         let categories = self.categories();
         self.delivery();
         let sop = self.steps();
+        let calendar = self.calendar(zone.clone().unwrap_or(TimeZone::UTC));
+        let deadlines = self.deadlines();
         let sha256 = hex(&Sha256::digest(text.as_bytes()));
-        Some(Compiled { sha256, zone: zone?, categories, chain, reserved: reserved?, texts_id, texts_en, sop })
+        let (zone, reserved) = (zone?, reserved?);
+        Some(Compiled { sha256, zone, categories, chain, reserved, texts_id, texts_en, sop, calendar, deadlines })
     }
 
     fn find(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {

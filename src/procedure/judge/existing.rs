@@ -1,6 +1,7 @@
 //! Actions on an account that exists: its state, the change applied, and whether new names are free.
 
 use super::{Case, MOST_ALTERNATIVES, Sheet};
+use crate::model::entry::IMPORTED;
 use crate::model::request::Change;
 use crate::model::{Account, Action, Address, Alternative, Grant, NameFact, Person, Username};
 use crate::procedure::candidates::{MAX_ALIASES, aliases, for_change, has_address};
@@ -14,6 +15,11 @@ impl Case<'_> {
             sheet.unmet(CheckKind::Register, "account is in the register", vec![self.not_in_the_register()]);
             return None;
         };
+        if state == IMPORTED {
+            let problem = self.imported(account);
+            sheet.unmet(CheckKind::Register, "account was made by akund", vec![problem]);
+            return None;
+        }
         sheet.met(CheckKind::Register, "account is in the register", account.username.as_str());
         self.check_fitting(account, state, sheet);
         let action = self.record.action;
@@ -32,6 +38,16 @@ impl Case<'_> {
             self.check_budget(&account, sheet);
         }
         Some(Grant { action, account, names, budgeted })
+    }
+
+    /// An account that was entered from a list: no target's entry bears akund's mark.
+    fn imported(&self, account: &Account) -> Problem {
+        let name = account.address.as_ref().map_or(account.username.as_str(), Address::as_str);
+        let held = self.facts.names.get(name).into_iter().flatten().filter_map(|fact| match fact {
+            NameFact::Target { target } => Some(target.clone()),
+            NameFact::Register { .. } => None,
+        });
+        Problem::AccountNotOurs { name: quoted(name), targets: held.collect() }
     }
 
     /// An account that a target has and the register has not is not akund's to act on.

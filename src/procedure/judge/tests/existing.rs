@@ -39,15 +39,12 @@ fn each_action_fits_the_states_it_fits() {
 }
 
 #[test]
-fn what_a_target_has_and_the_register_has_not_is_held_until_it_is_entered() {
+fn what_a_target_has_and_the_register_has_not_is_held_for_an_officer() {
     let (record, _) = existing(Action::Suspend);
     let mut facts = Facts::default();
     facts.names.insert("budi@example.ac.id".into(), vec![NameFact::Target { target: "maps".into() }]);
     let said = said_of(&record, &facts);
-    assert!(
-        said.starts_with("hold incomplete | budi@example.ac.id ada di maps, tetapi tidak dibuat oleh akund"),
-        "{said}"
-    );
+    assert!(said.starts_with("hold incomplete | Akun budi@example.ac.id di maps tidak dibuat oleh akund"), "{said}");
     // Another procedure's account is out of reach, and nobody is told of it.
     let other = NameFact::Register { account: OTHER, request: "other:1@1".into() };
     facts.names.entry("budi@example.ac.id".into()).or_default().push(other);
@@ -228,5 +225,18 @@ fn an_account_that_has_ended_is_not_opened_again_by_a_new_password() {
         let (record, mut facts) = existing(action);
         facts.account.as_mut().unwrap().ends_at = Some(now());
         assert!(said_of(&record, &facts).starts_with("refuse | Masa berlaku akun sudah berakhir"), "{action:?}");
+    }
+}
+
+#[test]
+fn an_account_that_was_imported_is_akunds_for_nothing() {
+    for action in [Action::Change, Action::Reset, Action::Suspend, Action::Resume] {
+        let (record, mut facts) = existing(action);
+        facts.account_state = Some(crate::model::entry::IMPORTED.into());
+        let said = said_of(&record, &facts);
+        assert!(
+            said.starts_with("hold incomplete | Akun budi@example.ac.id tidak dibuat oleh akund"),
+            "{action:?}: {said}"
+        );
     }
 }
