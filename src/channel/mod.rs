@@ -1,5 +1,6 @@
 //! Channels: how notices leave. What a channel does cannot be read back, so its lane records per notice.
 
+pub mod letter;
 pub mod message;
 pub mod notice;
 pub mod outbox;

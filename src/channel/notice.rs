@@ -42,6 +42,7 @@ use std::path::Path;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+pub(crate) use context::written_out;
 pub use sample::SAMPLE_PASSWORD;
 
 /// The languages that every notice has built in, in the order of the fallback.

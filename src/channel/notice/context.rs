@@ -133,7 +133,7 @@ fn account(account: Option<&Account>) -> Value {
 }
 
 /// `30 Juni 2027`, `30 June 2027`; `2027-06-30` in any other language.
-fn written_out(day: Date, language: &str) -> String {
+pub(crate) fn written_out(day: Date, language: &str) -> String {
     const INDONESIAN: [&str; 12] = [
         "Januari",
         "Februari",
