@@ -63,6 +63,7 @@ fn notice(number: u32) -> Envelope {
         subject: "Akun baru".into(),
         text: Secret::new(format!("Nomor {number}\n.titik di awal baris\nKata sandi: {PASSWORD}\n")),
         html: None,
+        attachments: Vec::new(),
     }
 }
 

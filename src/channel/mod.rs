@@ -25,6 +25,19 @@ pub struct Envelope {
     pub text: crate::model::Secret,
     /// The same as HTML, where the template has it.
     pub html: Option<crate::model::Secret>,
+    /// Files that go with it; only by e-mail.
+    pub attachments: Vec<Attachment>,
+}
+
+/// A file that goes with a notice. Never holds a secret.
+#[derive(Clone)]
+pub struct Attachment {
+    /// Its name for the recipient: letters, digits, `.`, `-` and `_`.
+    pub name: String,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its content.
+    pub bytes: Vec<u8>,
 }
 
 /// Where a notice goes.

@@ -254,6 +254,7 @@ mod tests {
             subject: "Your account".into(),
             text: Secret::new(text),
             html: Some(Secret::new(format!("<p>{text}</p>"))),
+            attachments: Vec::new(),
         }
     }
 

@@ -72,11 +72,9 @@ enum Command {
         after_help = "Examples:\n  akund list --state stuck\n  akund retry B-12/Un.03/2026 --reason \"mail server repaired\""
     )]
     Retry(order::OnRequest),
-    /// Let a request go that is held for review.
-    #[command(
-        after_help = "Examples:\n  akund list --state held\n  akund release B-12/Un.03/2026 --reason \"looked at, is in order\""
-    )]
-    Release(order::OnRequest),
+    /// Let a request go that is held for review, or that waits for its signed letter.
+    #[command(after_help = order::RELEASE_EXAMPLES)]
+    Release(order::ReleaseArgs),
     /// Undo exactly what a request made, and end it.
     #[command(
         after_help = "Examples:\n  akund withdraw B-12/Un.03/2026 --reason \"asked for by mistake\"\n\nA request that is done is not withdrawn: hand in one with action = \"remove\"."
@@ -146,7 +144,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::List(args) => list::run(common, &args),
         Command::Show(args) => show::run(common, &args),
         Command::Retry(args) => order::on_request(common, OrderVerb::Retry, &args),
-        Command::Release(args) => order::on_request(common, OrderVerb::Release, &args),
+        Command::Release(args) => order::release(common, &args),
         Command::Withdraw(args) => order::on_request(common, OrderVerb::Withdraw, &args),
         Command::Pause(args) => order::on_lane(common, OrderVerb::Pause, &args),
         Command::Unpause(args) => order::on_lane(common, OrderVerb::Unpause, &args),

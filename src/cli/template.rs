@@ -25,7 +25,7 @@ Examples:
   akund template preview credentials
   akund template preview refusal --language en")]
     Preview {
-        /// credentials, refusal, redirect, form, incomplete, conflict or changed.
+        /// credentials, refusal, redirect, form, incomplete, conflict, changed, report, letter-draft or letter.
         #[arg(value_parser = kind)]
         notice: NoticeKind,
         /// id or en.

@@ -2,6 +2,7 @@
 //! `akund check`, which looks at the same things without starting anything.
 
 use crate::channel::Channel;
+use crate::channel::letter::Letters;
 use crate::channel::notice::Templates;
 use crate::channel::outbox::Outbox;
 use crate::channel::smtp::Smtp;
@@ -131,6 +132,11 @@ pub fn procedures(config: &Config, site: &Site) -> Result<BTreeMap<String, Arc<P
 pub fn templates(config: &Config) -> Result<Templates, Vec<String>> {
     let dir = &config.templates.path;
     Templates::load(dir.is_dir().then_some(dir.as_path()))
+}
+
+/// Loads the letter templates that the procedures name, over the built-in one.
+pub fn letters(config: &Config, procedures: &BTreeMap<String, Arc<Procedure>>) -> Result<Letters, Vec<String>> {
+    Letters::load(&config.templates.path, procedures.values().filter_map(|procedure| procedure.letter_template()))
 }
 
 /// Where the sealing key is: systemd's credentials directory, and the file to fall back on.

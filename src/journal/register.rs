@@ -90,7 +90,7 @@ pub(super) fn done(
                 (request, lane),
             )?;
         }
-        Verb::Deliver => {}
+        Verb::Deliver | Verb::Draft | Verb::Sign => {}
     }
     Ok(())
 }

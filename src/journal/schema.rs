@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 3] = [V1, V2, V3];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -99,6 +99,21 @@ CREATE TABLE taken (target TEXT NOT NULL, at INTEGER NOT NULL, request INTEGER N
   PRIMARY KEY (target, at, request)) STRICT, WITHOUT ROWID;
 ";
 
+const V3: &str = r"
+-- The draft of a request's letter of notification, kept in the spool.
+CREATE TABLE draft (request INTEGER PRIMARY KEY, evidence TEXT NOT NULL, sha256 BLOB NOT NULL, at INTEGER NOT NULL) STRICT;
+
+-- The register of outgoing letters. A number is used once in a procedure.
+CREATE TABLE outgoing (
+  id INTEGER PRIMARY KEY, request INTEGER NOT NULL UNIQUE, procedure TEXT NOT NULL, number TEXT NOT NULL COLLATE NOCASE,
+  role TEXT NOT NULL, signed_on TEXT NOT NULL, sha256 BLOB NOT NULL, evidence TEXT NOT NULL, ordered INTEGER NOT NULL,
+  at INTEGER NOT NULL, UNIQUE (procedure, number)) STRICT;
+
+-- A signed letter that came with an order, until the order is carried out.
+CREATE TABLE brought (ordered INTEGER PRIMARY KEY, number TEXT NOT NULL, role TEXT NOT NULL, signed_on TEXT NOT NULL,
+  letter BLOB NOT NULL) STRICT;
+";
+
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
 ///
 /// # Errors
@@ -160,10 +175,11 @@ mod tests {
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a new journal needs no copy");
         connection.execute("INSERT INTO meta (key, value) VALUES ('here', x'01')", []).unwrap();
-        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
+        let newer = [MIGRATIONS.as_slice(), &[NEXT]].concat();
+        migrate_by(&mut connection, &path, &newer).unwrap();
         assert_eq!(keys(&path), ["here", "next"]);
-        assert_eq!(keys(&dir.path().join("journal.before-v3.db")), ["here"]);
-        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
+        assert_eq!(keys(&dir.path().join(format!("journal.before-v{}.db", newer.len()))), ["here"]);
+        migrate_by(&mut connection, &path, &newer).unwrap();
         let refused = migrate(&mut connection, &path).unwrap_err().to_string();
         assert!(refused.contains("newer akund"), "{refused}");
     }
@@ -175,7 +191,8 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         let broken = "INSERT INTO meta (key, value) VALUES ('half', x'01'); SELECT no_such_function();";
-        assert!(migrate_by(&mut connection, &path, &[V1, V2, broken]).is_err());
+        let newer = [MIGRATIONS.as_slice(), &[broken]].concat();
+        assert!(migrate_by(&mut connection, &path, &newer).is_err());
         assert!(keys(&path).is_empty());
         migrate(&mut connection, &path).unwrap();
     }

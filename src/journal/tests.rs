@@ -171,6 +171,7 @@ fn done(claim: &Claim) -> Settled {
             external_id: (claim.verb == Verb::Apply).then(|| format!("{}-id", claim.action.as_str())),
             note: None,
             sealed,
+            kept: None,
         },
     }
 }
@@ -188,7 +189,14 @@ async fn serve_all(journal: &Journal) {
 }
 
 fn order(verb: OrderVerb, argument: &str) -> NewOrder {
-    NewOrder { login_uid: Some(1000), login: "admin".into(), verb, argument: argument.into(), reason: "test".into() }
+    NewOrder {
+        login_uid: Some(1000),
+        login: "admin".into(),
+        verb,
+        argument: argument.into(),
+        reason: "test".into(),
+        letter: None,
+    }
 }
 
 #[tokio::test]

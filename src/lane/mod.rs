@@ -9,12 +9,13 @@
 //! themselves, and a crash leaves at most the notices in flight uncertain.
 
 pub mod deliver;
+pub mod letter;
 pub mod mint;
 pub mod outcome;
 pub mod retry;
 pub mod target;
 
-use crate::journal::{Claim, Journal, JournalError, Settled, Settlement, Turn};
+use crate::journal::{Claim, Journal, JournalError, Kept, Settled, Settlement, Turn};
 use crate::model::Answer;
 use crate::model::{Fault, FaultClass, Proof};
 use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
@@ -65,6 +66,8 @@ pub struct Success {
     pub note: Option<String>,
     /// For `Mint`.
     pub sealed: Option<Vec<u8>>,
+    /// For `Draft`.
+    pub kept: Option<Kept>,
 }
 
 /// What every lane is given.
@@ -207,6 +210,7 @@ impl Slot {
                     external_id: success.external_id,
                     note: success.note,
                     sealed: success.sealed,
+                    kept: success.kept,
                 }
             }
             Err(fault) => {

@@ -87,7 +87,7 @@ fn record() -> Record {
         change: None,
         documents: vec![Document {
             kind: "letter".into(),
-            number: "005/77".into(),
+            number: "B-5/Un.03/PP.00.9/2026 evil.com".into(),
             date: Some(date(2026, 11, 3)),
             register: "SM-9".into(),
             signed_by: "Kepala".into(),
@@ -316,7 +316,10 @@ fn a_template_of_another_encoding_is_refused() {
 fn values_are_bounded_and_applicants_write_no_links() {
     let values = values();
     assert_eq!(values.get("nama"), "Dinas <Perhubungan> & Co, http: / /jahat. example");
-    assert_eq!((values.get("nomor_surat"), values.get("tanggal_surat")), ("005/77", "3 November 2026"));
+    assert_eq!(
+        (values.get("nomor_surat"), values.get("tanggal_surat")),
+        ("B-5/Un.03/PP.00.9/2026 evil. com", "3 November 2026")
+    );
     assert_eq!((values.get("tanggal"), values.get("berlaku_sampai")), ("22 November 2026", "-"));
     assert_eq!(
         (values.get("penanggung_jawab"), values.get("penanda_tangan")),
@@ -360,6 +363,16 @@ fn each_placeholder_has_a_value_and_two_names_of_its_own() {
             assert!(!values.get(placeholder.name).is_empty(), "{}", placeholder.name);
         }
     }
+}
+
+#[test]
+fn the_readme_of_the_templates_lists_every_placeholder() {
+    let readme = include_str!("../../../config/templates/README.md");
+    for p in PLACEHOLDERS {
+        let row = format!("| `{{{{ {} }}}}` | `{{{{ {} }}}}` | {} |\n", p.name, p.english, p.means);
+        assert!(readme.contains(&row), "{row}");
+    }
+    assert_eq!(readme.matches("\n| `{{").count(), PLACEHOLDERS.len());
 }
 
 #[test]

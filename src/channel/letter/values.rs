@@ -88,6 +88,7 @@ impl Values {
     pub fn of(facts: &LetterFacts<'_>) -> Self {
         let LetterFacts { record, account, texts, language, .. } = *facts;
         let applicant = |text: &str| plain(text, FREE_TEXT);
+        let exact = |text: &str| number(text);
         let own = |key: &str| texts.get(key).map_or(String::new(), |text| text.trim().to_owned());
         let day = |day: Date| written_out(day, language);
         let contact = record.contact();
@@ -96,21 +97,21 @@ impl Values {
         let mut values = BTreeMap::from([
             ("nomor", "....................".to_owned()),
             ("tanggal", day(facts.today)),
-            ("nomor_permohonan", applicant(&record.key.id)),
+            ("nomor_permohonan", exact(&record.key.id)),
             ("nama", applicant(&record.applicant.name)),
-            ("identitas", applicant(&record.applicant.identifier)),
+            ("identitas", exact(&record.applicant.identifier)),
             ("unit", applicant(&record.applicant.unit)),
             ("kategori", applicant(&record.applicant.category)),
             ("penanggung_jawab", applicant(&contact.name)),
-            ("identitas_penanggung_jawab", applicant(&contact.identifier)),
+            ("identitas_penanggung_jawab", exact(&contact.identifier)),
             ("alamat", account.and_then(|a| a.address.as_ref()).map_or_else(none, ToString::to_string)),
             ("nama_pengguna", account.map_or_else(none, |a| a.username.to_string())),
             ("atas_nama", account.map_or_else(none, |a| applicant(&a.name))),
             ("layanan", account.map_or_else(none, |a| a.services.join(", "))),
             ("berlaku_sampai", facts.last_day.map_or_else(none, day)),
-            ("nomor_surat", letter.map_or_else(none, |l| applicant(&l.number))),
+            ("nomor_surat", letter.map_or_else(none, |l| exact(&l.number))),
             ("tanggal_surat", letter.and_then(|l| l.date).map_or_else(none, day)),
-            ("nomor_register", letter.map_or_else(none, |l| applicant(&l.register))),
+            ("nomor_register", letter.map_or_else(none, |l| exact(&l.register))),
             ("penanda_tangan_surat", letter.map_or_else(none, |l| applicant(&l.signed_by))),
             ("penanda_tangan", facts.signers.join(" / ")),
             ("instansi", own("institution")),
@@ -138,6 +139,17 @@ impl Values {
     pub(super) fn each(value: &str) -> Self {
         Self(PLACEHOLDERS.iter().map(|p| (p.name, value.to_owned())).collect())
     }
+}
+
+/// Like [`plain`], but a dot between digits stays as it is: the number of a letter must be that of the letter.
+fn number(text: &str) -> String {
+    // A character of private use (Unicode §23.5) that stands for the dot meanwhile.
+    const DOT: char = '\u{e000}';
+    let text: Vec<char> = text.chars().filter(|c| *c != DOT).collect();
+    let digit = |place: Option<usize>| place.and_then(|place| text.get(place)).is_some_and(char::is_ascii_digit);
+    let between = |place: usize| digit(place.checked_sub(1)) && digit(place.checked_add(1));
+    let kept: String = text.iter().enumerate().map(|(i, c)| if *c == '.' && between(i) { DOT } else { *c }).collect();
+    plain(&kept, FREE_TEXT).replace(DOT, ".")
 }
 
 fn bounded(text: &str) -> String {

@@ -329,6 +329,7 @@ fn headers(rendered: &Rendered, name: &str) -> usize {
         subject: rendered.subject.clone(),
         text: rendered.text.clone(),
         html: rendered.html.clone(),
+        attachments: Vec::new(),
     };
     let sender = Sender::parse("b@example.org", None).unwrap();
     let bytes = build(&sender, &notice, std::time::UNIX_EPOCH).unwrap().bytes.to_vec();

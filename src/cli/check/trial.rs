@@ -36,6 +36,7 @@ pub async fn send(open: &OpenChannel, to: &Destination) -> Finding {
         subject: "Pesan percobaan akund / akund test message".into(),
         text: Secret::new(text(channel, to)),
         html: None,
+        attachments: Vec::new(),
     };
     match open.channel.send(&notice).await {
         Ok(handed_over) => Ok(format!("took the test notice: {}; see whether it arrives", handed_over.reply)),

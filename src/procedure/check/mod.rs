@@ -6,6 +6,7 @@
 mod account;
 mod category;
 mod chain;
+mod letter;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -55,6 +56,7 @@ struct Compiled {
     zone: TimeZone,
     categories: std::collections::BTreeMap<String, super::compiled::CategoryRules>,
     chain: Vec<super::compiled::Link>,
+    signers: Vec<String>,
     reserved: super::naming::Reserved,
     texts_id: std::collections::BTreeMap<String, String>,
     texts_en: std::collections::BTreeMap<String, String>,
@@ -63,9 +65,9 @@ struct Compiled {
 
 impl Compiled {
     fn into_procedure(self, file: File) -> Procedure {
-        let Self { sha256, zone, categories, chain, reserved, texts_id, texts_en, sop } = self;
+        let Self { sha256, zone, categories, chain, signers, reserved, texts_id, texts_en, sop } = self;
         let documents = file.document.clone();
-        Procedure { file, sha256, zone, categories, chain, documents, reserved, texts_id, texts_en, sop }
+        Procedure { file, sha256, zone, categories, chain, documents, signers, reserved, texts_id, texts_en, sop }
     }
 }
 
@@ -86,9 +88,11 @@ impl Checker<'_> {
         let reserved = self.reserved();
         let categories = self.categories();
         self.delivery();
+        self.reports();
+        let signers = self.letter();
         let sop = self.steps();
         let sha256 = hex(&Sha256::digest(text.as_bytes()));
-        Some(Compiled { sha256, zone: zone?, categories, chain, reserved: reserved?, texts_id, texts_en, sop })
+        Some(Compiled { sha256, zone: zone?, categories, chain, signers, reserved: reserved?, texts_id, texts_en, sop })
     }
 
     fn find(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
@@ -164,17 +168,22 @@ impl Checker<'_> {
         for (i, step) in steps.iter().enumerate() {
             self.step(&mut index, step, &top.at(i));
         }
+        self.letter_steps();
         let documents = self.file.document.iter().map(|d| ("document", &d.step)).enumerate();
         let approvals = self.file.approval.iter().map(|a| ("approval", &a.step)).enumerate();
         for (i, (table, step)) in documents.chain(approvals) {
-            let Some(step) = step else { continue };
-            if !steps.iter().any(|s| s.number == *step) {
-                let known: Vec<&str> = steps.iter().map(|s| s.number.as_str()).collect();
-                let help = format!("expected the `number` of a [[step]]: {}", listed(&known));
-                self.find(&Place::default().key(table).at(i).key("step"), format!("there is no step `{step}`"), help);
-            }
+            self.step_known(step.as_ref(), &Place::default().key(table).at(i).key("step"));
         }
         index
+    }
+
+    /// A number of a step must be that of a row of the table.
+    fn step_known(&mut self, step: Option<&String>, place: &Place) {
+        let steps = &self.file.step;
+        let Some(step) = step.filter(|step| !steps.iter().any(|s| s.number == **step)) else { return };
+        let known: Vec<&str> = steps.iter().map(|s| s.number.as_str()).collect();
+        let help = format!("expected the `number` of a [[step]]: {}", listed(&known));
+        self.find(place, format!("there is no step `{step}`"), help);
     }
 
     /// Enters what a step carries; each part of akund's work is carried by one step.

@@ -42,9 +42,15 @@ impl Case<'_> {
     /// Whether what the plan hands over can reach anybody: looked at now, not when the account exists already.
     pub(super) fn check_contact(&self, sheet: &mut Sheet<'_>) {
         let reached = plan::reach(self.record, self.procedure, self.site);
-        let found = reached.map_or("", |(channel, _)| channel.name.as_str());
+        let found = reached.as_ref().map_or("", |(channel, _)| channel.name.as_str());
         let problems = if reached.is_some() { Vec::new() } else { vec![self.no_contact()] };
         sheet.check(CheckKind::Contact, "contact", found, problems);
+        let letter = self.procedure.file.letter.as_ref();
+        if letter.is_some_and(|letter| letter.actions.contains(&self.record.action)) {
+            let no_contact = Problem::NoContact { who: Who::Applicant, email: true, phone: false };
+            let problems = if plan::letter_to(self.record).is_some() { Vec::new() } else { vec![no_contact] };
+            sheet.check(CheckKind::Contact, "contact for the letter", "", problems);
+        }
     }
 
     fn no_contact(&self) -> Problem {
