@@ -6,8 +6,8 @@
 
 use super::{Destination, Envelope};
 use crate::model::Fault;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Body, Mailbox, MultiPart, SinglePart};
 use std::time::SystemTime;
 use zeroize::Zeroizing;
 
@@ -91,7 +91,10 @@ fn attach(body: MultiPart, attachments: &[super::Attachment]) -> Result<MultiPar
         }
         let media_type =
             ContentType::parse(file.media_type).map_err(|_| unfit("a file that goes with it has no media type"))?;
-        Ok(body.singlepart(Attachment::new(file.name.clone()).body(file.bytes.clone(), media_type)))
+        // Whatever it looks like: in any other encoding line ends would be changed.
+        let content = Body::new_with_encoding(file.bytes.clone(), ContentTransferEncoding::Base64)
+            .map_err(|_| unfit("a file that goes with it cannot be encoded"))?;
+        Ok(body.singlepart(Attachment::new(file.name.clone()).body(content, media_type)))
     })
 }
 
@@ -227,7 +230,9 @@ mod tests {
     fn a_file_goes_with_the_notice_whole_and_under_its_name() {
         let bytes: Vec<u8> = (0..=255).cycle().take(5000).collect();
         let file = crate::channel::Attachment { name: "surat.pdf".into(), media_type: "application/pdf", bytes };
-        for html in [None, Some(Secret::new("<p>Halo</p>"))] {
+        // What looks like a text, too, byte for byte.
+        let text = crate::channel::Attachment { bytes: b"%PDF-1.4\nbaris\n".to_vec(), ..file.clone() };
+        for (html, file) in [(None, &file), (Some(Secret::new("<p>Halo</p>")), &file), (None, &text)] {
             let message = written(&Envelope { html, attachments: vec![file.clone()], ..notice() });
             assert!(message.contains("multipart/mixed") && message.contains("rahasia-12"), "{message}");
             assert!(message.lines().all(|l| l.len() <= 998));
