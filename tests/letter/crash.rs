@@ -2,7 +2,7 @@
 //! comes to its end.
 
 use crate::daemon::{Site, count, crashed, eventually, files_under};
-use crate::fixture::{self, PDF, key, release, request, today};
+use crate::fixture::{self, PDF, release, request, today};
 use nix::sys::signal::Signal;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,7 +31,7 @@ fn each<T: Send>(cases: impl IntoIterator<Item = T>, name: impl Fn(&T) -> String
 }
 
 fn stands(site: &Site, state: &str) -> bool {
-    site.journal.exists() && site.state(&key("K/1")) == state
+    fixture::stands(site, "K/1", state)
 }
 
 /// Brings the letter; the daemon may die of it, and the order is then kept.

@@ -72,8 +72,14 @@ pub fn release(site: &Site, id: &str, letter: &str, number: &str, role: &str, on
     site.told(&[&["release", id], options.as_slice()].concat())
 }
 
+/// Whether a request is in a state; no, while the journal is still being made.
+pub fn stands(site: &Site, id: &str, state: &str) -> bool {
+    let Ok(reader) = akund::journal::read::Reader::open(&site.journal) else { return false };
+    reader.list(&[], usize::MAX).unwrap().iter().any(|one| one.request == key(id) && one.state == state)
+}
+
 pub fn until(site: &Site, id: &str, state: &str) {
-    site.until(&format!("{id} is {state}"), || site.journal.exists() && site.state(&key(id)) == state);
+    site.until(&format!("{id} is {state}"), || stands(site, id, state));
 }
 
 /// The outcome document of a request, once it says this state.

@@ -59,7 +59,8 @@ fn report_drafts_signature_letter_and_credentials_leave_in_order_over_smtp() {
     assert_eq!((waiting["ended"].as_bool(), waiting["waits_for"].as_str()), (Some(false), Some("signed-letter")));
 
     let mails: Vec<Mail> = server.messages().iter().map(|m| Mail::parse(&m.data)).collect();
-    let to: Vec<String> = server.messages().iter().map(|m| m.rcpt.clone()).collect();
+    let rcpt = |command: &str| command.trim_start_matches("RCPT TO:<").trim_end_matches('>').to_owned();
+    let to: Vec<String> = server.messages().iter().map(|m| rcpt(&m.rcpt)).collect();
     assert_eq!(to, ["kasi@kab.example", "kasi@kab.example", "kabid@kab.example"], "{to:?}");
     assert!(mails[0].subject.starts_with("Laporan: akun dishub@kab.example sudah dibuat"), "{}", mails[0].subject);
     assert!(mails[0].text.contains("Yth. Kepala Seksi PPI SPBE,") && mails[0].files.is_empty());
@@ -84,7 +85,7 @@ fn report_drafts_signature_letter_and_credentials_leave_in_order_over_smtp() {
     until(&site, "DISHUB/1", "done");
 
     let all: Vec<Mail> = server.messages().iter().map(|m| Mail::parse(&m.data)).collect();
-    let to: Vec<String> = server.messages().iter().skip(3).map(|m| m.rcpt.clone()).collect();
+    let to: Vec<String> = server.messages().iter().skip(3).map(|m| rcpt(&m.rcpt)).collect();
     assert_eq!(
         to,
         ["dishub@lama.example", "siti@lama.example"],
