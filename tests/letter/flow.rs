@@ -75,6 +75,8 @@ fn report_drafts_signature_letter_and_credentials_leave_in_order_over_smtp() {
         assert!(read.contains(expected), "{expected}\n{read}");
     }
 
+    let (code, listed) = site.told(&["list", "--state", "waiting"]);
+    assert!(code == 0 && listed.contains("letter sign"), "{listed}");
     // Whoever forgets the letter is told exactly what to give.
     let (code, told) = site.told(&["release", "DISHUB/1"]);
     let asked = "it waits for the signed letter: akund release DISHUB/1 --letter FILE --number NUMBER --signed-by head|secretary \

@@ -123,7 +123,14 @@ fn a_template_with_a_mistake_stops_the_start_and_is_named_by_check() {
             && told.contains("there is no placeholder `atas_nam`; did you mean `{{ atas_nama }}`?"),
         "{told}"
     );
+    let preview = site.path("contoh.docx").display().to_string();
+    let (code, told) = site.told(&["template", "letter", "surat-pemberitahuan.docx", &preview]);
+    assert!(code == 78 && told.contains("`atas_nam`") && !site.path("contoh.docx").exists(), "{told}");
     std::fs::write(site.path("templates/surat-pemberitahuan.docx"), shipped).unwrap();
+    let (code, told) = site.told(&["template", "letter", "surat-pemberitahuan.docx", &preview]);
+    assert_eq!(code, 0, "{told}");
+    let read = fixture::read_by_libreoffice("contoh.docx", &std::fs::read(site.path("contoh.docx")).unwrap());
+    assert!(read.contains("dinas@kabupaten.example") && !read.contains("{{"), "{read}");
     let (code, told) = site.told(&["check"]);
     assert!(code == 0 && told.contains("letters: every placeholder is known in surat-pemberitahuan.docx"), "{told}");
 }

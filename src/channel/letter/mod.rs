@@ -8,6 +8,7 @@
 
 mod archive;
 mod part;
+mod sample;
 mod signed;
 mod values;
 
@@ -134,6 +135,14 @@ impl Letters {
     /// The template of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<LetterTemplate>> {
         self.0.get(name)
+    }
+
+    /// A letter with made-up values, for the secretary who edits the template; none where there is no such template.
+    ///
+    /// # Errors
+    /// As [`LetterTemplate::fill`].
+    pub fn preview(&self, name: &str, language: &str) -> Result<Option<Vec<u8>>, String> {
+        self.get(name).map(|template| template.fill(&sample::values(language))).transpose()
     }
 
     /// The names of those that are loaded.
