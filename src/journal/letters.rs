@@ -134,6 +134,12 @@ fn awaited(tx: &mut Tx<'_>, request: i64) -> Result<Option<Awaited>, JournalErro
     Ok(Some(Awaited { step, signers: detail.signed_by, zone, draft: draft_of(tx, request)? }))
 }
 
+/// What cannot stand in a number: it goes into a subject, and a number that looks like another would be another's.
+fn unfit(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// Why a letter cannot be taken. Pure; `used_by` is the request whose letter has the number.
 fn refusal(
     letter: &Signed,
@@ -144,7 +150,7 @@ fn refusal(
 ) -> Option<String> {
     let day = |at: Timestamp| at.to_zoned(awaited.zone.clone()).date();
     let number = letter.number.trim();
-    if number.is_empty() || number != letter.number || number.chars().any(char::is_control) {
+    if number.is_empty() || number != letter.number || number.chars().any(unfit) {
         return Some("the letter's number is empty, or has spaces around it or control characters in it".into());
     }
     if number.chars().count() > LONGEST_NUMBER {
@@ -311,6 +317,8 @@ mod tests {
             ("", "head", "2026-11-22", 1, None, "number is empty"),
             (" 5", "head", "2026-11-22", 1, None, "spaces around it"),
             ("5\n6", "head", "2026-11-22", 1, None, "control characters"),
+            ("5\u{200b}6", "head", "2026-11-22", 1, None, "control characters"),
+            ("5\u{2028}6", "head", "2026-11-22", 1, None, "control characters"),
             (long.as_str(), "head", "2026-11-22", 1, None, "more than 100 characters"),
             ("5", "kasi", "2026-11-22", 1, None, "`kasi` may not sign this letter; who may is head, secretary"),
             ("5", "head", "2026-11-23", 1, None, "dated 2026-11-23, and today is 2026-11-22"),

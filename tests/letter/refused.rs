@@ -134,3 +134,29 @@ fn a_template_with_a_mistake_stops_the_start_and_is_named_by_check() {
     let (code, told) = site.told(&["check"]);
     assert!(code == 0 && told.contains("letters: every placeholder is known in surat-pemberitahuan.docx"), "{told}");
 }
+
+#[test]
+fn a_reload_with_a_bad_letter_keeps_the_old_one() {
+    let site = fixture::site();
+    let mut daemon = site.start();
+    let shipped = include_bytes!("../../config/templates/surat-pemberitahuan.docx");
+    let bad = fixture::edited(shipped, "word/header1.xml", |text| text.replace("{{ instansi }}", "{{ instansi }"));
+    std::fs::write(site.path("templates/surat-pemberitahuan.docx"), bad).unwrap();
+    daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    assert!(daemon.until_says("the old ones stay in force"));
+    assert!(site.log().contains("word/header1.xml, paragraph 1"), "{}", site.log());
+    site.drop_in("a.toml", request("L/1", "dishub"));
+    until(&site, "L/1", "waiting");
+    let own = fixture::edited(shipped, "word/document.xml", |text| text.replace("di tempat", "di Lumajang"));
+    std::fs::write(site.path("templates/surat-pemberitahuan.docx"), own).unwrap();
+    daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    assert!(daemon.until_says("procedures and templates were read anew"));
+    site.drop_in("b.toml", request("L/2", "dinkes"));
+    until(&site, "L/2", "waiting");
+    site.until_rest(2);
+    let drafts: Vec<_> = fixture::outbox(&site).into_iter().flat_map(|mail| mail.files).collect();
+    let read = |name: &str| fixture::read_by_libreoffice("d.docx", &drafts.iter().find(|(n, _)| n == name).unwrap().1);
+    assert!(read("draf-surat-L-1.docx").contains("di tempat"));
+    assert!(read("draf-surat-L-2.docx").contains("di Lumajang"));
+    daemon.terminate();
+}

@@ -219,6 +219,15 @@ mod tests {
     }
 
     #[test]
+    fn where_officials_are_written_to_is_no_templates_to_show() {
+        let texts = ["help", "role.kasi.email", "role.kasi.title"].map(|key| (key.to_owned(), "x".to_owned())).into();
+        let sample = sample::full();
+        let context = NoticeContext { texts: &texts, ..sample.context(NoticeKind::Credentials) };
+        let keys: Vec<String> = values(&context, "id")["texts"].try_iter().unwrap().map(|k| k.to_string()).collect();
+        assert_eq!(keys, ["help"]);
+    }
+
+    #[test]
     fn days_are_written_out() {
         let day = jiff::civil::date(2027, 6, 30);
         assert_eq!(written_out(day, "id"), "30 Juni 2027");
