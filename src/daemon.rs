@@ -12,12 +12,14 @@ pub mod wiring;
 
 use crate::admission::{Admitter, SharedProcedures};
 use crate::channel::Outlet;
+use crate::channel::letter::Letters;
 use crate::config::Config;
 use crate::intake::amqp::Queue;
 use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
 use crate::journal::{Journal, JournalError, Moment, OpenOptions};
 use crate::lane::deliver::{ChannelWorker, SharedTemplates};
+use crate::lane::letter::{Drafter, SharedLetters};
 use crate::lane::operator::{Operator, Way};
 use crate::lane::{self, Context, Worker, mint::Minter, retry::Policy, target::TargetWorker};
 use crate::model::Verb;
@@ -69,6 +71,7 @@ pub struct Running {
     site: Arc<Site>,
     procedures: SharedProcedures,
     templates: SharedTemplates,
+    letters: SharedLetters,
     stages: Stages,
     tasks: JoinSet<Ended>,
     lanes: JoinSet<Ended>,
@@ -109,6 +112,7 @@ struct Opened {
     site: Arc<Site>,
     procedures: SharedProcedures,
     templates: SharedTemplates,
+    letters: SharedLetters,
     key: Arc<SealingKey>,
     spool: Arc<Spool>,
     queues: Vec<Arc<Queue>>,
@@ -168,6 +172,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         lanes: names.clone(),
         procedures: opened.procedures.clone(),
         site: opened.site.clone(),
+        spool: opened.spool.clone(),
     };
     let lane_names = names;
     // Before any lane claims: a pause that was ordered while akund was down holds from the start.
@@ -285,6 +290,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         site: opened.site,
         procedures: opened.procedures,
         templates: opened.templates,
+        letters: opened.letters,
         stages,
         tasks,
         lanes,
@@ -314,6 +320,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     let outlets = wiring::outlets(config).map_err(bad)?;
     let site = Arc::new(wiring::site_of(config));
     let procedures = wiring::procedures(config, &site).map_err(bad)?;
+    let letters = wiring::letters(config, &procedures).map_err(bad)?;
     // The key is made beside the journal, and so before it.
     if let Some(dir) = config.journal.path.parent() {
         crate::durable::make_dir(dir, 0o750)
@@ -332,6 +339,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
         site,
         procedures: Arc::new(RwLock::new(Arc::new(procedures))),
         templates: Arc::new(RwLock::new(Arc::new(templates))),
+        letters: Arc::new(RwLock::new(Arc::new(letters))),
         key: Arc::new(key),
         spool,
         queues,
@@ -417,11 +425,13 @@ fn workers(config: &Config, opened: &Opened) -> Vec<Arc<dyn Worker>> {
     for target in &opened.targets {
         workers.push(Arc::new(TargetWorker { target: target.clone(), key: opened.key.clone(), batch }));
     }
+    workers.push(Arc::new(Drafter { letters: opened.letters.clone(), spool: opened.spool.clone(), batch }));
     for open in &opened.channels {
         workers.push(Arc::new(ChannelWorker {
             channel: open.channel.clone(),
             templates: opened.templates.clone(),
             key: opened.key.clone(),
+            spool: opened.spool.clone(),
             message_domain: open.message_domain.clone(),
         }));
     }
@@ -482,19 +492,22 @@ impl Running {
         let loaded = tokio::task::spawn_blocking(move || {
             let procedures = wiring::procedures(&config, &site);
             let templates = wiring::templates(&config);
-            match (procedures, templates) {
-                (Ok(procedures), Ok(templates)) => Ok((procedures, templates)),
-                (procedures, templates) => {
+            let letters = procedures.as_ref().map_or(Ok(Letters::default()), |known| wiring::letters(&config, known));
+            match (procedures, templates, letters) {
+                (Ok(procedures), Ok(templates), Ok(letters)) => Ok((procedures, templates, letters)),
+                (procedures, templates, letters) => {
                     let mut problems = procedures.err().unwrap_or_default();
                     problems.extend(templates.err().unwrap_or_default());
+                    problems.extend(letters.err().unwrap_or_default());
                     Err(problems)
                 }
             }
         });
         let status = match loaded.await {
-            Ok(Ok((procedures, templates))) => {
+            Ok(Ok((procedures, templates, letters))) => {
                 *self.procedures.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(procedures);
                 *self.templates.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(templates);
+                *self.letters.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(letters);
                 if let Err(error) = self.journal.lived(LifeEvent::Reloaded).await {
                     tracing::warn!(%error, "the reload could not be recorded");
                 }

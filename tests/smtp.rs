@@ -64,6 +64,7 @@ fn notice(number: u32) -> Envelope {
         text: Secret::new(format!("Nomor {number}\n.titik di awal baris\nKata sandi: {PASSWORD}\n")),
         html: None,
         receipt: None,
+        attachments: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Channels: how notices leave. What a channel does cannot be read back, so its lane records per notice.
 
+pub mod letter;
 pub mod message;
 pub mod notice;
 pub mod outbox;
@@ -28,6 +29,19 @@ pub struct Envelope {
     pub html: Option<crate::model::Secret>,
     /// Where its arrival is reported to by HTTP: a path with a token of its own. None: nobody listens.
     pub receipt: Option<String>,
+    /// Files that go with it; only by e-mail.
+    pub attachments: Vec<Attachment>,
+}
+
+/// A file that goes with a notice. Never holds a secret.
+#[derive(Clone)]
+pub struct Attachment {
+    /// Its name for the recipient: letters, digits, `.`, `-` and `_`.
+    pub name: String,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its content.
+    pub bytes: Vec<u8>,
 }
 
 /// Where a notice goes.

@@ -19,6 +19,10 @@
 //! | `recipient`, `applicant` | the name of whom the notice goes to; the applicant's |
 //! | `wanted` | the address or user name that was asked for; may be empty |
 //! | `account` | `.address` `.username` `.name` `.unit` `.category` `.group` `.services` `.has_mail` `.has_hotspot`; empty where there is none |
+//! | `responsible` | the name of the responsible person; may be empty |
+//! | `signers` | list of the titles of those who may sign the letter; in `letter-draft` |
+//! | `letter` | in `letter`: `.number` `.date` `.signed_by`; empty elsewhere |
+//! | `handed_over` | in `report`: whether the credentials have been handed over |
 //! | `last_day` | the last valid day, written out; or empty |
 //! | `password` | in `credentials` only, and never in its subject |
 //! | `apart` | whether the password goes by itself: `account` and `wanted` are empty then, since another notice has them |
@@ -46,6 +50,7 @@ use std::path::Path;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+pub(crate) use context::written_out;
 pub use sample::SAMPLE_PASSWORD;
 
 /// The languages that every notice has built in, in the order of the fallback.
@@ -73,10 +78,29 @@ pub struct NoticeContext<'a> {
     pub checklist: &'a [Check],
     /// The procedure's texts, as kept with the request.
     pub texts: &'a BTreeMap<String, String>,
+    /// Whom the notice goes to; none: the responsible person, else the applicant.
+    pub recipient: Option<&'a str>,
+    /// Titles of those who may sign the letter.
+    pub signers: &'a [String],
+    /// The signed letter that goes with it.
+    pub letter: Option<SignedLetter<'a>>,
+    /// For [`NoticeKind::Report`]: the credentials have been handed over.
+    pub handed_over: bool,
     /// For [`NoticeKind::Credentials`]; no other kind shows it.
     pub password: Option<&'a Secret>,
     /// The password goes by itself: neither address nor user name is shown beside it.
     pub apart: bool,
+}
+
+/// What a notice says of the signed letter that goes with it.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedLetter<'a> {
+    /// Its number.
+    pub number: &'a str,
+    /// Title of the role that signed it.
+    pub signed_by: &'a str,
+    /// When it was signed.
+    pub on: Date,
 }
 
 impl<'a> NoticeContext<'a> {
@@ -91,6 +115,10 @@ impl<'a> NoticeContext<'a> {
             missing: &[],
             checklist: &[],
             texts,
+            recipient: None,
+            signers: &[],
+            letter: None,
+            handed_over: false,
             password: None,
             apart: false,
         }

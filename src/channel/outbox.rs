@@ -255,6 +255,7 @@ mod tests {
             text: Secret::new(text),
             html: Some(Secret::new(format!("<p>{text}</p>"))),
             receipt: None,
+            attachments: Vec::new(),
         }
     }
 

@@ -101,6 +101,15 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         Ok(procedures) => {
             let names: Vec<&str> = procedures.keys().map(String::as_str).collect();
             lines.push(good("procedures", names.join(", ")));
+            match wiring::letters(config, &procedures) {
+                Ok(letters) => {
+                    let names: Vec<&str> = letters.names().collect();
+                    if !names.is_empty() {
+                        lines.push(good("letters", format!("every placeholder is known in {}", names.join(", "))));
+                    }
+                }
+                Err(problems) => lines.extend(bad("letters", problems)),
+            }
         }
         Err(problems) => lines.extend(bad("procedures", problems)),
     }

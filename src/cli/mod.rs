@@ -74,11 +74,9 @@ enum Command {
         after_help = "Examples:\n  akund list --state stuck\n  akund retry B-12/Un.03/2026 --reason \"mail server repaired\""
     )]
     Retry(order::OnRequest),
-    /// Let a request go that is held for review.
-    #[command(
-        after_help = "Examples:\n  akund list --state held\n  akund release B-12/Un.03/2026 --reason \"looked at, is in order\""
-    )]
-    Release(order::OnRequest),
+    /// Let a request go that is held for review, or that waits for its signed letter.
+    #[command(after_help = order::RELEASE_EXAMPLES)]
+    Release(order::ReleaseArgs),
     /// Hand out a new password for the account of a request that is done, to the same people.
     #[command(
         after_help = "Example:\n  akund redeliver B-12/Un.03/2026 --reason \"text message never arrived\"\n\nMakes a reset request of its own, linked with the first: `akund show` names both. The old password ends."
@@ -158,7 +156,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::List(args) => list::run(common, &args),
         Command::Show(args) => show::run(common, &args),
         Command::Retry(args) => order::on_request(common, OrderVerb::Retry, &args),
-        Command::Release(args) => order::on_request(common, OrderVerb::Release, &args),
+        Command::Release(args) => order::release(common, &args),
         Command::Redeliver(args) => order::on_request(common, OrderVerb::Redeliver, &args),
         Command::Withdraw(args) => order::on_request(common, OrderVerb::Withdraw, &args),
         Command::Pause(args) => order::on_lane(common, OrderVerb::Pause, &args),

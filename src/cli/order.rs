@@ -4,14 +4,17 @@
 use super::exit::{Exit, Failure};
 use super::output::say;
 use super::{Common, output};
+use crate::channel::letter;
 use crate::config::Config;
+use crate::journal::letters::{NewLetter, Signed};
 use crate::journal::orders::{self, NewOrder, OrderResult, OrderVerb};
 use crate::journal::read::Reader;
 use crate::model::entry::Import;
 use clap::Args as ClapArgs;
+use jiff::civil::Date;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long the daemon may take to answer.
@@ -25,6 +28,33 @@ pub struct OnRequest {
     /// Why; kept with the order.
     #[arg(long, default_value = "")]
     reason: String,
+}
+
+/// Examples of `akund release`.
+pub const RELEASE_EXAMPLES: &str = "\
+Examples:
+  akund list --state held
+  akund release B-12/Un.03/2026 --reason \"looked at, is in order\"
+  akund list --state waiting
+  akund release B-12/Un.03/2026 --letter surat.pdf --number 005/123/2026 --signed-by head --signed-on 2026-11-20";
+
+/// An order to let a request go.
+#[derive(Debug, ClapArgs)]
+pub struct ReleaseArgs {
+    #[command(flatten)]
+    on: OnRequest,
+    /// The signed letter that the request waits for: a PDF or a Word file.
+    #[arg(long, value_name = "FILE", requires_all = ["number", "signed_by", "signed_on"])]
+    letter: Option<PathBuf>,
+    /// The letter's number in the register of outgoing letters.
+    #[arg(long, requires = "letter")]
+    number: Option<String>,
+    /// The role that signed it.
+    #[arg(long, value_name = "ROLE", requires = "letter")]
+    signed_by: Option<String>,
+    /// The day on which it was signed, YYYY-MM-DD.
+    #[arg(long, value_name = "DATE", requires = "letter")]
+    signed_on: Option<Date>,
 }
 
 /// An order on lanes.
@@ -42,33 +72,67 @@ pub fn on_request(common: &Common, verb: OrderVerb, args: &OnRequest) -> Result<
     let config = common.load()?;
     // A reference that fits nothing is told at once, daemon or not.
     Reader::open(&config.journal.path)?.resolve(&args.request)?;
-    order(common, &config, verb, &args.request, &args.reason)
+    order(common, &config, (verb, &args.request, &args.reason), None)
+}
+
+/// Orders that a request goes on, with its signed letter where it waits for one.
+pub fn release(common: &Common, args: &ReleaseArgs) -> Result<Exit, Failure> {
+    let config = common.load()?;
+    let on = &args.on;
+    Reader::open(&config.journal.path)?.resolve(&on.request)?;
+    let letter = match (&args.letter, &args.number, &args.signed_by, args.signed_on) {
+        (Some(file), Some(number), Some(role), Some(day)) => {
+            let signed = Signed { number: number.trim().to_owned(), role: role.clone(), on: day };
+            Some(NewLetter { signed, bytes: read_letter(file)? })
+        }
+        _ => None,
+    };
+    order(common, &config, (OrderVerb::Release, &on.request, &on.reason), letter)
+}
+
+/// Read by whoever gives the order, before the process becomes somebody else.
+fn read_letter(file: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |error: std::io::Error| Failure::new(Exit::InputOutput, format!("{}: {error}", file.display()));
+    let bad = |why: String| Failure::new(Exit::BadInput, format!("{}: {why}", file.display()));
+    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
+        return Err(bad("it is not a regular file".into()));
+    }
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(letter::LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    letter::Kind::of(&bytes).map_err(bad)?;
+    Ok(bytes)
 }
 
 /// Orders something of a lane.
 pub fn on_lane(common: &Common, verb: OrderVerb, args: &OnLane) -> Result<Exit, Failure> {
     let config = common.load()?;
-    order(common, &config, verb, args.lane.as_deref().unwrap_or(""), &args.reason)
+    order(common, &config, (verb, args.lane.as_deref().unwrap_or(""), &args.reason), None)
 }
 
-fn order(common: &Common, config: &Config, verb: OrderVerb, argument: &str, reason: &str) -> Result<Exit, Failure> {
-    let result = place(config, verb, argument, reason, &[])?;
+fn order(
+    common: &Common,
+    config: &Config,
+    what: (OrderVerb, &str, &str),
+    letter: Option<NewLetter>,
+) -> Result<Exit, Failure> {
+    let result = place(config, what, letter, &[])?;
     tell(common, &result.0, result.1)
 }
 
-/// Places an order, with what is to be imported, wakes the daemon, and gives what came of it; and why no daemon was woken.
+/// Places an order, with the letter or what is to be imported, wakes the daemon, and gives what came of it; and why no daemon
+/// was woken.
 pub(super) fn place(
     config: &Config,
-    verb: OrderVerb,
-    argument: &str,
-    reason: &str,
+    (verb, argument, reason): (OrderVerb, &str, &str),
+    letter: Option<NewLetter>,
     imports: &[Import],
 ) -> Result<(OrderResult, Option<std::io::Error>), Failure> {
     let path = &config.journal.path;
     // Who gives the order, before the process becomes somebody else.
     let (login_uid, login) = (login_uid(), login_name());
     become_owner(path)?;
-    let new = NewOrder { login_uid, login, verb, argument: argument.to_owned(), reason: reason.to_owned() };
+    let new = NewOrder { login_uid, login, verb, argument: argument.to_owned(), reason: reason.to_owned(), letter };
     let number = orders::place_import(path, &new, imports)?;
     let woken = wake(&config.control.socket);
     Ok((orders::result(path, number)?, woken.err()))

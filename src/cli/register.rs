@@ -306,7 +306,7 @@ fn import(common: &Common, config: &Config, args: &Import) -> Result<Exit, Failu
     let file = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let argument = format!("{file} sha256:{digest}");
-    let (result, woken) = order::place(config, OrderVerb::Import, &argument, &args.reason, &listed.accounts)?;
+    let (result, woken) = order::place(config, (OrderVerb::Import, &argument, &args.reason), None, &listed.accounts)?;
     let exit = order::tell(common, &result, woken)?;
     let refused = !foreseen.refused.is_empty();
     Ok(if exit == Exit::Good && refused { Exit::Negative } else { exit })

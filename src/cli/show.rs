@@ -66,6 +66,18 @@ fn print(outcome: &Outcome) {
         request.file,
         request.line
     );
+    if let Some(what) = &outcome.waits_for {
+        say!("  waits for {}", what.replace('-', " "));
+    }
+    if let Some(letter) = &outcome.letter {
+        say!(
+            "  letter    {}, signed by {} on {}; {}",
+            letter.number,
+            letter.signed_by,
+            letter.signed_on,
+            letter.evidence
+        );
+    }
     say!("  verdict   {}", outcome.verdict);
     for reason in &outcome.reasons {
         say!("            {reason}");
@@ -97,7 +109,10 @@ fn print(outcome: &Outcome) {
         let mut table = output::table(&["step", "state", "tries", "done", "proof", "fault or answer"]);
         for step in &outcome.steps {
             let what = match &step.notice {
-                Some(notice) => format!("{} {} {notice}", step.lane, step.verb),
+                Some(notice) => {
+                    let to = step.to.as_ref().map_or(String::new(), |to| format!(" to {to}"));
+                    format!("{} {} {notice}{to}", step.lane, step.verb)
+                }
                 None => format!("{} {}", step.lane, step.verb),
             };
             table.add_row([

@@ -183,6 +183,9 @@ fn lane_names(config: &Config, found: &mut Findings) {
         found.check(name != Verb::MINT_LANE, [section, name], || {
             format!("a {section} cannot be called {name}: that is the lane that makes passwords")
         });
+        found.check(name != Verb::LETTER_LANE, [section, name], || {
+            format!("a {section} cannot be called {name}: that is the lane of letters")
+        });
     }
     for name in config.channel.keys().filter(|name| config.target.contains_key(*name)) {
         found.check(false, ["channel", name], || {

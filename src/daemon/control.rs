@@ -2,8 +2,11 @@
 //! connection. What is written to it says nothing; the orders stand in the journal.
 
 use crate::admission::SharedProcedures;
-use crate::journal::Journal;
+use crate::channel::letter::Kind;
+use crate::intake::spool::Spool;
+use crate::journal::letters::KeptLetters;
 use crate::journal::redeliver::Redeliver;
+use crate::journal::{Journal, Kept};
 use crate::model::{Facts, Record};
 use crate::observe::metrics::{Metrics, OrderResult};
 use crate::procedure::{self, Site};
@@ -52,18 +55,28 @@ pub struct Control {
     pub procedures: SharedProcedures,
     /// For planning it.
     pub site: Arc<Site>,
+    /// Where signed letters are kept.
+    pub spool: Arc<Spool>,
 }
+
+/// How long after a letter could not be kept it is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Control {
     /// Answers until shutdown.
     pub async fn serve(self, listener: UnixListener, shutdown: CancellationToken) {
+        let mut unkept = false;
         loop {
             let connection = tokio::select! {
                 () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(AGAIN), if unkept => {
+                    unkept = self.carry_out().await;
+                    continue;
+                }
                 connection = listener.accept() => connection,
             };
             match connection {
-                Ok((stream, _)) => self.clone().answer(stream).await,
+                Ok((stream, _)) => unkept = self.clone().answer(stream).await,
                 Err(error) => {
                     tracing::warn!(%error, "a command could not be heard");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -72,13 +85,15 @@ impl Control {
         }
     }
 
-    async fn answer(self, stream: UnixStream) {
+    /// Whether a letter could not be kept.
+    async fn answer(self, stream: UnixStream) -> bool {
         let mut heard = [0; 64];
         let mut stream = stream;
         // A command writes a line at once; one that says nothing must not keep others waiting.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), stream.read(&mut heard)).await;
-        self.carry_out().await;
+        let unkept = self.carry_out().await;
         drop(stream);
+        unkept
     }
 
     fn judge(&self) -> Arc<Redeliver> {
@@ -91,9 +106,19 @@ impl Control {
         })
     }
 
-    /// Carries out the orders that are new.
-    pub async fn carry_out(&self) {
-        match self.journal.carry_out_orders(self.lanes.clone(), Some(self.judge())).await {
+    /// Carries out the orders that are new; whether one is left because its letter could not be kept.
+    pub async fn carry_out(&self) -> bool {
+        let (kept, unkept) = match self.keep_letters().await {
+            Ok(kept) => (kept, false),
+            Err(error) => {
+                tracing::error!(%error, "a signed letter could not be kept in the spool; its order waits, and is tried again");
+                (KeptLetters::new(), true)
+            }
+        };
+        if !kept.is_empty() {
+            crate::crash::point("letter-kept");
+        }
+        match self.journal.carry_out_orders(self.lanes.clone(), Some(self.judge()), kept).await {
             Ok(orders) => {
                 for order in orders {
                     self.metrics
@@ -103,5 +128,25 @@ impl Control {
             }
             Err(error) => tracing::error!(%error, "orders could not be carried out; they are kept"),
         }
+        unkept
+    }
+
+    /// Writes the signed letters of new orders to the spool's evidence, before anything is said of them in the journal.
+    async fn keep_letters(&self) -> Result<KeptLetters, String> {
+        let letters = self.journal.letters_to_keep().await.map_err(|error| error.to_string())?;
+        if letters.is_empty() {
+            return Ok(KeptLetters::new());
+        }
+        let spool = self.spool.clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            let keep = |(order, bytes): (i64, Vec<u8>)| {
+                // What is no letter was refused by the command already; whoever writes to the journal past it gets no further.
+                let name = format!("letter.{}", Kind::of(&bytes).ok()?.extension());
+                let kept = spool.keep_letter(&name, &bytes, jiff::Timestamp::now());
+                Some(kept.map(|(evidence, sha256)| (order, Kept { evidence, sha256 })))
+            };
+            letters.into_iter().filter_map(keep).collect::<std::io::Result<KeptLetters>>()
+        });
+        kept.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 }

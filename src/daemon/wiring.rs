@@ -1,6 +1,7 @@
 //! From the configuration to what it names: targets, channels, procedures, templates. Used by the daemon, and by
 //! `akund check`, which looks at the same things without starting anything.
 
+use crate::channel::letter::Letters;
 use crate::channel::notice::{LANGUAGES, Templates};
 use crate::channel::outbox::Outbox;
 use crate::channel::sms::segments::segments;
@@ -237,6 +238,11 @@ pub fn told(templates: &Templates) -> String {
         format!("; of the text messages {} is the longest, with sample values {taken}", kind.as_str())
     });
     format!("every notice renders in every language{longest}")
+}
+
+/// Loads the letter templates that the procedures name, over the built-in one.
+pub fn letters(config: &Config, procedures: &BTreeMap<String, Arc<Procedure>>) -> Result<Letters, Vec<String>> {
+    Letters::load(&config.templates.path, procedures.values().filter_map(|procedure| procedure.letter_template()))
 }
 
 /// Where the sealing key is: systemd's credentials directory, and the file to fall back on.

@@ -310,7 +310,7 @@ pub(super) fn holder(procedure: &str, identifier: &str) -> [u8; 32] {
 }
 
 /// A digest that says nothing once its salt is gone.
-fn salted(salt: &[u8; 16], value: &[u8]) -> String {
+pub(super) fn salted(salt: &[u8; 16], value: &[u8]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(salt);
     hasher.update(value);

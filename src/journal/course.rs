@@ -5,7 +5,7 @@
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
 use super::{JournalError, register};
-use crate::model::{Action, Fault, Refused, StepDetail};
+use crate::model::{Action, Fault, Refused, StepDetail, Verb};
 
 /// A step's id from its request and its place.
 pub(super) fn step_id(request: i64, place: usize) -> Result<i64, JournalError> {
@@ -45,14 +45,21 @@ pub(super) fn advance_from(
         Some(State::Withdrawing) => "undo",
         _ => return Ok(false),
     };
-    let next: Option<(i64, String, String)> = tx.row(
-        "SELECT id, state, lane FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = ?2
+    let next: Option<(i64, String, String, String)> = tx.row(
+        "SELECT id, state, lane, verb FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = ?2
            AND state NOT IN ('done', 'cancelled') ORDER BY id LIMIT 1",
         (request, part),
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     )?;
     match next {
-        Some((id, state, lane)) if state == "blocked" => {
+        // No lane brings it: an order does.
+        Some((id, state, _, verb)) if state == "blocked" && verb == Verb::Sign.as_str() => {
+            let now = tx.micros();
+            tx.run("UPDATE step SET first_at = coalesce(first_at, ?2) WHERE id = ?1", (id, now))?;
+            tx.move_request(request, Move::Wait, "the signed letter")?;
+            Ok(false)
+        }
+        Some((id, state, lane, _)) if state == "blocked" => {
             make_ready(tx, id, &lane, flow)?;
             Ok(false)
         }

@@ -9,7 +9,7 @@
 //! ([`schema`]). Personal data lives in the tables `personal`, `account` and `name`, which can be emptied while the chain
 //! still verifies.
 //!
-//! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators),
+//! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators), [`letters`],
 //! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents), [`overdue`] (time). They only carry out what
 //! [`state::transition`] and the callers' pure functions decide.
 
@@ -19,6 +19,7 @@ mod budget;
 pub mod chain;
 mod course;
 pub mod holdings;
+pub mod letters;
 pub mod life;
 pub mod operator;
 pub mod orders;
@@ -39,6 +40,7 @@ pub mod writer;
 
 pub use admit::{Admission, Admitted, Submission};
 pub use chain::Head;
+pub use letters::Kept;
 pub use state::State;
 pub use steps::{Claim, Settled, Settlement, Turn};
 pub use writer::{Journal, Moment, OpenOptions};

@@ -1,6 +1,7 @@
 //! Orders: what operators' commands ask of the daemon. A command writes the order; the daemon, woken by its
 //! socket or at its next start, carries it out and writes what came of it.
 
+use super::letters::{self, Kept, KeptLetters, NewLetter};
 use super::redeliver::Redeliver;
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 pub enum OrderVerb {
     /// Try a stuck request's step again.
     Retry,
-    /// Let a request go that is held for review.
+    /// Let a request go that is held for review, or that waits for its signed letter.
     Release,
     /// Hand out a new password for what a request made.
     Redeliver,
@@ -60,6 +61,8 @@ pub struct NewOrder {
     pub argument: String,
     /// Why.
     pub reason: String,
+    /// With [`OrderVerb::Release`]: the signed letter that the request waits for.
+    pub letter: Option<NewLetter>,
 }
 
 /// What came of an order.
@@ -121,6 +124,12 @@ pub fn place_import(path: &Path, order: &NewOrder, imports: &[Import]) -> Result
             serde_json::to_string(import)?,
         ))?;
     }
+    if let Some(NewLetter { signed, bytes }) = &order.letter {
+        transaction.execute(
+            "INSERT INTO brought (ordered, number, role, signed_on, letter) VALUES (?1, ?2, ?3, ?4, ?5)",
+            (number, &signed.number, &signed.role, signed.on.to_string(), bytes),
+        )?;
+    }
     transaction.commit()?;
     Ok(number)
 }
@@ -154,7 +163,8 @@ pub struct CarriedOut {
 }
 
 impl Journal {
-    /// Carries out every new order. `lanes` are those that exist; `judge` judges what is handed out anew.
+    /// Carries out every new order. `lanes` are those that exist; `judge` judges what is handed out anew; `kept`
+    /// are the signed letters that lie in the spool: an order that brings one which does not yet stays new.
     ///
     /// # Errors
     /// Where nothing could be written.
@@ -162,8 +172,9 @@ impl Journal {
         &self,
         lanes: Vec<String>,
         judge: Option<Arc<Redeliver>>,
+        kept: KeptLetters,
     ) -> Result<Vec<CarriedOut>, JournalError> {
-        let done = self.call(move |tx| carry_out(tx, &lanes, judge.as_deref())).await?;
+        let done = self.call(move |tx| carry_out(tx, &lanes, judge.as_deref(), &kept)).await?;
         if done.iter().any(|order| order.done && matches!(order.verb, OrderVerb::Pause | OrderVerb::Unpause)) {
             self.ring_all();
         }
@@ -171,7 +182,12 @@ impl Journal {
     }
 }
 
-fn carry_out(tx: &mut Tx<'_>, lanes: &[String], judge: Option<&Redeliver>) -> Result<Vec<CarriedOut>, JournalError> {
+fn carry_out(
+    tx: &mut Tx<'_>,
+    lanes: &[String],
+    judge: Option<&Redeliver>,
+    kept: &KeptLetters,
+) -> Result<Vec<CarriedOut>, JournalError> {
     let new: Vec<(i64, Option<u32>, String, String, String, String)> = tx.rows(
         "SELECT id, login_uid, login, verb, argument, reason FROM orders WHERE state = 'new' ORDER BY id",
         [],
@@ -187,17 +203,20 @@ fn carry_out(tx: &mut Tx<'_>, lanes: &[String], judge: Option<&Redeliver>) -> Re
             )?;
             continue;
         };
+        let order = One { id, verb, argument: &argument, reason: &reason, lanes, kept: kept.get(&id) };
         let outcome = tx.savepoint(|tx| match verb {
-            OrderVerb::Redeliver => anew(tx, id, &argument, judge),
-            OrderVerb::Import => holdings::import(tx, id).map(|result| (Vec::new(), result)),
-            _ => one(tx, verb, &argument, &reason, lanes),
+            OrderVerb::Redeliver => anew(tx, id, &argument, judge).map(Some),
+            OrderVerb::Import => holdings::import(tx, id).map(|result| Some((Vec::new(), result))),
+            _ => one(tx, &order),
         });
         let (subject, done, result) = match outcome {
-            Ok((subject, result)) => (subject, true, result),
+            Ok(Some((subject, result))) => (subject, true, result),
+            Ok(None) => continue,
             Err(error) if tx.fatal.is_some() => return Err(error),
             // One order that cannot be carried out must not keep the others waiting.
             Err(error) => (Vec::new(), false, error.to_string()),
         };
+        letters::forget(tx, id)?;
         let now = tx.micros();
         tx.run(
             "UPDATE orders SET state = ?2, result = ?3, done_at = ?4 WHERE id = ?1",
@@ -226,15 +245,21 @@ fn anew(
     Ok((subject, format!("`{key}` hands out a new password to the same people")))
 }
 
-fn one(
-    tx: &mut Tx<'_>,
+/// One order, and what carrying it out needs.
+struct One<'o> {
+    id: i64,
     verb: OrderVerb,
-    argument: &str,
-    reason: &str,
-    lanes: &[String],
-) -> Result<(Vec<u8>, String), JournalError> {
+    argument: &'o str,
+    reason: &'o str,
+    lanes: &'o [String],
+    kept: Option<&'o Kept>,
+}
+
+/// The request that it was about, and a sentence; none where it cannot be carried out yet.
+fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, JournalError> {
+    let One { verb, argument, reason, lanes, .. } = *order;
     if matches!(verb, OrderVerb::Pause | OrderVerb::Unpause) {
-        return pause(tx, verb == OrderVerb::Pause, argument, reason, lanes).map(|result| (Vec::new(), result));
+        return pause(tx, verb == OrderVerb::Pause, argument, reason, lanes).map(|result| Some((Vec::new(), result)));
     }
     let request = tx.resolve(argument)?;
     let (uid, state, hold): (uuid::Uuid, String, Option<String>) = tx
@@ -244,7 +269,14 @@ fn one(
         .ok_or_else(|| JournalError::NotFound(format!("no request is called `{argument}`")))?;
     match verb {
         OrderVerb::Retry => retry(tx, request)?,
-        OrderVerb::Release => release(tx, request, &state, hold.as_deref())?,
+        OrderVerb::Release => match letters::brought(tx, order.id)? {
+            None => release(tx, request, &state, hold.as_deref(), argument)?,
+            Some((letter, sha256)) => {
+                if letters::sign(tx, request, order.id, (&letter, &sha256), order.kept)?.is_none() {
+                    return Ok(None);
+                }
+            }
+        },
         // What is being undone already is not begun anew: its stuck undo step is tried again.
         OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => retry(tx, request)?,
         OrderVerb::Withdraw => course::withdraw(tx, request)?,
@@ -257,7 +289,7 @@ fn one(
     } else {
         ""
     };
-    Ok((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}")))
+    Ok(Some((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}"))))
 }
 
 fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
@@ -288,7 +320,10 @@ fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     Ok(())
 }
 
-fn release(tx: &mut Tx<'_>, request: i64, state: &str, hold: Option<&str>) -> Result<(), JournalError> {
+fn release(tx: &mut Tx<'_>, request: i64, state: &str, hold: Option<&str>, argument: &str) -> Result<(), JournalError> {
+    if let Some(asked) = letters::asks_for(tx, request, argument)? {
+        return Err(JournalError::Refused(asked));
+    }
     if state == State::Held.as_str() {
         let reason: Option<HoldReason> = hold.map(from_word).transpose()?;
         if !reason.is_some_and(HoldReason::releasable) {

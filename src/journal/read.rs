@@ -4,7 +4,8 @@ use super::chain::Head;
 use super::state::State;
 use super::{JournalError, schema};
 use crate::model::{
-    Account, Alternative, Check, Outcome, OutcomeAccount, OutcomeRequest, OutcomeStep, StepDetail, Verdict,
+    Account, Alternative, Check, Outcome, OutcomeAccount, OutcomeLetter, OutcomeRequest, OutcomeStep, StepDetail, Verb,
+    Verdict,
 };
 use crate::procedure::standard;
 use jiff::Timestamp;
@@ -149,7 +150,7 @@ impl Reader {
                s.lane || ' ' || s.verb, s.fault
              FROM request r JOIN submission u ON u.id = r.submission
              LEFT JOIN step s ON s.id = (SELECT min(id) FROM step WHERE id BETWEEN r.id << 8 AND r.id << 8 | 255
-               AND state IN ('ready', 'retry', 'running', 'stuck'))
+               AND (state IN ('ready', 'retry', 'running', 'stuck') OR r.state = 'waiting' AND state = 'blocked'))
              WHERE ?1 = '[]' OR r.state IN (SELECT value FROM json_each(?1)) ORDER BY r.id DESC LIMIT ?2",
         )?;
         let rows =
@@ -295,6 +296,8 @@ impl Reader {
                     alternatives: Vec::new(),
                     checklist: Vec::new(),
                     account: None,
+                    waits_for: None,
+                    letter: None,
                     steps: Vec::new(),
                     table: Vec::new(),
                     deadlines: Vec::new(),
@@ -327,6 +330,11 @@ impl Reader {
             outcome.table = standard::table(&standard, &course, now);
             outcome.deadlines = standard::deadlines(&standard, &course, now);
         }
+        outcome.letter = self.letter(request)?;
+        let signing = |step: &OutcomeStep| step.verb == Verb::Sign.as_str() && step.state == "blocked";
+        if outcome.state == State::Waiting.as_str() && outcome.steps.iter().any(signing) {
+            outcome.waits_for = Some("signed-letter".into());
+        }
         outcome.audit_head = self.head()?.to_string();
         Ok(outcome)
     }
@@ -337,6 +345,24 @@ impl Reader {
         )?;
         let rows = statement.query_map([request], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The signed letter of a request, as the register of outgoing letters has it.
+    fn letter(&self, request: i64) -> Result<Option<OutcomeLetter>, JournalError> {
+        let sql = "SELECT number, role, signed_on, at, sha256, evidence FROM outgoing WHERE request = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row([request], |row| {
+            let on: String = row.get(2)?;
+            Ok(OutcomeLetter {
+                number: row.get(0)?,
+                signed_by: row.get(1)?,
+                signed_on: on.parse().unwrap_or(jiff::civil::Date::ZERO),
+                recorded_at: time(row, 3)?,
+                sha256: super::chain::hex(&row.get::<_, [u8; 32]>(4)?),
+                evidence: row.get(5)?,
+            })
+        });
+        Ok(found.optional()?)
     }
 
     fn steps(&self, request: i64) -> Result<Vec<OutcomeStep>, JournalError> {
@@ -351,6 +377,7 @@ impl Reader {
                 lane: row.get(0)?,
                 verb: row.get(1)?,
                 notice: detail.notice.map(|kind| kind.as_str().to_owned()),
+                to: detail.to.map(|to| to.as_str().to_owned()),
                 sop: detail.sop,
                 state: row.get(3)?,
                 attempts: row.get(4)?,

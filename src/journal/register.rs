@@ -100,6 +100,7 @@ pub(super) fn done(
                 [request],
             )?;
         }
+        Verb::Draft | Verb::Sign => {}
     }
     Ok(())
 }

@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 6;
+pub const VERSION: i64 = 7;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
+const MIGRATIONS: [&str; 7] = [V1, V2, V3, V4, V5, V6, V7];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -163,6 +163,21 @@ CREATE TABLE import (orders INTEGER NOT NULL, row INTEGER NOT NULL, entry TEXT N
   PRIMARY KEY (orders, row)) STRICT, WITHOUT ROWID;
 -- Of an account that was imported: what the list said of it. akund has not made it.
 ALTER TABLE account ADD COLUMN entry TEXT;
+";
+
+const V7: &str = r"
+-- The draft of a request's letter of notification, kept in the spool.
+CREATE TABLE draft (request INTEGER PRIMARY KEY, evidence TEXT NOT NULL, sha256 BLOB NOT NULL, at INTEGER NOT NULL) STRICT;
+
+-- The register of outgoing letters. A number is used once in a procedure.
+CREATE TABLE outgoing (
+  id INTEGER PRIMARY KEY, request INTEGER NOT NULL UNIQUE, procedure TEXT NOT NULL, number TEXT NOT NULL COLLATE NOCASE,
+  role TEXT NOT NULL, signed_on TEXT NOT NULL, sha256 BLOB NOT NULL, evidence TEXT NOT NULL, ordered INTEGER NOT NULL,
+  at INTEGER NOT NULL, UNIQUE (procedure, number)) STRICT;
+
+-- A signed letter that came with an order, until the order is carried out.
+CREATE TABLE brought (ordered INTEGER PRIMARY KEY, number TEXT NOT NULL, role TEXT NOT NULL, signed_on TEXT NOT NULL,
+  letter BLOB NOT NULL) STRICT;
 ";
 
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.

@@ -3,11 +3,14 @@
 //! The claim is the intent: a step is `running` in the journal before anything happens outside. Its number of attempts
 //! is the fencing token: an outcome is recorded only for the attempt that is running.
 
+use super::letters::{self, Kept, Paper};
 use super::state::State;
 use super::tx::{Tx, from_word};
 use super::{Journal, JournalError, course, rebase, receipt, register};
 use crate::model::verdict::Check;
-use crate::model::{Account, Action, Fault, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb};
+use crate::model::{
+    Account, Action, Fault, NoticeKind, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb,
+};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -39,7 +42,7 @@ pub struct Claim {
     pub external_id: Option<String>,
     /// Sealed credential, once minted.
     pub sealed: Option<Vec<u8>>,
-    /// For `Deliver` only: what the notice says.
+    /// For `Deliver` and `Draft` only: what the notice or letter says.
     pub notice: Option<Box<NoticeFacts>>,
 }
 
@@ -54,6 +57,8 @@ pub struct NoticeFacts {
     pub checklist: Vec<Check>,
     /// The procedure's own texts, as they were when it was judged.
     pub texts: BTreeMap<String, String>,
+    /// For the notices that a letter goes with.
+    pub paper: Option<Paper>,
 }
 
 /// What became of a claimed step.
@@ -82,6 +87,8 @@ pub enum Settlement {
         sealed: Option<Vec<u8>>,
         /// For `Deliver`: by what the channel knows the notice when its arrival is reported.
         reference: Option<String>,
+        /// For `Draft`: the letter.
+        kept: Option<Kept>,
     },
     /// Again at `due`.
     Retry {
@@ -265,20 +272,23 @@ fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError
     let ready = ready(tx, lane, id)?.ok_or_else(missing)?;
     let now = tx.micros();
     let verb: Verb = from_word(&ready.verb)?;
+    let detail: StepDetail = serde_json::from_str(&ready.detail)?;
+    let told = matches!(verb, Verb::Deliver | Verb::Draft);
+    let notice = told.then(|| notice_facts(tx, id >> 8, detail.notice)).transpose()?.map(Box::new);
     let claim = Claim {
         step: StepId(id),
         attempt: ready.attempts + 1,
         uncertain: ready.uncertain,
         first_at: Timestamp::from_microsecond(ready.first_at.unwrap_or(now)).unwrap_or(tx.now),
         verb,
-        detail: serde_json::from_str(&ready.detail)?,
+        detail,
         uid: RequestUid(ready.uid),
         key: ready.key,
         action: from_word(&ready.action)?,
         account: ready.accounts.wanted()?,
         external_id: ready.external_id,
         sealed: ready.sealed,
-        notice: (verb == Verb::Deliver).then(|| notice_facts(tx, id >> 8)).transpose()?.map(Box::new),
+        notice,
     };
     tx.run(
         "UPDATE step SET state = 'running', attempts = ?3, claimed_at = ?2, first_at = coalesce(first_at, ?2) WHERE id = ?1",
@@ -287,7 +297,7 @@ fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError
     Ok(claim)
 }
 
-fn notice_facts(tx: &mut Tx<'_>, request: i64) -> Result<NoticeFacts, JournalError> {
+fn notice_facts(tx: &mut Tx<'_>, request: i64, kind: Option<NoticeKind>) -> Result<NoticeFacts, JournalError> {
     #[derive(serde::Deserialize)]
     struct Stored {
         verdict: crate::model::Verdict,
@@ -307,6 +317,11 @@ fn notice_facts(tx: &mut Tx<'_>, request: i64) -> Result<NoticeFacts, JournalErr
         verdict: stored.verdict,
         checklist: stored.checklist,
         texts: serde_json::from_str(&texts)?,
+        paper: match kind {
+            Some(NoticeKind::LetterDraft) => letters::draft(tx, request)?,
+            Some(NoticeKind::Letter) => letters::signed(tx, request)?,
+            _ => None,
+        },
     })
 }
 
@@ -343,7 +358,7 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
     }
     let now = tx.micros();
     match &settled.settlement {
-        Settlement::Done { proof, external_id, note, sealed, reference } => {
+        Settlement::Done { proof, external_id, note, sealed, reference, kept } => {
             tx.run(
                 "UPDATE step SET state = 'done', done_at = ?2, proof = ?3, note = ?4, fault = NULL, fault_class = NULL,
                    uncertain = 0 WHERE id = ?1",
@@ -357,6 +372,9 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
             register::done(tx, request, lane, verb, *proof, external_id.as_deref(), sealed.as_deref())?;
             if verb == Verb::Deliver {
                 receipt::expect(tx, id, lane, reference.as_deref())?;
+            }
+            if let Some(kept) = kept {
+                letters::drafted(tx, request, kept)?;
             }
             if verb == Verb::Deliver && request_state.is_some_and(State::reported) {
                 register::report(tx, request)?;

@@ -175,6 +175,7 @@ fn done(claim: &Claim) -> Settled {
             note: None,
             sealed,
             reference: None,
+            kept: None,
         },
     }
 }
@@ -192,7 +193,14 @@ async fn serve_all(journal: &Journal) {
 }
 
 fn order(verb: OrderVerb, argument: &str) -> NewOrder {
-    NewOrder { login_uid: Some(1000), login: "admin".into(), verb, argument: argument.into(), reason: "test".into() }
+    NewOrder {
+        login_uid: Some(1000),
+        login: "admin".into(),
+        verb,
+        argument: argument.into(),
+        reason: "test".into(),
+        letter: None,
+    }
 }
 
 #[tokio::test]
@@ -239,7 +247,7 @@ async fn of_what_takes_away_without_an_approval_each_only_the_change_budget_is_l
     assert!(states[..25].iter().all(passed) && states[25..].iter().all(held), "{states:?}");
     // What a person lets through is approved, and a day later there is a new budget.
     orders::place(&f.path(), &order(OrderVerb::Release, "suspend-25")).unwrap();
-    assert!(f.journal.carry_out_orders(vec![], None).await.unwrap()[0].done);
+    assert!(f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap()[0].done);
     assert_eq!(f.state("suspend-25"), "working");
     let day = 24 * 3_600_000_000_i64;
     rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE taken SET at = at - ?1", [day]).unwrap();
@@ -294,7 +302,7 @@ async fn release_moves_a_review_but_never_stands_in_for_a_form() {
     for id in ["r", "f"] {
         orders::place(&f.path(), &order(OrderVerb::Release, id)).unwrap();
     }
-    let carried = f.journal.carry_out_orders(vec![], None).await.unwrap();
+    let carried = f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
     assert_eq!(carried.iter().map(|o| o.done).collect::<Vec<_>>(), [true, false]);
     serve_all(&f.journal).await;
     assert_eq!((f.state("r").as_str(), f.state("f").as_str()), ("done", "held"));
@@ -308,7 +316,7 @@ async fn withdraw_undoes_what_may_have_been_made_and_frees_the_address() {
     let turn = f.journal.turn("mail", Arc::default(), 1).await.unwrap();
     let in_flight = &turn.claims[0];
     orders::place(&f.path(), &order(OrderVerb::Withdraw, "1")).unwrap();
-    assert!(f.journal.carry_out_orders(vec![], None).await.unwrap()[0].done);
+    assert!(f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap()[0].done);
     assert_eq!(f.state("1"), "withdrawing", "it waits for the step in flight");
     let fault = Fault::unknown("answer lost");
     let retry = Settlement::Retry { due: Timestamp::now() + SignedDuration::from_hours(1), fault };
@@ -327,7 +335,7 @@ async fn withdrawing_what_was_never_begun_ends_at_once() {
     let f = Fixture::new();
     f.admit(vec![record("1", "a@x.id")]).await;
     orders::place(&f.path(), &order(OrderVerb::Withdraw, "1")).unwrap();
-    assert!(f.journal.carry_out_orders(vec![], None).await.unwrap()[0].done);
+    assert!(f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap()[0].done);
     assert_eq!(f.state("1"), "withdrawn");
     assert_eq!(serve(&f.journal, "credentials").await, 0);
 }
@@ -342,7 +350,7 @@ async fn a_stuck_step_sticks_its_request_until_retry() {
     f.journal.turn("credentials", Arc::new(vec![settled]), 0).await.unwrap();
     assert_eq!(f.state("1"), "stuck");
     orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
-    assert!(f.journal.carry_out_orders(vec![], None).await.unwrap()[0].done);
+    assert!(f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap()[0].done);
     serve_all(&f.journal).await;
     assert_eq!(f.state("1"), "done");
 }
@@ -390,11 +398,11 @@ async fn a_paused_lane_claims_nothing_and_stays_paused_after_a_restart() {
     f.admit(vec![record("1", "a@x.id")]).await;
     let lanes = vec!["credentials".to_owned()];
     orders::place(&f.path(), &order(OrderVerb::Pause, "credentials")).unwrap();
-    assert!(f.journal.carry_out_orders(lanes.clone(), None).await.unwrap()[0].done);
+    assert!(f.journal.carry_out_orders(lanes.clone(), None, Default::default()).await.unwrap()[0].done);
     let f = f.reopen();
     assert!(f.journal.turn("credentials", Arc::default(), 1).await.unwrap().paused);
     orders::place(&f.path(), &order(OrderVerb::Unpause, "")).unwrap();
-    f.journal.carry_out_orders(lanes, None).await.unwrap();
+    f.journal.carry_out_orders(lanes, None, Default::default()).await.unwrap();
     assert_eq!(f.journal.turn("credentials", Arc::default(), 1).await.unwrap().claims.len(), 1);
 }
 

@@ -1,14 +1,18 @@
 //! A channel's lane: renders one notice for one recipient immediately before it is handed over.
 
 use super::{Success, Worker};
+use crate::channel::letter::Kind;
 use crate::channel::notice::plain::plain;
-use crate::channel::notice::{NoticeContext, Templates};
-use crate::channel::{Channel, Destination, Envelope, Uncertain};
+use crate::channel::notice::{NoticeContext, SignedLetter, Templates};
+use crate::channel::{Attachment, Channel, Destination, Envelope, Uncertain};
+use crate::intake::spool::Spool;
+use crate::journal::letters::Paper;
 use crate::journal::{Claim, steps::NoticeFacts};
 use crate::model::Answer;
-use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Secret, Verdict};
+use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Secret, Verdict, role_text};
 use crate::secret::seal::SealingKey;
 use jiff::{ToSpan, tz::TimeZone};
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The templates in force; a reload puts new ones in their place.
@@ -25,6 +29,8 @@ pub struct ChannelWorker {
     pub templates: SharedTemplates,
     /// Opens the credentials.
     pub key: Arc<SealingKey>,
+    /// Where letters are kept.
+    pub spool: Arc<Spool>,
     /// The right side of Message-IDs (RFC 5322 §3.6.4): the sender's domain.
     pub message_domain: String,
 }
@@ -55,7 +61,8 @@ impl Worker for ChannelWorker {
 
 impl ChannelWorker {
     async fn deliver(&self, claim: &Claim) -> Result<Success, Fault> {
-        let envelope = self.envelope(claim)?;
+        let attachments = self.attachments(claim).await?;
+        let envelope = Envelope { attachments, ..self.envelope(claim)? };
         let handed_over = self.channel.send(&envelope).await?;
         Ok(Success { note: Some(handed_over.reply), reference: handed_over.reference, ..Success::default() })
     }
@@ -64,8 +71,8 @@ impl ChannelWorker {
         let kind = claim.detail.notice.ok_or_else(|| Fault::permanent("the plan names no notice for this step"))?;
         let facts =
             claim.notice.as_deref().ok_or_else(|| Fault::permanent("the personal data of this request are gone"))?;
-        let person = recipient(facts, claim.detail.to);
-        let to = self.destination(person)?;
+        let person = recipient(facts, claim.detail.to.as_ref())?;
+        let to = self.destination(&person)?;
         let credential = match (kind, &claim.sealed) {
             (NoticeKind::Credentials, Some(sealed)) => {
                 Some(self.key.open_credential(&super::mint::purpose(claim.uid), sealed)?)
@@ -76,7 +83,18 @@ impl ChannelWorker {
             _ => None,
         };
         let told = told(&facts.verdict);
+        let signers = super::letter::titles(&claim.detail.signed_by, &facts.texts);
+        let signed = facts.paper.as_ref().and_then(|paper| paper.signed.as_ref());
+        let letter = signed.map(|signed| SignedLetter {
+            number: &signed.number,
+            signed_by: facts.texts.get(&role_text(&signed.role, "title")).unwrap_or(&signed.role),
+            on: signed.on,
+        });
         let context = NoticeContext {
+            recipient: Some(&person.name),
+            signers: &signers,
+            letter,
+            handed_over: claim.detail.handed_over,
             account: claim.account.as_ref(),
             last_day: claim.account.as_ref().and_then(|account| last_day(account, facts)),
             reasons: &told.reasons,
@@ -98,6 +116,7 @@ impl ChannelWorker {
             subject: String::new(),
             text: Secret::new(""),
             html: None,
+            attachments: Vec::new(),
             language: String::new(),
         };
         if self.channel.carries_email() {
@@ -109,6 +128,37 @@ impl ChannelWorker {
             (envelope.language, envelope.text) = (short.language, short.text);
         }
         Ok(envelope)
+    }
+
+    /// The letter that goes with the notice, if one does, as it was kept.
+    async fn attachments(&self, claim: &Claim) -> Result<Vec<Attachment>, Fault> {
+        if !matches!(claim.detail.notice, Some(NoticeKind::LetterDraft | NoticeKind::Letter)) {
+            return Ok(Vec::new());
+        }
+        let facts = claim.notice.as_deref();
+        let Paper { kept, signed } = facts
+            .and_then(|facts| facts.paper.clone())
+            .ok_or_else(|| Fault::permanent("there is no letter to go with this notice"))?;
+        let kind = Kind::of_name(&kept.evidence).unwrap_or(Kind::Pdf);
+        let id = facts.map_or("", |facts| &facts.record.key.id);
+        let english = claim.detail.language.as_deref() == Some("en");
+        let (stem, number) = match (&signed, english) {
+            (None, false) => ("draf-surat", id),
+            (None, true) => ("draft-letter", id),
+            (Some(signed), false) => ("surat", signed.number.as_str()),
+            (Some(signed), true) => ("letter", signed.number.as_str()),
+        };
+        let name = format!("{stem}-{}.{}", file_name(number), kind.extension());
+        let spool = self.spool.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            spool.read_letter(&kept.evidence, &kept.sha256, crate::channel::letter::LARGEST)
+        });
+        let read = read.await.map_err(|error| Fault::transient(format!("the letter could not be read: {error}")))?;
+        let bytes = read.map_err(|error| match error.kind() {
+            std::io::ErrorKind::InvalidData => Fault::permanent(error.to_string()),
+            _ => Fault::transient(error.to_string()),
+        })?;
+        Ok(vec![Attachment { name, media_type: kind.media_type(), bytes }])
     }
 
     fn destination(&self, person: &Person) -> Result<Destination, Fault> {
@@ -132,11 +182,29 @@ pub fn receipt_path(key: &SealingKey, channel: &str, notice: &str) -> Result<Str
     Ok(format!("/receipt/{channel}/{notice}/{token}"))
 }
 
-fn recipient(facts: &NoticeFacts, to: Option<Recipient>) -> &Person {
-    match to {
-        Some(Recipient::Responsible) => facts.record.contact(),
-        Some(Recipient::Applicant) | None => &facts.record.applicant,
-    }
+/// Longest part of a number in the name of a file, characters.
+const LONGEST_FILE_NAME: usize = 60;
+
+/// What of a number may be in the name of a file: `B-12-Un.03-2026`.
+fn file_name(number: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    number.chars().take(LONGEST_FILE_NAME).map(plain).collect()
+}
+
+/// Who the notice goes to. Of an official only the title and the address are known.
+fn recipient<'f>(facts: &'f NoticeFacts, to: Option<&Recipient>) -> Result<Cow<'f, Person>, Fault> {
+    Ok(match to {
+        Some(Recipient::Responsible) => Cow::Borrowed(facts.record.contact()),
+        Some(Recipient::Applicant) | None => Cow::Borrowed(&facts.record.applicant),
+        Some(Recipient::Role(role)) => {
+            let text = |what: &str| facts.texts.get(&role_text(role, what));
+            let email = text("email").and_then(|email| email.parse().ok());
+            if email.is_none() {
+                return Err(Fault::permanent(format!("the procedure had no e-mail address for the role {role}")));
+            }
+            Cow::Owned(Person { name: text("title").unwrap_or(role).clone(), email, ..Person::default() })
+        }
+    })
 }
 
 /// What the verdict has to say.
@@ -163,7 +231,7 @@ fn told(verdict: &Verdict) -> Told {
 }
 
 /// The last day on which the account is valid, in the procedure's zone.
-fn last_day(account: &Account, facts: &NoticeFacts) -> Option<jiff::civil::Date> {
+pub(super) fn last_day(account: &Account, facts: &NoticeFacts) -> Option<jiff::civil::Date> {
     let zone = facts.texts.get(crate::model::verdict::TIME_ZONE).and_then(|name| TimeZone::get(name).ok());
     let last = account.ends_at?.checked_sub(1.second()).ok()?;
     Some(last.to_zoned(zone.unwrap_or(TimeZone::UTC)).date())

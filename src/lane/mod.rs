@@ -10,6 +10,7 @@
 
 pub mod clock;
 pub mod deliver;
+pub mod letter;
 pub mod mint;
 pub mod operator;
 pub mod outcome;
@@ -20,7 +21,7 @@ pub mod retry;
 pub mod target;
 pub mod watch;
 
-use crate::journal::{Claim, Journal, JournalError, Settled, Settlement, Turn};
+use crate::journal::{Claim, Journal, JournalError, Kept, Settled, Settlement, Turn};
 use crate::model::Answer;
 use crate::model::{Fault, FaultClass, Proof, Verb};
 use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
@@ -73,6 +74,8 @@ pub struct Success {
     pub sealed: Option<Vec<u8>>,
     /// For `Deliver`: by what its arrival will be known.
     pub reference: Option<String>,
+    /// For `Draft`.
+    pub kept: Option<Kept>,
 }
 
 /// What every lane is given.
@@ -221,6 +224,7 @@ impl Slot {
                     note: success.note,
                     sealed: success.sealed,
                     reference: success.reference,
+                    kept: success.kept,
                 }
             }
             Err(fault) => {

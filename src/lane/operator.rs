@@ -224,6 +224,7 @@ impl Operator {
             text: rendered.text,
             html: None,
             receipt: None,
+            attachments: Vec::new(),
         };
         crate::crash::point("operator-before-send");
         let sent = way.channel.send(&envelope).await;

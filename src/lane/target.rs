@@ -106,7 +106,7 @@ impl TargetWorker {
                     .collect()
             }
             Verb::Undo => self.target.undo(works).await.into_iter().map(|a| a.map(|()| Success::default())).collect(),
-            Verb::Mint | Verb::Deliver => Vec::new(),
+            Verb::Mint | Verb::Deliver | Verb::Draft | Verb::Sign => Vec::new(),
         }
     }
 }

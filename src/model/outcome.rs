@@ -31,6 +31,12 @@ pub struct Outcome {
     /// The account, where one was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<OutcomeAccount>,
+    /// While it waits: for what (`signed-letter`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// The signed letter, as the register of outgoing letters has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letter: Option<OutcomeLetter>,
     /// Each step, in order.
     pub steps: Vec<OutcomeStep>,
     /// The written procedure's table, with the minutes that it allows and those that it took, in working time.
@@ -96,16 +102,38 @@ pub struct OutcomeAccount {
     pub ends_at: Option<Timestamp>,
 }
 
+/// A signed letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeLetter {
+    /// Its number in the register of outgoing letters.
+    pub number: String,
+    /// The role that signed it.
+    pub signed_by: String,
+    /// The day on which it was signed.
+    #[schemars(with = "String")]
+    pub signed_on: jiff::civil::Date,
+    /// When it was recorded. RFC 3339, UTC.
+    #[schemars(with = "String")]
+    pub recorded_at: Timestamp,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+    /// Where the file is kept, relative to the spool.
+    pub evidence: String,
+}
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeStep {
     /// The target or channel.
     pub lane: String,
-    /// mint, apply, prove, undo or deliver.
+    /// mint, apply, prove, undo, deliver, draft or sign.
     pub verb: String,
     /// With deliver: which notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
+    /// With deliver: to whom; `applicant`, `responsible` or a role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// The number of the step in the written procedure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sop: Option<String>,

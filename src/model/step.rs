@@ -28,11 +28,17 @@ pub enum Verb {
     Undo,
     /// Hand a notice over to a channel.
     Deliver,
+    /// Fill the letter of notification into a draft. Lane [`Verb::LETTER_LANE`].
+    Draft,
+    /// Wait for the signed letter: an operator's `akund release` brings it, and no lane. Lane [`Verb::LETTER_LANE`].
+    Sign,
 }
 
 impl Verb {
     /// The lane that mints credentials: the only one that is neither a target nor a channel.
     pub const MINT_LANE: &'static str = "credentials";
+    /// The lane of letters, which is neither a target nor a channel either.
+    pub const LETTER_LANE: &'static str = "letter";
 
     /// The word used in the journal, logs, metrics and outcomes.
     pub fn as_str(self) -> &'static str {
@@ -42,6 +48,8 @@ impl Verb {
             Self::Prove => "prove",
             Self::Undo => "undo",
             Self::Deliver => "deliver",
+            Self::Draft => "draft",
+            Self::Sign => "sign",
         }
     }
 }
@@ -66,11 +74,17 @@ pub enum NoticeKind {
     Changed,
     /// Address or user name without the password, which goes another way.
     Username,
+    /// To an official: the account was made, or handed over.
+    Report,
+    /// To an official: the draft of the letter of notification, attached.
+    LetterDraft,
+    /// The signed letter of notification, attached.
+    Letter,
 }
 
 impl NoticeKind {
     /// All of them, for checking that each has its templates.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Credentials,
         Self::Refusal,
         Self::Redirect,
@@ -79,6 +93,9 @@ impl NoticeKind {
         Self::Conflict,
         Self::Changed,
         Self::Username,
+        Self::Report,
+        Self::LetterDraft,
+        Self::Letter,
     ];
     /// The template's name and the word in journal and outcome.
     pub fn as_str(self) -> &'static str {
@@ -91,18 +108,39 @@ impl NoticeKind {
             Self::Conflict => "conflict",
             Self::Changed => "changed",
             Self::Username => "username",
+            Self::Report => "report",
+            Self::LetterDraft => "letter-draft",
+            Self::Letter => "letter",
         }
     }
 }
 
 /// Whom a notice goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recipient {
     /// The applicant's own contact.
     Applicant,
     /// The responsible person's contact.
     Responsible,
+    /// The official of a role, by the role's name; see [`role_text`] for where they are written to.
+    Role(String),
+}
+
+/// The key of [`super::Judgement::texts`] that holds what is known of a role: its `title`, and where its official is written to.
+pub fn role_text(role: &str, what: &str) -> String {
+    format!("role.{role}.{what}")
+}
+
+impl Recipient {
+    /// For outcomes: `applicant`, `responsible`, or the role's name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Applicant => "applicant",
+            Self::Responsible => "responsible",
+            Self::Role(role) => role,
+        }
+    }
 }
 
 /// What a step needs beyond its verb. Kept in the journal; holds no personal data and no secret.
@@ -129,6 +167,15 @@ pub struct StepDetail {
     /// For `Mint`: the schemes that the plan's targets need.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemes: Vec<super::Scheme>,
+    /// For `Draft`: the template's file name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// For `Draft`, `Sign` and the notice with the draft: the roles that may sign the letter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed_by: Vec<String>,
+    /// For the notice `report`: it goes when the credentials have been handed over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed_over: bool,
     /// The number of the step in the written procedure that this one carries out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sop: Option<String>,

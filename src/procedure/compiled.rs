@@ -6,7 +6,7 @@ use super::naming::{NameRule, Reserved};
 use super::plan::Site;
 use super::report::Report;
 use super::standard::Deadline;
-use crate::model::{Action, Domain, NoticeKind, Quota, Record, Verb};
+use crate::model::{Action, Domain, NoticeKind, Quota, Record, Verb, role_text};
 use jiff::tz::TimeZone;
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,8 @@ pub struct Procedure {
     pub(super) categories: BTreeMap<String, CategoryRules>,
     pub(super) chain: Vec<Link>,
     pub(super) documents: Vec<DocumentRule>,
+    /// Who may sign the letter, with alternatives and acting officials.
+    pub(super) signers: Vec<String>,
     pub(super) reserved: Reserved,
     pub(super) texts_id: BTreeMap<String, String>,
     pub(super) texts_en: BTreeMap<String, String>,
@@ -230,7 +232,18 @@ impl Procedure {
                 sms.name
             ));
         }
+        let writes = self.file.letter.is_some() || !self.file.report.is_empty();
+        if writes && super::plan::email_channel(self, site).is_none() {
+            wrong.push(format!(
+                "procedure `{name}` sends reports or letters, but the configuration has no [channel] that carries e-mail"
+            ));
+        }
         wrong
+    }
+
+    /// The file name of the letter's template, where it has a letter.
+    pub fn letter_template(&self) -> Option<&str> {
+        self.file.letter.as_ref().map(|letter| letter.template.as_str())
     }
 
     pub(super) fn category(&self, record: &Record) -> Option<&CategoryRules> {
@@ -250,16 +263,32 @@ impl Procedure {
         }
     }
 
+    /// Whether reports or drafts go to a role.
+    fn is_written_to(&self, role: &str) -> bool {
+        self.file.report.iter().any(|report| report.to == role)
+            || self.file.letter.as_ref().is_some_and(|letter| letter.draft_to.iter().any(|to| to == role))
+    }
+
     /// The texts for a record's notices, with the `instructions` of its route.
     pub(super) fn texts_for(&self, record: &Record, source: &str) -> BTreeMap<String, String> {
         let mut texts = self.texts(self.language_for(record)).clone();
         if let Some(zone) = self.time_zone().iana_name() {
             texts.insert(crate::model::verdict::TIME_ZONE.into(), zone.into());
         }
+        let language = self.language_for(record);
         if !(self.file.step.is_empty() && self.deadlines.is_empty()) {
             let [id, en] = &self.standards;
-            let standard = if self.language_for(record) == Language::En { en } else { id };
+            let standard = if language == Language::En { en } else { id };
             texts.insert(crate::model::verdict::STANDARD.into(), standard.clone());
+        }
+        for role in &self.file.role {
+            let title = Titled::new(&role.title, role.title_en.as_deref());
+            if self.signers.contains(&role.name) || self.is_written_to(&role.name) {
+                texts.insert(role_text(&role.name, "title"), title.in_language(language).to_owned());
+            }
+            if let Some(email) = role.email.as_ref().filter(|_| self.is_written_to(&role.name)) {
+                texts.insert(role_text(&role.name, "email"), email.clone());
+            }
         }
         let key = self.category(record).and_then(|c| c.route(source).instructions);
         if let Some(instructions) = key.and_then(|k| texts.get(k).cloned()) {

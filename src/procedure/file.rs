@@ -3,7 +3,9 @@
 //! `config/procedures/generic.toml` is the commented template; `akund schema procedure` prints the JSON Schema made
 //! from these types. Every table refuses unknown keys. What is optional here and what it defaults to is said at the field.
 
-use super::rules::{AddressRules, Delivery, Expiry, PersonRules, ReservedNames, ServiceRules, UsernameRules};
+use super::rules::{
+    AddressRules, Delivery, Expiry, LetterRules, PersonRules, ReportRule, ReservedNames, ServiceRules, UsernameRules,
+};
 use crate::model::{Action, NoticeKind, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,6 +100,11 @@ pub struct File {
     pub expiry: Expiry,
     /// How credentials and news leave.
     pub delivery: Delivery,
+    /// Officials who are told.
+    #[serde(default)]
+    pub report: Vec<ReportRule>,
+    /// The letter of notification. Without it there is none.
+    pub letter: Option<LetterRules>,
     /// The written procedure's own table of steps.
     #[serde(default)]
     pub step: Vec<SopStep>,
@@ -312,6 +319,8 @@ pub struct Role {
     /// Roles that act for this one while it is vacant or absent; the checklist says so.
     #[serde(default)]
     pub acting: Vec<String>,
+    /// Where its official is written to: reports, drafts of letters.
+    pub email: Option<String>,
 }
 
 /// `[[approval]]`: one link of the chain.
@@ -418,7 +427,7 @@ pub struct SopStep {
     pub yields: Option<String>,
     /// Minutes that the document allows.
     pub minutes: Option<u32>,
-    /// The verbs of akund that carry it: `mint`, `apply`, `prove`, and `deliver` for notices that no step names.
+    /// The verbs of akund that carry it: `mint`, `apply`, `prove`, `draft`, `sign`, and `deliver` for notices that no step names.
     #[serde(default)]
     pub verbs: Vec<Verb>,
     /// The notices that carry it.

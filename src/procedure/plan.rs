@@ -1,7 +1,7 @@
 //! `plan`: the steps of a grant, in order; `notices`: the one notice of any other verdict. Pure.
 
 use super::compiled::Procedure;
-use super::rules::DeliverTo;
+use super::rules::{DeliverTo, ReportWhen};
 use crate::model::{
     Action, Address, Grant, HoldReason, NoticeKind, Person, Plan, PlannedStep, Recipient, Record, Scheme, StepDetail,
     Verb, Verdict,
@@ -37,7 +37,8 @@ pub struct SiteChannel {
 }
 
 /// The steps of a grant: for each target, in the order of the services, apply and prove; before them the password
-/// where there is a new one; last the notice, over the channels that reach whom the procedure names.
+/// where there is a new one; then reports and the letter, where the procedure has them; last the notice, over the channels that
+/// reach whom the procedure names, and the reports that follow it.
 pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) -> Plan {
     let targets = targets(grant, site);
     let mut plan = Plan::with_capacity(2 * targets.len() + 2);
@@ -52,16 +53,79 @@ pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) 
             plan.push(PlannedStep { lane: target.name.clone(), verb, detail });
         }
     }
-    let Some(reach) = reach(record, grant.action, procedure, site) else { return plan };
-    let kind = if grant.action.mints() { NoticeKind::Credentials } else { NoticeKind::Changed };
-    if !reach.username.is_empty() {
-        plan.extend(deliver(record, procedure, &reach.username, NoticeKind::Username, reach.to));
+    let email = email_channel(procedure, site);
+    plan.extend(reports(record, procedure, email, ReportWhen::Proven));
+    plan.extend(letter(record, procedure, email));
+    if let Some(reach) = reach(record, grant.action, procedure, site) {
+        let kind = if grant.action.mints() { NoticeKind::Credentials } else { NoticeKind::Changed };
+        if !reach.username.is_empty() {
+            plan.extend(deliver(record, procedure, &reach.username, NoticeKind::Username, reach.to.clone()));
+        }
+        plan.extend(deliver(record, procedure, &reach.channels, kind, reach.to).map(|mut step| {
+            step.detail.apart = !reach.username.is_empty();
+            step
+        }));
     }
-    plan.extend(deliver(record, procedure, &reach.channels, kind, reach.to).map(|mut step| {
-        step.detail.apart = !reach.username.is_empty();
-        step
-    }));
+    plan.extend(reports(record, procedure, email, ReportWhen::HandedOver));
     plan
+}
+
+/// The channel for what only e-mail carries: the first of the procedure's that does, else of the site's.
+pub(super) fn email_channel<'s>(procedure: &Procedure, site: &'s Site) -> Option<&'s SiteChannel> {
+    let named = |name: &String| site.channels.iter().find(|c| c.name == *name && c.carries_email);
+    procedure.file.delivery.channels.iter().find_map(named).or_else(|| site.channels.iter().find(|c| c.carries_email))
+}
+
+fn reports(record: &Record, procedure: &Procedure, email: Option<&SiteChannel>, when: ReportWhen) -> Plan {
+    let due = procedure.file.report.iter().filter(|r| r.when == when && r.actions.contains(&record.action));
+    let Some(email) = email else { return Plan::new() };
+    due.map(|rule| {
+        let mut step = over(record, procedure, email, NoticeKind::Report, Recipient::Role(rule.to.clone()));
+        step.detail.handed_over = when == ReportWhen::HandedOver;
+        at_step(step, rule.step.as_ref())
+    })
+    .collect()
+}
+
+/// The draft is written, goes to each official in turn, comes back signed and is handed over.
+fn letter(record: &Record, procedure: &Procedure, email: Option<&SiteChannel>) -> Plan {
+    let Some((rules, email)) = procedure.file.letter.as_ref().zip(email) else { return Plan::new() };
+    let Some(to) = letter_to(record).filter(|_| rules.actions.contains(&record.action)) else { return Plan::new() };
+    let own = |verb: Verb, step: &Option<String>| PlannedStep {
+        lane: Verb::LETTER_LANE.into(),
+        verb,
+        detail: StepDetail {
+            template: (verb == Verb::Draft).then(|| rules.template.clone()),
+            signed_by: procedure.signers.clone(),
+            language: Some(procedure.language_for(record).as_str().to_owned()),
+            sop: step.clone().or_else(|| procedure.sop.verb(verb)),
+            ..StepDetail::default()
+        },
+    };
+    let drafts = rules.draft_to.iter().enumerate().map(|(i, role)| {
+        let to = Recipient::Role(role.clone());
+        let mut step = over(record, procedure, email, NoticeKind::LetterDraft, to);
+        step.detail.signed_by.clone_from(&procedure.signers);
+        at_step(step, rules.draft_steps.get(i))
+    });
+    let sent = over(record, procedure, email, NoticeKind::Letter, to);
+    std::iter::once(own(Verb::Draft, &rules.step))
+        .chain(drafts)
+        .chain([own(Verb::Sign, &rules.signed_step), at_step(sent, rules.sent_step.as_ref())])
+        .collect()
+}
+
+/// Whom the letter goes to: the applicant, else the responsible person; none where neither has an e-mail address.
+pub(super) fn letter_to(record: &Record) -> Option<Recipient> {
+    let people = [Some((Recipient::Applicant, &record.applicant)), responsible(record)];
+    people.into_iter().flatten().find(|(_, person)| person.email.is_some()).map(|(to, _)| to)
+}
+
+fn at_step(mut step: PlannedStep, number: Option<&String>) -> PlannedStep {
+    if let Some(number) = number {
+        step.detail.sop = Some(number.clone());
+    }
+    step
 }
 
 /// The notice that tells the applicant (or, where the applicant cannot be reached, the responsible person) of a verdict
@@ -125,9 +189,9 @@ pub(super) fn reach<'s>(record: &Record, action: Action, procedure: &Procedure, 
         DeliverTo::Responsible => responsible(record)?,
         DeliverTo::ResponsibleOrApplicant => responsible(record).unwrap_or(applicant),
     };
-    let over = |names: &[String]| ways(person.email.is_some(), person.phone.is_some(), names, site);
+    let by = |names: &[String]| ways(person.email.is_some(), person.phone.is_some(), names, site);
     let [password, username] = procedure.file.delivery.split(action);
-    let reach = Reach { to, channels: over(&password), username: over(&username) };
+    let reach = Reach { to, channels: by(&password), username: by(&username) };
     let whole = !reach.channels.is_empty() && (username.is_empty() || !reach.username.is_empty());
     whole.then_some(reach)
 }
@@ -155,15 +219,21 @@ fn deliver(
     to: Recipient,
 ) -> Option<PlannedStep> {
     let (first, next) = channels.split_first()?;
+    let mut step = over(record, procedure, first, kind, to);
+    step.detail.next = next.iter().map(|channel| channel.name.clone()).collect();
+    Some(step)
+}
+
+/// The step that hands a notice over to one channel.
+fn over(record: &Record, procedure: &Procedure, channel: &SiteChannel, kind: NoticeKind, to: Recipient) -> PlannedStep {
     let detail = StepDetail {
         notice: Some(kind),
         to: Some(to),
-        next: next.iter().map(|channel| channel.name.clone()).collect(),
         language: Some(procedure.language_for(record).as_str().to_owned()),
         sop: procedure.sop.notice(kind),
         ..StepDetail::default()
     };
-    Some(PlannedStep { lane: first.name.clone(), verb: Verb::Deliver, detail })
+    PlannedStep { lane: channel.name.clone(), verb: Verb::Deliver, detail }
 }
 
 #[cfg(test)]
@@ -244,12 +314,85 @@ mod tests {
         let procedure = generic_with("channels = [\"email\"]", "channels = [\"email\", \"sms\"]");
         let lane = |record: &Record| {
             let judgement = decided(record, &procedure, &Default::default());
-            judgement.plan.last().map(|s| (s.lane.clone(), s.detail.to))
+            judgement.plan.last().map(|s| (s.lane.clone(), s.detail.to.clone()))
         };
         let mut record = unit();
         assert_eq!(lane(&record), Some(("email".into(), Some(Recipient::Responsible))));
         record.responsible.as_mut().unwrap().email = None;
         assert_eq!(lane(&record), Some(("sms".into(), Some(Recipient::Responsible))));
+    }
+
+    /// The office's procedure with a letter and reports.
+    fn with_letter(more: &str) -> Procedure {
+        let text = include_str!("../../tests/corpus/procedures/good/office-email.toml");
+        let text = text.replace("name = \"kabid\"", "name = \"kabid\"\nemail = \"kabid@kab.example\"");
+        let text = text.replace("name = \"kasi\"", "name = \"kasi\"\nemail = \"kasi@kab.example\"");
+        parse("office-email.toml", &format!("{text}\n{more}"))
+    }
+
+    const LETTER: &str = "[letter]\ntemplate = \"surat-pemberitahuan.docx\"\ndraft_to = [\"kasi\", \"kabid\"]\n\
+        signed_by = [\"head\"]\nstep = \"1\"\ndraft_steps = [\"2\", \"3\"]\nsent_step = \"5\"\n\
+        [[report]]\nto = \"kasi\"\nstep = \"6\"\n[[report]]\nto = \"kabid\"\nwhen = \"handed-over\"\n";
+
+    #[test]
+    fn report_draft_signature_letter_and_credentials_come_in_the_sops_order() {
+        let procedure = with_letter(LETTER);
+        let mut record = unit();
+        let (grant, site) =
+            (decided(&record, &generic(), &Default::default()).verdict.grant().unwrap().clone(), site());
+        let steps = |record: &Record| -> Vec<String> {
+            let shown = |s: &PlannedStep| {
+                let to = s.detail.to.as_ref().map_or("", Recipient::as_str);
+                let notice = s.detail.notice.map_or("", NoticeKind::as_str);
+                let step = s.detail.sop.as_deref().unwrap_or("-");
+                format!("{step} {} {} {notice} {to}", s.lane, s.verb.as_str()).trim_end().to_owned()
+            };
+            plan(record, &grant, &procedure, &site).iter().skip(5).map(shown).collect()
+        };
+        assert_eq!(
+            steps(&record),
+            [
+                "6 email deliver report kasi",
+                "1 letter draft",
+                "2 email deliver letter-draft kasi",
+                "3 email deliver letter-draft kabid",
+                "- letter sign",
+                "5 email deliver letter applicant",
+                "12 sms deliver credentials responsible",
+                "12 email deliver report kabid",
+            ]
+        );
+        let sign = plan(&record, &grant, &procedure, &site).into_iter().find(|s| s.verb == Verb::Sign).unwrap();
+        assert_eq!(sign.detail.signed_by, ["head", "secretary"], "an alternative may sign, too");
+        let texts = procedure.texts_for(&record, "local");
+        assert_eq!(texts["role.kasi.email"], "kasi@kab.example");
+        assert_eq!((texts["role.head.title"].as_str(), texts.get("role.head.email")), ("Kepala Dinas", None));
+        record.applicant.email = None;
+        assert_eq!(steps(&record)[5], "5 email deliver letter responsible");
+        record.action = Action::Reset;
+        assert_eq!(steps(&record), ["12 sms deliver credentials responsible"], "a reset needs no letter");
+    }
+
+    #[test]
+    fn a_letter_that_can_reach_nobody_holds_the_request_before_anything_is_made() {
+        let procedure = with_letter(LETTER);
+        let mut record = unit();
+        record.applicant.email = None;
+        record.responsible.as_mut().unwrap().email = None;
+        let judgement = decided(&record, &procedure, &Default::default());
+        let check = judgement.checklist.iter().find(|c| c.requirement == "contact for the letter");
+        // The category is another procedure's; what matters is what the checklist says where it gets so far.
+        record.applicant.category = "office".into();
+        let asked = decided(&record, &procedure, &Default::default());
+        assert!(check.is_none() && asked.checklist.iter().any(|c| c.requirement == "contact for the letter" && !c.met));
+    }
+
+    #[test]
+    fn a_site_without_email_cannot_send_letters() {
+        let mut site = site();
+        site.channels.retain(|c| !c.carries_email);
+        let wrong = with_letter(LETTER).check_site(&site).join("\n");
+        assert!(wrong.contains("no [channel] that carries e-mail"), "{wrong}");
     }
 
     #[test]
@@ -293,7 +436,7 @@ mod tests {
         record.applicant.category = "alumni".into();
         let to = |record: &Record| {
             let notices = decided(record, &generic(), &Default::default()).notices;
-            notices.first().and_then(|s| Some((s.detail.notice?, s.detail.to?)))
+            notices.first().and_then(|s| Some((s.detail.notice?, s.detail.to.clone()?)))
         };
         assert_eq!(to(&record), Some((NoticeKind::Refusal, Recipient::Applicant)));
         record.applicant.email = None;

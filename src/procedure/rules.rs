@@ -241,6 +241,61 @@ pub enum DeliverTo {
     ResponsibleOrApplicant,
 }
 
+/// `[[report]]`: an official is told, by e-mail, that the account was made or handed over.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportRule {
+    /// The role; it needs an `email`.
+    pub to: String,
+    /// Default `proven`.
+    #[serde(default)]
+    pub when: ReportWhen,
+    /// Only with these actions. Default `["create"]`.
+    #[serde(default = "create_only")]
+    pub actions: Vec<Action>,
+    /// Number of the SOP step; default: that of the notice `report`.
+    pub step: Option<String>,
+}
+
+/// When a report is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportWhen {
+    /// When the account is proven to work, before anything is handed over.
+    #[default]
+    Proven,
+    /// When the credentials have been handed over.
+    HandedOver,
+}
+
+/// `[letter]`: the letter of notification. Its draft goes to officials, the request waits until it comes back signed
+/// (`akund release ID --letter …`), and then the letter is handed over, and the credentials separately.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LetterRules {
+    /// A Word file in the directory of templates, `NAME.docx`; `surat-pemberitahuan.docx` is built in.
+    pub template: String,
+    /// The roles that get the draft, one after the other; each needs an `email`.
+    pub draft_to: Vec<String>,
+    /// The roles that may sign it; their alternatives and those who act for them may, too.
+    pub signed_by: Vec<String>,
+    /// Only with these actions. Default `["create"]`.
+    #[serde(default = "create_only")]
+    pub actions: Vec<Action>,
+    /// Numbers of the SOP steps in which each of `draft_to` gets the draft; default: that of the notice `letter-draft`.
+    #[serde(default)]
+    pub draft_steps: Vec<String>,
+    /// Number of the SOP step in which the draft is written; default: that of the verb `draft`.
+    pub step: Option<String>,
+    /// Number of the SOP step in which it is signed; default: that of the verb `sign`.
+    pub signed_step: Option<String>,
+    /// Number of the SOP step in which it is sent; default: that of the notice `letter`.
+    pub sent_step: Option<String>,
+}
+
+fn create_only() -> Vec<Action> {
+    vec![Action::Create]
+}
 fn mail() -> Vec<String> {
     vec!["mail".into()]
 }

@@ -1,7 +1,7 @@
 //! From a [`NoticeContext`] to the values that a template can reach: these and nothing else.
 
-use super::NoticeContext;
 use super::plain::{plain, plain_keeping};
+use super::{NoticeContext, SignedLetter};
 use crate::channel::sms::segments::plainly;
 use crate::model::{Account, Address, Record};
 use jiff::civil::Date;
@@ -29,12 +29,16 @@ pub(super) const TEXTS: [&str; 10] = [
 ];
 
 /// The other values; see the table in the module's documentation.
-pub(super) const VALUES: [&str; 14] = [
+pub(super) const VALUES: [&str; 18] = [
     "apart",
     "number",
     "action",
     "recipient",
     "applicant",
+    "responsible",
+    "signers",
+    "letter",
+    "handed_over",
     "wanted",
     "account",
     "last_day",
@@ -49,6 +53,9 @@ pub(super) const VALUES: [&str; 14] = [
 /// The parts of `account`.
 pub(super) const ACCOUNT: [&str; 9] =
     ["address", "username", "name", "unit", "category", "group", "services", "has_mail", "has_hotspot"];
+
+/// The parts of `letter`.
+pub(super) const LETTER: [&str; 3] = ["number", "date", "signed_by"];
 
 /// All values but `password`.
 pub(super) fn values(context: &NoticeContext, language: &str) -> BTreeMap<&'static str, Value> {
@@ -69,12 +76,18 @@ pub(super) fn values(context: &NoticeContext, language: &str) -> BTreeMap<&'stat
     });
     // What goes apart from the password must not stand beside it.
     let (wanted, granted) = if context.apart { ("", None) } else { (wanted, context.account) };
+    // Where officials are written to is nobody else's to read.
+    let own = |(key, _): &(&String, &String)| !key.contains('.');
     let mut values: BTreeMap<&'static str, Value> = BTreeMap::from([
         ("apart", Value::from(context.apart)),
         ("language", Value::from(language)),
         ("number", Value::from(plain(&record.key.id, FREE_TEXT))),
         ("action", Value::from(record.action.as_str())),
-        ("recipient", Value::from(plain(&record.contact().name, FREE_TEXT))),
+        ("recipient", Value::from(plain(context.recipient.unwrap_or(&record.contact().name), FREE_TEXT))),
+        ("responsible", Value::from(record.responsible.as_ref().map_or(String::new(), |r| plain(&r.name, FREE_TEXT)))),
+        ("signers", context.signers.iter().take(ITEMS).map(|s| Value::from(s.as_str())).collect()),
+        ("letter", letter(context.letter, language)),
+        ("handed_over", Value::from(context.handed_over)),
         ("applicant", Value::from(plain(&record.applicant.name, FREE_TEXT))),
         ("wanted", Value::from(plain_keeping(wanted, FREE_TEXT, &keep))),
         ("account", account(granted)),
@@ -83,7 +96,7 @@ pub(super) fn values(context: &NoticeContext, language: &str) -> BTreeMap<&'stat
         ("missing", sentences(context.missing)),
         ("alternatives", context.alternatives.iter().take(ITEMS).map(|a| Value::from(a.as_str())).collect()),
         ("checklist", checklist.collect()),
-        ("texts", Value::from_pairs(context.texts.iter().map(|(k, v)| (k.as_str(), v.as_str())))),
+        ("texts", Value::from_pairs(context.texts.iter().filter(own).map(|(k, v)| (k.as_str(), v.as_str())))),
     ]);
     for key in TEXTS {
         let text = context.texts.get(key).map_or("", |t| t.trim());
@@ -169,6 +182,17 @@ fn keep(context: &NoticeContext) -> Vec<String> {
     names
 }
 
+fn letter(letter: Option<SignedLetter<'_>>, language: &str) -> Value {
+    let (number, date, signed_by) = letter.map_or_else(Default::default, |letter| {
+        (letter.number.to_owned(), written_out(letter.on, language), letter.signed_by.to_owned())
+    });
+    Value::from_pairs([
+        ("number", Value::from(number)),
+        ("date", Value::from(date)),
+        ("signed_by", Value::from(signed_by)),
+    ])
+}
+
 fn account(account: Option<&Account>) -> Value {
     let Some(account) = account else {
         let empty = ACCOUNT.map(|key| match key {
@@ -193,7 +217,7 @@ fn account(account: Option<&Account>) -> Value {
 }
 
 /// `30 Juni 2027`, `30 June 2027`; `2027-06-30` in any other language.
-fn written_out(day: Date, language: &str) -> String {
+pub(crate) fn written_out(day: Date, language: &str) -> String {
     const INDONESIAN: [&str; 12] = [
         "Januari",
         "Februari",
@@ -252,6 +276,15 @@ mod tests {
             expected.sort();
             assert_eq!(parts, expected);
         }
+    }
+
+    #[test]
+    fn where_officials_are_written_to_is_no_templates_to_show() {
+        let texts = ["help", "role.kasi.email", "role.kasi.title"].map(|key| (key.to_owned(), "x".to_owned())).into();
+        let sample = sample::full();
+        let context = NoticeContext { texts: &texts, ..sample.context(NoticeKind::Credentials) };
+        let keys: Vec<String> = values(&context, "id")["texts"].try_iter().unwrap().map(|k| k.to_string()).collect();
+        assert_eq!(keys, ["help"]);
     }
 
     #[test]

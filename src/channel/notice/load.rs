@@ -1,6 +1,6 @@
 //! Templates from the binary and from a directory, and the check that each notice can be rendered from them.
 
-use super::context::{ACCOUNT, TEXTS, VALUES};
+use super::context::{ACCOUNT, LETTER, TEXTS, VALUES};
 use super::sample::{Sample, bare, full};
 use super::{LANGUAGES, NoticeContext, OperatorNotice, Templates};
 use crate::model::{Action, NoticeKind};
@@ -73,6 +73,18 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "operator-alert.en.txt",
     "operator-digest.id.txt",
     "operator-digest.en.txt",
+    "report.id.txt",
+    "report.id.html",
+    "report.en.txt",
+    "report.en.html",
+    "letter-draft.id.txt",
+    "letter-draft.id.html",
+    "letter-draft.en.txt",
+    "letter-draft.en.html",
+    "letter.id.txt",
+    "letter.id.html",
+    "letter.en.txt",
+    "letter.en.html",
     "footer.id.txt",
     "footer.en.txt",
     "layout.id.html",
@@ -326,6 +338,7 @@ fn unknown(templates: &Templates, name: &str) -> Vec<String> {
             match (first, part) {
                 ("password", _) if subject => Some(problem(used, "a subject must not show the")),
                 ("password", _) if !password_may_be => Some(problem(used, "only the notice credentials has a")),
+                ("letter", Some(part)) if !LETTER.contains(&part) => Some(problem(used, "unknown value")),
                 ("account", Some(part)) if !ACCOUNT.contains(&part) => Some(problem(used, "unknown value")),
                 ("self" | "super" | "loop" | "caller" | "language" | "range" | "dict" | "namespace", _) => None,
                 _ if VALUES.contains(&first) || TEXTS.contains(&first) => None,

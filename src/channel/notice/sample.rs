@@ -1,6 +1,6 @@
 //! Made-up values for previews, and for checking templates when they are loaded. No person and no institution is meant.
 
-use super::NoticeContext;
+use super::{NoticeContext, SignedLetter};
 use crate::model::{
     Account, AccountUid, Action, Check, NoticeKind, Person, Record, RequestKey, Secret, request::WantedAccount,
 };
@@ -21,13 +21,21 @@ pub(super) struct Sample {
     missing: Vec<String>,
     checklist: Vec<Check>,
     texts: BTreeMap<String, String>,
+    official: Option<String>,
+    signers: Vec<String>,
+    letter_number: Option<String>,
     password: Secret,
 }
 
 impl Sample {
     /// As it would be for a notice of this kind.
     pub(super) fn context(&self, kind: NoticeKind) -> NoticeContext<'_> {
-        let settled = matches!(kind, NoticeKind::Credentials | NoticeKind::Changed | NoticeKind::Username);
+        let official = matches!(kind, NoticeKind::Report | NoticeKind::LetterDraft);
+        let settled = official
+            || matches!(
+                kind,
+                NoticeKind::Credentials | NoticeKind::Changed | NoticeKind::Username | NoticeKind::Letter
+            );
         NoticeContext {
             record: &self.record,
             account: self.account.as_ref().filter(|_| settled),
@@ -37,6 +45,14 @@ impl Sample {
             missing: &self.missing,
             checklist: &self.checklist,
             texts: &self.texts,
+            recipient: self.official.as_deref().filter(|_| official),
+            signers: &self.signers,
+            letter: self.letter_number.as_deref().map(|number| SignedLetter {
+                number,
+                signed_by: "Kepala Dinas Contoh",
+                on: jiff::civil::date(2026, 11, 20),
+            }),
+            handed_over: false,
             password: (kind == NoticeKind::Credentials).then_some(&self.password),
             apart: false,
         }
@@ -94,6 +110,9 @@ pub(super) fn full() -> Sample {
         missing: vec!["Persetujuan kepala pusat".into(), "Formulir yang ditandatangani pimpinan unit kerja".into()],
         checklist: vec![check],
         texts: texts(),
+        official: Some("Kepala Seksi Contoh".into()),
+        signers: vec!["Kepala Dinas Contoh".into(), "Sekretaris Dinas Contoh".into()],
+        letter_number: Some("005/77.2/2026".into()),
         password: Secret::new(SAMPLE_PASSWORD),
     }
 }
@@ -109,6 +128,9 @@ pub(super) fn bare() -> Sample {
         missing: Vec::new(),
         checklist: Vec::new(),
         texts: BTreeMap::new(),
+        official: None,
+        signers: Vec::new(),
+        letter_number: None,
         password: Secret::new(SAMPLE_PASSWORD),
     }
 }

@@ -355,6 +355,7 @@ fn headers(rendered: &Rendered, name: &str) -> usize {
         text: rendered.text.clone(),
         html: rendered.html.clone(),
         receipt: None,
+        attachments: Vec::new(),
     };
     let sender = Sender::parse("b@example.org", None).unwrap();
     let bytes = build(&sender, &notice, std::time::UNIX_EPOCH).unwrap().bytes.to_vec();

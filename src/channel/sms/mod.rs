@@ -120,6 +120,7 @@ mod tests {
             text: Secret::new(text),
             html: None,
             receipt: None,
+            attachments: Vec::new(),
         };
         assert_eq!(addressed("sms", &notice("a".repeat(306)), 2).unwrap().1.parts, 2);
         let fault = addressed("sms", &notice("a".repeat(307)), 2).unwrap_err();

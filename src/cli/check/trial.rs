@@ -37,6 +37,7 @@ pub async fn send(open: &OpenChannel, to: &Destination) -> Finding {
         text: Secret::new(text(channel, to)),
         html: None,
         receipt: None,
+        attachments: Vec::new(),
     };
     match open.channel.send(&notice).await {
         Ok(handed_over) => Ok(format!("took the test notice: {}; see whether it arrives", handed_over.reply)),

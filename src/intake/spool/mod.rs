@@ -17,6 +17,7 @@ mod desk;
 mod keep;
 mod layout;
 mod leave;
+mod letters;
 mod look;
 mod name;
 mod outcome;

@@ -109,6 +109,7 @@ async fn a_report_counts_once_also_when_it_comes_before_the_handing_over_is_reco
         note: Some("taken".into()),
         sealed: None,
         reference: Some("r-1".into()),
+        kept: None,
     };
     let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
     f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();

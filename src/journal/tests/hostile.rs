@@ -17,7 +17,7 @@ fn stuck(_: &Claim) -> Settlement {
 /// Places an order and has it carried out: whether it was, and what was said.
 async fn ordered(f: &Fixture, verb: OrderVerb, argument: &str) -> (bool, String) {
     orders::place(&f.path(), &order(verb, argument)).unwrap();
-    let carried = f.journal.carry_out_orders(vec!["mail".into()], None).await.unwrap().remove(0);
+    let carried = f.journal.carry_out_orders(vec!["mail".into()], None, Default::default()).await.unwrap().remove(0);
     (carried.done, carried.result)
 }
 
@@ -233,7 +233,7 @@ async fn an_order_that_cannot_be_carried_out_does_not_keep_others_waiting() {
         "UPDATE orders SET verb = 'dance' WHERE id = 1; UPDATE request SET hold = 'nonsense' WHERE ext_id = '2'",
     );
     by_hand(&f, "UPDATE orders SET id = 0 WHERE id = 3");
-    f.journal.carry_out_orders(vec![], None).await.unwrap();
+    f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
     assert_eq!([f.state("1"), f.state("2")], ["working", "withdrawn"]);
     assert_eq!(orders::result(&f.path(), 1).unwrap().state, "refused");
     assert_eq!(orders::result(&f.path(), 0).unwrap().state, "refused");
@@ -268,10 +268,13 @@ async fn a_commit_of_nothing_does_not_make_an_unwritable_journal_writable() {
         while filler.execute(&format!("INSERT OR IGNORE INTO meta (key, value) VALUES {row}"), []).is_ok() {}
     }
     assert!(matches!(f.journal.call(|tx| tx.touch()).await, Err(JournalError::Unwritable { .. })));
-    let no_orders = f.journal.carry_out_orders(vec![], None).await;
+    let no_orders = f.journal.carry_out_orders(vec![], None, Default::default()).await;
     assert!(matches!(no_orders, Err(JournalError::Unwritable { .. })), "{no_orders:?}");
     filler.execute("DELETE FROM meta WHERE key LIKE 'prob_%'", []).unwrap();
-    assert!(f.journal.carry_out_orders(vec![], None).await.is_ok(), "with room it goes on by itself");
+    assert!(
+        f.journal.carry_out_orders(vec![], None, Default::default()).await.is_ok(),
+        "with room it goes on by itself"
+    );
     assert!(f.journal.writable().borrow().is_ok());
 }
 

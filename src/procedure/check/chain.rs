@@ -97,7 +97,7 @@ fn way_back<'r>(roles: &'r [Role], role: &'r Role, start: &str, path: &mut Vec<&
 }
 
 /// The roles that may decide for a role: itself, its alternatives and theirs, and whoever acts for one of these.
-fn accepts(roles: &[Role], role: &Role) -> Vec<(String, Standing)> {
+pub(super) fn accepts(roles: &[Role], role: &Role) -> Vec<(String, Standing)> {
     let mut accepted = vec![(role.name.clone(), Standing::Own)];
     let mut next = 0;
     while let Some((name, _)) = accepted.get(next).cloned() {

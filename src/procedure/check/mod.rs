@@ -6,6 +6,7 @@
 mod account;
 mod category;
 mod chain;
+mod letter;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -56,6 +57,7 @@ struct Compiled {
     zone: TimeZone,
     categories: std::collections::BTreeMap<String, super::compiled::CategoryRules>,
     chain: Vec<super::compiled::Link>,
+    signers: Vec<String>,
     reserved: super::naming::Reserved,
     texts_id: std::collections::BTreeMap<String, String>,
     texts_en: std::collections::BTreeMap<String, String>,
@@ -66,7 +68,8 @@ struct Compiled {
 
 impl Compiled {
     fn into_procedure(self, file: File) -> Procedure {
-        let Self { sha256, zone, categories, chain, reserved, texts_id, texts_en, sop, calendar, deadlines } = self;
+        let Self { sha256, zone, categories, chain, signers, reserved, texts_id, texts_en, sop, calendar, deadlines } =
+            self;
         let documents = file.document.clone();
         let standards = [String::new(), String::new()];
         let mut procedure = Procedure {
@@ -76,6 +79,7 @@ impl Compiled {
             categories,
             chain,
             documents,
+            signers,
             reserved,
             texts_id,
             texts_en,
@@ -106,12 +110,26 @@ impl Checker<'_> {
         let reserved = self.reserved();
         let categories = self.categories();
         self.delivery();
+        self.reports();
+        let signers = self.letter();
         let sop = self.steps();
         let calendar = self.calendar(zone.clone().unwrap_or(TimeZone::UTC));
         let deadlines = self.deadlines();
         let sha256 = hex(&Sha256::digest(text.as_bytes()));
         let (zone, reserved) = (zone?, reserved?);
-        Some(Compiled { sha256, zone, categories, chain, reserved, texts_id, texts_en, sop, calendar, deadlines })
+        Some(Compiled {
+            sha256,
+            zone,
+            categories,
+            chain,
+            signers,
+            reserved,
+            texts_id,
+            texts_en,
+            sop,
+            calendar,
+            deadlines,
+        })
     }
 
     fn find(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
@@ -197,17 +215,22 @@ impl Checker<'_> {
         for (i, step) in steps.iter().enumerate() {
             self.step(&mut index, step, &top.at(i));
         }
+        self.letter_steps();
         let documents = self.file.document.iter().map(|d| ("document", &d.step)).enumerate();
         let approvals = self.file.approval.iter().map(|a| ("approval", &a.step)).enumerate();
         for (i, (table, step)) in documents.chain(approvals) {
-            let Some(step) = step else { continue };
-            if !steps.iter().any(|s| s.number == *step) {
-                let known: Vec<&str> = steps.iter().map(|s| s.number.as_str()).collect();
-                let help = format!("expected the `number` of a [[step]]: {}", listed(&known));
-                self.find(&Place::default().key(table).at(i).key("step"), format!("there is no step `{step}`"), help);
-            }
+            self.step_known(step.as_ref(), &Place::default().key(table).at(i).key("step"));
         }
         index
+    }
+
+    /// A number of a step must be that of a row of the table.
+    fn step_known(&mut self, step: Option<&String>, place: &Place) {
+        let steps = &self.file.step;
+        let Some(step) = step.filter(|step| !steps.iter().any(|s| s.number == **step)) else { return };
+        let known: Vec<&str> = steps.iter().map(|s| s.number.as_str()).collect();
+        let help = format!("expected the `number` of a [[step]]: {}", listed(&known));
+        self.find(place, format!("there is no step `{step}`"), help);
     }
 
     /// Enters what a step carries; each part of akund's work is carried by one step.

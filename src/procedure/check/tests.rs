@@ -357,7 +357,66 @@ fn the_schema_allows_what_the_template_writes() {
     let template: toml::Table = GENERIC.parse().unwrap();
     let known = schema["properties"].as_object().unwrap();
     assert!(template.keys().all(|k| known.contains_key(k)));
-    assert!(known.keys().all(|k| template.contains_key(k)), "the template leaves out a key: {:?}", known.keys());
+    // Or it shows how, commented out.
+    let shown =
+        |key: &str| GENERIC.contains(&format!("\n# [{key}]\n")) || GENERIC.contains(&format!("\n# [[{key}]]\n"));
+    assert!(
+        known.keys().all(|k| template.contains_key(k) || shown(k)),
+        "the template leaves out a key: {:?}",
+        known.keys()
+    );
+}
+
+/// The template with its letter and report, and the addresses that they need.
+fn with_letter() -> String {
+    let (before, rest) = GENERIC.split_once("# --- Reports and the letter").unwrap();
+    let (part, after) = rest.split_once("# --- The SOP's own table").unwrap();
+    let is_toml =
+        |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let part: Vec<&str> = part.lines().filter_map(|l| l.strip_prefix("# ")).filter(|l| is_toml(l)).collect();
+    let before = before.replace("# email = ", "email = ");
+    let secretary = "title = \"Sekretaris Pusat TIK\"\n";
+    assert!(before.contains(secretary) && part.len() > 10, "{part:#?}");
+    let before = before.replace(secretary, &format!("{secretary}email = \"sekretaris@tik.example.ac.id\"\n"));
+    format!("{before}\n{}\n# --- The SOP's own table{after}", part.join("\n"))
+}
+
+#[test]
+fn the_letter_that_the_template_shows_is_good_once_it_is_no_comment() {
+    let procedure = Procedure::parse("generic.toml", &with_letter()).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(procedure.letter_template(), Some("surat-pemberitahuan.docx"));
+    assert_eq!(procedure.signers, ["head", "secretary", "acting-head"]);
+}
+
+#[test]
+fn what_is_wrong_with_letters_and_reports_is_said_at_its_line() {
+    let good = with_letter();
+    for (old, new, expected) in [
+        (
+            "template = \"surat-pemberitahuan.docx\"",
+            "template = \"../surat.docx\"",
+            "is not the name of a letter template",
+        ),
+        ("template = \"surat-pemberitahuan.docx\"", "template = \"surat.doc\"", "is not the name of a letter template"),
+        ("signed_by = [\"head\"]", "signed_by = []", "nobody may sign the letter"),
+        ("signed_by = [\"head\"]", "signed_by = [\"haed\"]", "there is no role `haed`; did you mean `head`?"),
+        ("draft_to = [\"head\", \"secretary\"]", "draft_to = [\"head\", \"head\"]", "stands here twice"),
+        (
+            "draft_to = [\"head\", \"secretary\"]",
+            "draft_to = [\"acting-head\"]",
+            "the role `acting-head` has no e-mail address",
+        ),
+        ("draft_steps = [\"5\", \"5\"]", "draft_steps = [\"5\", \"5\", \"6\"]", "more steps than roles"),
+        ("signed_step = \"6\"", "signed_step = \"66\"", "there is no step `66`"),
+        ("to = \"head\"\nwhen", "to = \"acting-head\"\nwhen", "the role `acting-head` has no e-mail address"),
+        ("when = \"proven\"", "when = \"later\"", "proven"),
+        ("email = \"kepala@tik.example.ac.id\"", "email = \"kepala\"", "`kepala` is not a mail address"),
+    ] {
+        let text = good.lines().map(|line| line.split(" #").next().unwrap().trim_end()).collect::<Vec<_>>().join("\n");
+        assert!(text.contains(old), "{old}");
+        let found = lines("generic.toml", &text.replacen(old, new, 1)).join("\n");
+        assert!(found.contains(expected) && found.starts_with("generic.toml:"), "{expected}: {found}");
+    }
 }
 
 #[test]

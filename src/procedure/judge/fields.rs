@@ -46,6 +46,12 @@ impl Case<'_> {
         let channels = reached.iter().flat_map(|r| r.username.first().into_iter().chain(r.channels.first()));
         let found: Vec<&str> = channels.map(|channel| channel.name.as_str()).collect();
         sheet.check(CheckKind::Contact, "contact", &found.join(", "), problems);
+        let letter = self.procedure.file.letter.as_ref();
+        if letter.is_some_and(|letter| letter.actions.contains(&self.record.action)) {
+            let no_contact = Problem::NoContact { who: Who::Applicant, email: true, phone: false };
+            let problems = if plan::letter_to(self.record).is_some() { Vec::new() } else { vec![no_contact] };
+            sheet.check(CheckKind::Contact, "contact for the letter", "", problems);
+        }
     }
 
     fn no_contact(&self) -> Problem {

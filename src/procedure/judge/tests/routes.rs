@@ -156,7 +156,7 @@ fn an_office_goes_through_its_chain_and_is_told_by_sms() {
     assert_eq!(said(&judgement), "permit");
     let last = judgement.plan.last().unwrap();
     assert_eq!(
-        (last.lane.as_str(), last.detail.to, last.detail.sop.as_deref()),
+        (last.lane.as_str(), last.detail.to.clone(), last.detail.sop.as_deref()),
         ("sms", Some(Recipient::Responsible), Some("12"))
     );
 }
