@@ -201,6 +201,11 @@ impl Admitter {
                 row: u32::try_from(parsed.line(place)).unwrap_or(u32::MAX),
                 names,
                 live: Vec::new(),
+                unit: procedures
+                    .get(&record.key.procedure)
+                    .and_then(|procedure| procedure::unit_to_look_up(&record, procedure))
+                    .map(str::to_owned),
+                signed_as: signed_as(&reading.file, &record),
                 not_permitted: self.not_permitted(&reading.file, &record),
                 record: *record,
             });
@@ -403,6 +408,16 @@ fn read(spool: &Spool, files: Vec<Dropped>) -> io::Result<Vec<Reading>> {
         Reading { evidence: evidence.to_string_lossy().into_owned(), parsed, file }
     });
     Ok(readings.collect())
+}
+
+/// The approving roles of a record that the key which signed its file holds. Pure.
+fn signed_as(file: &Dropped, record: &Record) -> Vec<String> {
+    let Some(signer) = &file.signature else { return Vec::new() };
+    let mut roles: Vec<String> = record.approvals.iter().map(|approval| approval.role.clone()).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    roles.retain(|role| signer.holds(role, &record.key.procedure));
+    roles
 }
 
 /// What a source may not ask for. Pure.

@@ -20,7 +20,7 @@
 //! | `password` | in `credentials` only, and never in its subject |
 //! | `reasons`, `alternatives`, `missing` | lists of sentences and names |
 //! | `checklist` | list of `.requirement` `.met` `.found` |
-//! | `institution`, `title`, `login_url`, `webmail_url`, `hotspot_url`, `change_url`, `help`, `obligations`, `form_url`, `instructions` | the procedure's texts of that name; empty where it has none |
+//! | `institution`, `title`, `login_url`, `webmail_url`, `hotspot_url`, `change_url`, `help`, `obligations`, `form_url`, `instructions`, `instructions_url` | the procedure's texts of that name; empty where it has none |
 //! | `texts` | all of the procedure's texts; ask `texts.x is defined` first |
 //! | `language` | the template's language |
 //!
@@ -34,6 +34,7 @@ pub mod plain;
 mod sample;
 
 use crate::model::{Account, Check, Fault, NoticeKind, Record, Secret};
+use crate::procedure::Specimen;
 use jiff::civil::Date;
 use minijinja::Environment;
 use minijinja::value::Value;
@@ -55,6 +56,8 @@ const SUBJECT: usize = 200;
 pub struct NoticeContext<'a> {
     /// The request.
     pub record: &'a Record,
+    /// The name of whom it goes to; nobody else is greeted.
+    pub recipient: &'a str,
     /// The account as it is after the request, if it has one.
     pub account: Option<&'a Account>,
     /// Its last valid day, in the procedure's time zone.
@@ -74,10 +77,11 @@ pub struct NoticeContext<'a> {
 }
 
 impl<'a> NoticeContext<'a> {
-    /// Of a request and its procedure's texts; the rest is empty.
-    pub fn new(record: &'a Record, texts: &'a BTreeMap<String, String>) -> Self {
+    /// Of a request and its procedure's texts, for somebody of this name; the rest is empty.
+    pub fn new(record: &'a Record, recipient: &'a str, texts: &'a BTreeMap<String, String>) -> Self {
         Self {
             record,
+            recipient,
             account: None,
             last_day: None,
             reasons: &[],
@@ -134,6 +138,11 @@ impl Templates {
     /// Renders one notice with made-up values: for `akund template preview`.
     pub fn preview(&self, kind: NoticeKind, language: &str) -> Result<Rendered, Fault> {
         self.render(kind, language, &sample::full().context(kind))
+    }
+
+    /// The same as an applicant of a procedure's category would get it.
+    pub fn preview_for(&self, kind: NoticeKind, language: &str, specimen: &Specimen) -> Result<Rendered, Fault> {
+        self.render(kind, language, &sample::of(specimen, kind, language).context(kind))
     }
 
     fn try_render(&self, kind: NoticeKind, language: &str, context: &NoticeContext) -> Result<Rendered, String> {

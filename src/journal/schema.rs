@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 3] = [V1, V2, V3];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -99,6 +99,11 @@ CREATE TABLE taken (target TEXT NOT NULL, at INTEGER NOT NULL, request INTEGER N
   PRIMARY KEY (target, at, request)) STRICT, WITHOUT ROWID;
 ";
 
+/// The accounts of a unit are found by its name.
+const V3: &str = r"
+CREATE INDEX account_unit ON account(procedure, lower(account ->> 'unit'));
+";
+
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
 ///
 /// # Errors
@@ -152,6 +157,11 @@ mod tests {
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
+    /// As a later akund would have them.
+    fn followed_by(next: &'static str) -> Vec<&'static str> {
+        MIGRATIONS.into_iter().chain([next]).collect()
+    }
+
     #[test]
     fn a_journal_is_copied_before_it_is_migrated_and_an_older_akund_then_refuses_it() {
         let dir = tempfile::tempdir().unwrap();
@@ -160,10 +170,11 @@ mod tests {
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a new journal needs no copy");
         connection.execute("INSERT INTO meta (key, value) VALUES ('here', x'01')", []).unwrap();
-        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
+        migrate_by(&mut connection, &path, &followed_by(NEXT)).unwrap();
         assert_eq!(keys(&path), ["here", "next"]);
-        assert_eq!(keys(&dir.path().join("journal.before-v3.db")), ["here"]);
-        migrate_by(&mut connection, &path, &[V1, V2, NEXT]).unwrap();
+        let copy = format!("journal.before-v{}.db", VERSION + 1);
+        assert_eq!(keys(&dir.path().join(copy)), ["here"]);
+        migrate_by(&mut connection, &path, &followed_by(NEXT)).unwrap();
         let refused = migrate(&mut connection, &path).unwrap_err().to_string();
         assert!(refused.contains("newer akund"), "{refused}");
     }
@@ -175,7 +186,7 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         migrate_by(&mut connection, &path, &MIGRATIONS).unwrap();
         let broken = "INSERT INTO meta (key, value) VALUES ('half', x'01'); SELECT no_such_function();";
-        assert!(migrate_by(&mut connection, &path, &[V1, V2, broken]).is_err());
+        assert!(migrate_by(&mut connection, &path, &followed_by(broken)).is_err());
         assert!(keys(&path).is_empty());
         migrate(&mut connection, &path).unwrap();
     }

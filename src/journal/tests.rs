@@ -71,6 +71,8 @@ async fn admit(journal: &Journal, records: Vec<Record>) -> Vec<Admitted> {
             row: u32::try_from(row).unwrap() + 1,
             names: record.account.address.iter().map(ToString::to_string).collect(),
             live: Vec::new(),
+            unit: None,
+            signed_as: Vec::new(),
             not_permitted: Vec::new(),
             record,
         })

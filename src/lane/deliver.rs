@@ -84,7 +84,7 @@ impl ChannelWorker {
             missing: &told.missing,
             checklist: &facts.checklist,
             password: credential.as_ref().map(|credential| &credential.password),
-            ..NoticeContext::new(&facts.record, &facts.texts)
+            ..NoticeContext::new(&facts.record, &person.name, &facts.texts)
         };
         let language = claim.detail.language.as_deref().unwrap_or("id");
         let templates = self.templates.read().unwrap_or_else(PoisonError::into_inner).clone();

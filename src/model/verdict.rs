@@ -37,6 +37,10 @@ pub struct Facts {
     pub other_holder: bool,
     /// Other active accounts of the same holder (identifier) and procedure: their addresses.
     pub holder_has: Vec<String>,
+    /// Where the unit was asked about: its active accounts of this procedure, some of their addresses or user names.
+    pub unit_has: Vec<String>,
+    /// Of the roles that the record's approvals name, those that the key which signed the record may sign as.
+    pub signed_as: Vec<String>,
     /// For actions on an existing account, by target: how far its change budget is used up. A target without any entry has all of it.
     pub taken_away: BTreeMap<String, TakenAway>,
 }

@@ -41,6 +41,9 @@ pub(super) struct CategoryRules {
     pub address: Option<NameRule>,
     pub username: NameRule,
     pub one_per_holder: bool,
+    pub one_per_unit: bool,
+    /// Whether addresses may be wished under subdomains of `domains`.
+    pub subdomains: bool,
     pub default_days: Option<u32>,
     pub max_days: Option<u32>,
 }
@@ -185,7 +188,13 @@ impl Procedure {
                  add it to a target's `services` or take it out of the procedure"
             ));
         }
-        for channel in self.file.delivery.channels.iter().filter(|c| !site.channels.iter().any(|s| s.name == **c)) {
+        let mut channels: Vec<&String> = Vec::new();
+        for channel in self.file.delivery.channels.iter().chain(self.file.delivery.news_channels.iter().flatten()) {
+            if !channels.contains(&channel) {
+                channels.push(channel);
+            }
+        }
+        for channel in channels.into_iter().filter(|c| !site.channels.iter().any(|s| s.name == **c)) {
             let known: Vec<&str> = site.channels.iter().map(|c| c.name.as_str()).collect();
             let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
             wrong.push(format!(
@@ -194,6 +203,12 @@ impl Procedure {
             ));
         }
         wrong
+    }
+
+    /// Where notices without a password go, the preferred channel first.
+    pub(super) fn news_channels(&self) -> &[String] {
+        let delivery = &self.file.delivery;
+        delivery.news_channels.as_ref().unwrap_or(&delivery.channels)
     }
 
     pub(super) fn category(&self, record: &Record) -> Option<&CategoryRules> {
@@ -219,10 +234,15 @@ impl Procedure {
         if let Some(zone) = self.time_zone().iana_name() {
             texts.insert(crate::model::verdict::TIME_ZONE.into(), zone.into());
         }
-        let key = self.category(record).and_then(|c| c.route(source).instructions);
-        if let Some(instructions) = key.and_then(|k| texts.get(k).cloned()) {
-            texts.insert("instructions".into(), instructions);
-        }
+        add_instructions(&mut texts, self.category(record).and_then(|c| c.route(source).instructions));
         texts
     }
+}
+
+/// The text that a route names, and its link, under the keys that templates know.
+pub(super) fn add_instructions(texts: &mut BTreeMap<String, String>, key: Option<&str>) {
+    let Some(key) = key else { return };
+    let [text, url] = [texts.get(key).cloned(), texts.get(&format!("{key}_url")).cloned()];
+    texts.extend(text.map(|text| ("instructions".to_owned(), text)));
+    texts.extend(url.map(|url| ("instructions_url".to_owned(), url)));
 }

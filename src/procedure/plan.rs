@@ -73,7 +73,7 @@ pub fn notices(record: &Record, verdict: &Verdict, procedure: &Procedure, site: 
     let people = [Some((Recipient::Applicant, &record.applicant)), responsible(record)];
     let mut ways = people.into_iter().flatten().filter_map(|(to, person)| {
         let email = person.email.as_ref().filter(|e| !may_be_a_strangers(record, e));
-        Some((way(email.is_some(), person.phone.is_some(), procedure, site)?, to))
+        Some((way(email.is_some(), person.phone.is_some(), procedure.news_channels(), site)?, to))
     });
     ways.next().map(|(channel, to)| deliver(record, procedure, channel, kind, to)).into_iter().collect()
 }
@@ -101,7 +101,8 @@ fn schemes(targets: &[&SiteTarget]) -> Vec<Scheme> {
     schemes
 }
 
-/// Whom the procedure wants credentials to go to, and over which channel that is possible. None: nobody can be reached.
+/// Whom the procedure wants credentials (or, without new ones, the news) to go to, and over which channel that is possible.
+/// None: nobody can be reached.
 pub(super) fn reach<'s>(
     record: &Record,
     procedure: &Procedure,
@@ -113,17 +114,17 @@ pub(super) fn reach<'s>(
         DeliverTo::Responsible => responsible(record)?,
         DeliverTo::ResponsibleOrApplicant => responsible(record).unwrap_or(applicant),
     };
-    Some((way(person.email.is_some(), person.phone.is_some(), procedure, site)?, to))
+    let channels = if record.action.mints() { &procedure.file.delivery.channels } else { procedure.news_channels() };
+    Some((way(person.email.is_some(), person.phone.is_some(), channels, site)?, to))
 }
 
 fn responsible(record: &Record) -> Option<(Recipient, &Person)> {
     record.responsible.as_ref().map(|r| (Recipient::Responsible, r))
 }
 
-/// The first of the procedure's channels that such a contact can be reached over.
-fn way<'s>(email: bool, phone: bool, procedure: &Procedure, site: &'s Site) -> Option<&'s SiteChannel> {
-    let channels = procedure.file.delivery.channels.iter();
-    let mut channels = channels.filter_map(|name| site.channels.iter().find(|c| c.name == *name));
+/// The first of the channels that such a contact can be reached over.
+fn way<'s>(email: bool, phone: bool, channels: &[String], site: &'s Site) -> Option<&'s SiteChannel> {
+    let mut channels = channels.iter().filter_map(|name| site.channels.iter().find(|c| c.name == *name));
     channels.find(|c| if c.carries_email { email } else { phone })
 }
 

@@ -206,6 +206,8 @@ pub struct Expiry {
 pub struct Delivery {
     /// Names of channels in the configuration, the preferred one first.
     pub channels: Vec<String>,
+    /// The same for every notice without a password (refusals, forms, conflicts …). Default: `channels`.
+    pub news_channels: Option<Vec<String>>,
     /// Who gets credentials. Default `responsible-or-applicant`.
     #[serde(default)]
     pub to: DeliverTo,

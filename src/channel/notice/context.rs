@@ -14,7 +14,7 @@ const SENTENCE: usize = 500;
 const ITEMS: usize = 50;
 
 /// The procedure's texts that every template may use without asking whether they are there.
-pub(super) const TEXTS: [&str; 10] = [
+pub(super) const TEXTS: [&str; 11] = [
     "institution",
     "title",
     "login_url",
@@ -25,6 +25,7 @@ pub(super) const TEXTS: [&str; 10] = [
     "obligations",
     "form_url",
     "instructions",
+    "instructions_url",
 ];
 
 /// The other values; see the table in the module's documentation.
@@ -69,7 +70,7 @@ pub(super) fn values(context: &NoticeContext, language: &str) -> BTreeMap<&'stat
         ("language", Value::from(language)),
         ("number", Value::from(plain(&record.key.id, FREE_TEXT))),
         ("action", Value::from(record.action.as_str())),
-        ("recipient", Value::from(plain(&record.contact().name, FREE_TEXT))),
+        ("recipient", Value::from(plain(context.recipient, FREE_TEXT))),
         ("applicant", Value::from(plain(&record.applicant.name, FREE_TEXT))),
         ("wanted", Value::from(plain_keeping(wanted, FREE_TEXT, &keep))),
         ("account", account(context.account)),

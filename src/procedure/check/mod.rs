@@ -154,6 +154,12 @@ impl Checker<'_> {
             );
         }
         self.unique(channels.iter().enumerate().map(|(i, c)| (c.as_str(), place.at(i))), "channel");
+        let place = Place::default().key("delivery").key("news_channels");
+        let Some(news) = &self.file.delivery.news_channels else { return };
+        if news.is_empty() {
+            self.find(&place, "no channel is named", "leave `news_channels` out: then news goes by `channels`");
+        }
+        self.unique(news.iter().enumerate().map(|(i, c)| (c.as_str(), place.at(i))), "channel");
     }
 
     fn steps(&mut self) -> SopIndex {
@@ -174,7 +180,27 @@ impl Checker<'_> {
                 self.find(&Place::default().key(table).at(i).key("step"), format!("there is no step `{step}`"), help);
             }
         }
+        for (i, step) in steps.iter().enumerate() {
+            self.carried(step, &top.at(i));
+        }
         index
+    }
+
+    /// A row of the SOP is carried by something of akund's, or it is people's; a file that is silent on a row hides a gap.
+    fn carried(&mut self, step: &SopStep, place: &Place) {
+        let number = &step.number;
+        let papers = self.file.document.iter().any(|d| d.step.as_ref() == Some(number))
+            || self.file.approval.iter().any(|a| a.step.as_ref() == Some(number));
+        let work = step.register || !(step.verbs.is_empty() && step.notices.is_empty() && step.checks.is_empty());
+        if step.people && (work || papers) {
+            let help = "leave out `people`, or what carries it";
+            self.find(&place.key("people"), format!("step {number} is people's, but akund carries it, too"), help);
+        }
+        if !(step.people || work || papers) {
+            let help = "expected `verbs`, `notices`, `checks` or `register` here, a [[document]] or [[approval]] with this `step`, or \
+                        `people = true` where people do it without akund";
+            self.find(&place.key("number"), format!("nothing carries step {number}"), help);
+        }
     }
 
     /// Enters what a step carries; each part of akund's work is carried by one step.

@@ -55,7 +55,8 @@ impl Case<'_> {
             DeliverTo::ResponsibleOrApplicant if self.record.responsible.is_some() => Who::Responsible,
             DeliverTo::ResponsibleOrApplicant => Who::Applicant,
         };
-        let channels = || self.site.channels.iter().filter(|c| delivery.channels.contains(&c.name));
+        let named = if self.record.action.mints() { &delivery.channels } else { self.procedure.news_channels() };
+        let channels = || self.site.channels.iter().filter(|c| named.contains(&c.name));
         let (email, phone) = (channels().any(|c| c.carries_email), channels().any(|c| !c.carries_email));
         Problem::NoContact { who, email, phone }
     }
