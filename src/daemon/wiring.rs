@@ -111,7 +111,10 @@ pub fn site_of(config: &Config) -> Site {
             .iter()
             .map(|(name, channel)| SiteChannel {
                 name: name.clone(),
-                carries_email: matches!(channel, ChannelConfig::Smtp(_) | ChannelConfig::Outbox(_)),
+                carries_email: match channel {
+                    ChannelConfig::Smtp(_) => true,
+                    ChannelConfig::Outbox(outbox) => outbox.carries_email(),
+                },
             })
             .collect(),
     }

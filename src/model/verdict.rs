@@ -195,6 +195,10 @@ impl Verdict {
 /// The key of [`Judgement::texts`] that holds the name of the procedure's time zone, for days in notices.
 pub const TIME_ZONE: &str = "time_zone";
 
+/// The key of [`Judgement::texts`] that holds the domains in which the applicant's category has addresses, with spaces between
+/// them: notices may show an address in one of these whole.
+pub const DOMAINS: &str = "domains";
+
 /// A verdict with all that goes with it into the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {

@@ -59,6 +59,12 @@ pub(super) struct Route<'p> {
 }
 
 impl CategoryRules {
+    /// The domains of its addresses, as [`crate::model::verdict::DOMAINS`] says.
+    pub fn domains_text(&self) -> Option<(String, String)> {
+        let domains: Vec<&str> = self.domains.iter().map(Domain::as_str).collect();
+        (!domains.is_empty()).then(|| (crate::model::verdict::DOMAINS.to_owned(), domains.join(" ")))
+    }
+
     /// The source's own route where it has one, else the category's.
     pub fn route(&self, source: &str) -> Route<'_> {
         let own = &self.written;
@@ -234,7 +240,10 @@ impl Procedure {
         if let Some(zone) = self.time_zone().iana_name() {
             texts.insert(crate::model::verdict::TIME_ZONE.into(), zone.into());
         }
-        add_instructions(&mut texts, self.category(record).and_then(|c| c.route(source).instructions));
+        if let Some(category) = self.category(record) {
+            texts.extend(category.domains_text());
+            add_instructions(&mut texts, category.route(source).instructions);
+        }
         texts
     }
 }

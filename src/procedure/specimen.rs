@@ -53,6 +53,7 @@ impl Procedure {
         })?;
         let mut texts = self.texts(language).clone();
         texts.extend(self.time_zone().iana_name().map(|zone| (TIME_ZONE.to_owned(), zone.to_owned())));
+        texts.extend(rules.domains_text());
         let route = rules.written.instructions.as_deref();
         super::compiled::add_instructions(&mut texts, route);
         let with_address = has_address(&rules.services, self);
