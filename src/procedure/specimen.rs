@@ -38,13 +38,15 @@ impl Procedure {
             NoticeKind::Refusal => rules.written.route != RouteKind::Redirect,
             _ => matches!(rules.written.route, RouteKind::Provision | RouteKind::Form),
         };
+        let sends = kind != NoticeKind::Changed || self.actions().iter().any(|action| !action.mints());
         let found = match category {
+            _ if !sends => None,
             Some(name) => self.categories.get(name),
             None => rules.find(fits),
         };
         let rules = found.ok_or_else(|| {
             let known: Vec<&str> = self.file.category.iter().map(|c| c.name.as_str()).collect();
-            match category {
+            match category.filter(|name| !known.contains(name)) {
                 Some(name) => {
                     format!("procedure {} has no category {name}; it has {}", self.name(), known.join(", "))
                 }

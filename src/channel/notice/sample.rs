@@ -122,9 +122,11 @@ pub(super) fn of(specimen: &Specimen, kind: NoticeKind, language: &str) -> Sampl
         (_, true) => "The approval was refused: the applicant's data are not complete.".into(),
         (_, false) => "Persetujuan ditolak: data pemohon belum lengkap.".into(),
     };
-    let missing = match english {
-        true => "The approval is still missing.",
-        false => "Persetujuan belum ada.",
+    let missing = match (kind, english) {
+        (NoticeKind::Form, true) => "The application form is missing; please fill it in and hand it in.",
+        (NoticeKind::Form, false) => "Formulir permohonan belum disertakan; mohon diisi dan disampaikan.",
+        (_, true) => "The approval of the head is missing.",
+        (_, false) => "Persetujuan kepala belum ada.",
     };
     sample.reasons = vec![sentence];
     sample.missing = vec![missing.to_owned()];
