@@ -5,7 +5,6 @@
 
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod daemon;
-#[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod peers;
 
 #[path = "endtoend/office.rs"]

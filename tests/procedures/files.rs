@@ -154,3 +154,71 @@ fn the_schema_knows_every_key_of_the_five() {
         }
     }
 }
+
+/// The five in the directory of an installation with mail, hotspot, e-mail and SMS.
+fn installation() -> crate::daemon::Site {
+    let site = crate::daemon::Site::new();
+    for (name, _) in FIVE {
+        std::fs::write(site.path(&format!("procedures/{name}.toml")), file(name)).unwrap();
+    }
+    std::fs::create_dir_all(site.path("conf.d")).unwrap();
+    let sms = "[channel.sms]\nkind = \"outbox\"\ncarries = \"sms\"\npath = \"outbox-sms\"\n";
+    std::fs::write(site.path("conf.d/sms.toml"), sms).unwrap();
+    site
+}
+
+#[test]
+fn check_passes_with_all_five_and_names_what_a_copy_has_wrong() {
+    let site = installation();
+    site.start().terminate();
+    let (code, said) = site.told(&["check"]);
+    assert_eq!(code, 0, "{said}");
+    for (name, _) in FIVE {
+        assert!(said.contains(name), "{name}: {said}");
+        let copy = site.path("procedures/sixth.toml");
+        std::fs::write(&copy, file(name)).unwrap();
+        let (code, said) = site.told(&["check"]);
+        assert_eq!(code, 78, "{said}");
+        assert!(said.contains("sixth.toml") && said.contains("write `name = \"sixth\"`"), "{said}");
+        // With its own name it is a sixth procedure.
+        let renamed = file(name).replace(&format!("\nname = \"{name}\""), "\nname = \"sixth\"");
+        std::fs::write(&copy, renamed).unwrap();
+        let (code, said) = site.told(&["check"]);
+        assert_eq!(code, 0, "{said}");
+    }
+    std::fs::remove_file(site.path("conf.d/sms.toml")).unwrap();
+    let (code, said) = site.told(&["check"]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("`unja-email` delivers through the channel `sms`"), "{said}");
+}
+
+#[test]
+fn each_message_can_be_previewed_as_each_procedure_sends_it() {
+    let site = installation();
+    for (name, kind, language, category, expected) in [
+        ("uin-malang-email", "redirect", "id", "student", "Masuk ke Siakad dengan NIM Anda."),
+        ("uin-malang-email", "redirect", "en", "lecturer", "Log in to Simpeg with your staff number"),
+        ("uin-malang-hotspot", "form", "id", "", "https://ptipd.uin-malang.ac.id/formulir-hotspot"),
+        ("uin-raden-intan-email", "credentials", "id", "", "humas@radenintan.ac.id"),
+        ("unja-email", "conflict", "id", "event", "humas2@unja.ac.id"),
+        ("lumajang-email", "refusal", "en", "", "Kabupaten Lumajang could not be granted"),
+    ] {
+        let mut arguments = vec!["template", "preview", kind, "--language", language, "--procedure", name];
+        if !category.is_empty() {
+            arguments.extend(["--category", category]);
+        }
+        let (code, said) = site.told(&arguments);
+        assert!(code == 0 && said.starts_with("Subject: ") && said.contains(expected), "{arguments:?}: {said}");
+    }
+    for (arguments, expected) in [
+        (&["--procedure", "none"][..], "there is no procedure none; there are generic, lumajang-email"),
+        (
+            &["--procedure", "unja-email", "--category", "alien"],
+            "procedure unja-email has no category alien; it has unit",
+        ),
+        (&["--procedure", "lumajang-email"], "procedure lumajang-email never sends the notice redirect"),
+    ] {
+        let (code, said) = site.told(&[&["template", "preview", "redirect"], arguments].concat());
+        assert!(code == 64 && said.contains(expected), "{arguments:?}: {code} {said}");
+    }
+}

@@ -123,7 +123,7 @@ impl Institution {
         let (id, revision) = request.rsplit_once('@').unwrap();
         let is_its = |document: &Value| {
             let of = &document["request"];
-            of["id"] == id && of["revision"].to_string() == revision && of["procedure"] == self.procedure
+            of["id"] == id && of["revision"].as_u64() == revision.parse().ok() && of["procedure"] == self.procedure
         };
         self.office.site.outcomes().into_values().find(is_its).unwrap_or_default()
     }

@@ -40,6 +40,41 @@ fn every_notice_reads_as_it_was_agreed() {
 }
 
 #[test]
+fn whoever_it_goes_to_is_greeted_and_nobody_else() {
+    let templates = built_in();
+    let sample = sample::full();
+    for kind in NoticeKind::ALL {
+        for language in LANGUAGES {
+            for (to, other) in [("Biro Humas", "Penanggung Jawab"), ("Penanggung Jawab", "Biro Humas")] {
+                let context = NoticeContext { recipient: to, ..sample.context(kind) };
+                let rendered = templates.render(kind, language, &context).unwrap();
+                let hello = if language == "id" { "Yth." } else { "Dear" };
+                for text in [rendered.text.expose(), rendered.html.as_ref().unwrap().expose()] {
+                    assert!(text.contains(&format!("{hello} {to},")), "{kind:?} {language}: {text}");
+                    assert!(!text.contains(&format!("{hello} {other}")), "{kind:?} {language}: {text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_masked_address_of_the_institutions_own_stays_whole_and_any_other_does_not() {
+    let mut sample = sample::full();
+    sample.record.account.address = "layanan@uin.example".parse().ok();
+    let reasons =
+        ["Unit sudah memiliki akun (p…@uin.example). Lihat x…@evil.example atau evil.example/p…@uin.example."
+            .to_owned()];
+    let texts = BTreeMap::from([("domains".to_owned(), "uin.example student.uin.example".to_owned())]);
+    let context =
+        NoticeContext { reasons: &reasons, alternatives: &[], texts: &texts, ..sample.context(NoticeKind::Conflict) };
+    let rendered = built_in().render(NoticeKind::Conflict, "id", &context).unwrap();
+    let text = rendered.text.expose();
+    assert!(text.contains("(layanan@uin.example)") && text.contains("(p…@uin.example)"), "{text}");
+    assert!(!text.contains("evil.example"), "{text}");
+}
+
+#[test]
 fn every_notice_names_the_institution_and_the_request_and_says_that_it_is_automatic() {
     let templates = built_in();
     for kind in NoticeKind::ALL {
