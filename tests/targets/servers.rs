@@ -2,7 +2,7 @@
 
 use crate::fixture::*;
 use crate::mail::Cast as MailCast;
-use crate::peers::{Dovecot, FreeRadius, Method, Postfix};
+use crate::peers::{Dovecot, FreeRadius, MariaDb, Method, Postfix, Postgres};
 use crate::radius::Cast as RadiusCast;
 use akund::config::target::{AttributeValue, RadiusPassword};
 use akund::model::{Action, FaultClass, Scheme};
@@ -142,4 +142,14 @@ async fn a_name_that_the_database_takes_for_the_same_is_taken() {
             });
         }
     }
+}
+
+/// What holds up these tests where a port is taken between its choice and the server's start.
+#[test]
+fn a_database_server_whose_port_is_taken_starts_on_another() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let (postgres, mariadb) = (Postgres::start_at(port), MariaDb::start_at(port));
+    assert!(postgres.port() != port && mariadb.port() != port);
+    assert!(postgres.database() == "b0" && mariadb.database() == "b0");
 }
