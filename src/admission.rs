@@ -6,6 +6,7 @@
 
 use crate::config::SourceConfig;
 use crate::intake::record::{self, Parsed, Problems, Rules};
+use crate::intake::signature::VerifiedSigner;
 use crate::intake::spool::{Bad, Spool};
 use crate::intake::{GivenBack, Handed, Source};
 use crate::journal::{Admission, Admitted, Journal, JournalError, Submission};
@@ -207,6 +208,11 @@ impl Admitter {
                 row: u32::try_from(parsed.line(place)).unwrap_or(u32::MAX),
                 names,
                 live: Vec::new(),
+                unit: procedures
+                    .get(&record.key.procedure)
+                    .and_then(|procedure| procedure::unit_to_look_up(&record, procedure))
+                    .map(str::to_owned),
+                signed_as: signed_as(reading.file.signer(), &record),
                 not_permitted: self.not_permitted(&reading.file, &record),
                 record: *record,
             });
@@ -389,6 +395,16 @@ fn read<H: Handed>(spool: &Spool, files: Vec<H>) -> io::Result<Vec<Reading<H>>> 
         Reading { evidence: evidence.to_string_lossy().into_owned(), parsed, file }
     });
     Ok(readings.collect())
+}
+
+/// The approving roles of a record that the key which signed its file holds. Pure.
+fn signed_as(signer: Option<&VerifiedSigner>, record: &Record) -> Vec<String> {
+    let Some(signer) = signer else { return Vec::new() };
+    let mut roles: Vec<String> = record.approvals.iter().map(|approval| approval.role.clone()).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    roles.retain(|role| signer.holds(role, &record.key.procedure));
+    roles
 }
 
 /// What a source may not ask for. Pure.

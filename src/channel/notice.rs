@@ -28,7 +28,7 @@
 //! | `apart` | whether the password goes by itself: `account` and `wanted` are empty then, since another notice has them |
 //! | `reasons`, `alternatives`, `missing` | lists of sentences and names |
 //! | `checklist` | list of `.requirement` `.met` `.found` |
-//! | `institution`, `title`, `login_url`, `webmail_url`, `hotspot_url`, `change_url`, `help`, `obligations`, `form_url`, `instructions` | the procedure's texts of that name; empty where it has none |
+//! | `institution`, `title`, `login_url`, `webmail_url`, `hotspot_url`, `change_url`, `help`, `obligations`, `form_url`, `instructions`, `instructions_url` | the procedure's texts of that name; empty where it has none |
 //! | `texts` | all of the procedure's texts; ask `texts.x is defined` first |
 //! | `language` | the template's language |
 //!
@@ -42,6 +42,7 @@ pub mod plain;
 mod sample;
 
 use crate::model::{Account, Check, Fault, NoticeKind, Record, Secret};
+use crate::procedure::Specimen;
 use jiff::civil::Date;
 use minijinja::Environment;
 use minijinja::value::Value;
@@ -64,6 +65,8 @@ const SUBJECT: usize = 200;
 pub struct NoticeContext<'a> {
     /// The request.
     pub record: &'a Record,
+    /// The name of whom it goes to; nobody else is greeted.
+    pub recipient: &'a str,
     /// The account as it is after the request, if it has one.
     pub account: Option<&'a Account>,
     /// Its last valid day, in the procedure's time zone.
@@ -78,8 +81,6 @@ pub struct NoticeContext<'a> {
     pub checklist: &'a [Check],
     /// The procedure's texts, as kept with the request.
     pub texts: &'a BTreeMap<String, String>,
-    /// Whom the notice goes to; none: the responsible person, else the applicant.
-    pub recipient: Option<&'a str>,
     /// Titles of those who may sign the letter.
     pub signers: &'a [String],
     /// The signed letter that goes with it.
@@ -104,10 +105,11 @@ pub struct SignedLetter<'a> {
 }
 
 impl<'a> NoticeContext<'a> {
-    /// Of a request and its procedure's texts; the rest is empty.
-    pub fn new(record: &'a Record, texts: &'a BTreeMap<String, String>) -> Self {
+    /// Of a request and its procedure's texts, for somebody of this name; the rest is empty.
+    pub fn new(record: &'a Record, recipient: &'a str, texts: &'a BTreeMap<String, String>) -> Self {
         Self {
             record,
+            recipient,
             account: None,
             last_day: None,
             reasons: &[],
@@ -115,7 +117,6 @@ impl<'a> NoticeContext<'a> {
             missing: &[],
             checklist: &[],
             texts,
-            recipient: None,
             signers: &[],
             letter: None,
             handed_over: false,
@@ -239,6 +240,22 @@ impl Templates {
     /// Renders one notice with made-up values: for `akund template preview`.
     pub fn preview(&self, kind: NoticeKind, language: &str) -> Result<Rendered, Fault> {
         self.render(kind, language, &sample::full().context(kind))
+    }
+
+    /// The same as an applicant of a procedure's category would get it.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn preview_for(&self, kind: NoticeKind, language: &str, specimen: &Specimen) -> Result<Rendered, Fault> {
+        self.render(kind, language, &sample::of(specimen, kind, language).context(kind))
+    }
+
+    /// The same as a text message.
+    ///
+    /// # Errors
+    /// As [`Self::render_short`].
+    pub fn preview_short_for(&self, kind: NoticeKind, language: &str, specimen: &Specimen) -> Result<Short, Fault> {
+        self.render_short(kind, language, &sample::of(specimen, kind, language).context(kind))
     }
 
     /// Renders a notice to the operator.

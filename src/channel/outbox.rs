@@ -1,10 +1,11 @@
-//! A directory of `.eml` files, for trying akund out: what SMTP would have sent, readable by its owner only.
+//! A directory of files, for trying akund out, readable by its owner only: `.eml`, what SMTP would have sent; or, where it
+//! stands in for an SMS gateway, `.txt` with the phone number and the text.
 //!
 //! Each notice is one file, named by its Message-ID: handing the same notice over again replaces the file with the like.
 //! Notices handed over at the same time share one sync of the directory.
 
 use super::message::{Sender, build};
-use super::{Channel, Envelope, HandedOver, Uncertain};
+use super::{Channel, Destination, Envelope, HandedOver, Uncertain};
 use crate::config::channel::OutboxConfig;
 use crate::durable;
 use crate::model::Fault;
@@ -29,7 +30,8 @@ const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.')
 /// `kind = "outbox"`
 pub struct Outbox {
     name: String,
-    sender: Sender,
+    /// None: it stands in for SMS.
+    sender: Option<Sender>,
     desk: Arc<Desk>,
 }
 
@@ -56,7 +58,8 @@ impl Outbox {
     /// Checks the configuration; the directory is made at the first notice. An existing one that others can read is refused.
     pub fn open(name: &str, config: &OutboxConfig) -> Result<Self, String> {
         let problem = |cause: String| format!("channel {name}: {cause}");
-        let sender = Sender::parse(&config.from, None).map_err(problem)?;
+        let sender = config.carries_email().then(|| Sender::parse(&config.from, None));
+        let sender = sender.transpose().map_err(problem)?;
         if config.path.as_os_str().is_empty() {
             return Err(problem("path is empty: expected a directory".into()));
         }
@@ -66,10 +69,13 @@ impl Outbox {
     }
 
     async fn deliver(&self, notice: &Envelope) -> Result<HandedOver, Fault> {
-        let built = build(&self.sender, notice, SystemTime::now())?;
-        let file = file_name(&notice.message_id);
+        let (bytes, ending) = match &self.sender {
+            Some(sender) => (build(sender, notice, SystemTime::now())?.bytes, "eml"),
+            None => (text_message(notice)?, "txt"),
+        };
+        let file = file_name(&notice.message_id, ending);
         let path = self.desk.directory.join(&file);
-        match self.desk.write(path, built.bytes).await {
+        match self.desk.write(path, bytes).await {
             Ok(()) => Ok(HandedOver { reply: format!("written to {file}"), reference: None }),
             Err(cause) => Err(Fault::transient(format!(
                 "channel {}: {file} could not be written to {}: {cause}",
@@ -99,7 +105,7 @@ impl Channel for Outbox {
         &self.name
     }
     fn carries_email(&self) -> bool {
-        true
+        self.sender.is_some()
     }
     /// The repeat replaces the same file.
     fn uncertain(&self) -> Uncertain {
@@ -195,21 +201,34 @@ fn advice(kind: io::ErrorKind, cause: &str) -> String {
     }
 }
 
-/// `MESSAGE-ID.eml`, percent-encoded; a very long id is replaced by its digest.
-fn file_name(message_id: &str) -> String {
+/// The number, an empty line, and the words: what a gateway would be given.
+fn text_message(notice: &Envelope) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let Destination::Phone(phone) = &notice.to else {
+        return Err(Fault::permanent("the notice cannot leave by SMS: it is for a mail address"));
+    };
+    let (head, text) = (format!("To: {}\n\n", phone.as_str()), notice.text.expose());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(head.len() + text.len()));
+    bytes.extend_from_slice(head.as_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+    Ok(bytes)
+}
+
+/// `MESSAGE-ID.ENDING`, percent-encoded; a very long id is replaced by its digest.
+fn file_name(message_id: &str, ending: &str) -> String {
     let encoded = utf8_percent_encode(message_id, NAME).to_string();
     let encoded = match encoded.strip_prefix('.') {
         Some(rest) => format!("%2E{rest}"),
         None => encoded,
     };
     if encoded.len() <= 200 {
-        return format!("{encoded}.eml");
+        return format!("{encoded}.{ending}");
     }
     let digest = Sha256::digest(message_id.as_bytes());
-    digest.iter().fold(String::with_capacity(68), |mut name, byte| {
+    let name = digest.iter().fold(String::with_capacity(64), |mut name, byte| {
         let _ = write!(name, "{byte:02x}");
         name
-    }) + ".eml"
+    });
+    format!("{name}.{ending}")
 }
 
 /// The directory, if it is there, is one and lets nobody but its owner in.
@@ -242,7 +261,7 @@ impl std::fmt::Debug for Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::Destination;
+    use crate::config::channel::OutboxCarries;
     use crate::model::{FaultClass, Secret};
 
     fn notice(id: &str, text: &str) -> Envelope {
@@ -260,7 +279,27 @@ mod tests {
     }
 
     fn outbox(path: &Path) -> Outbox {
-        Outbox::open("demo", &OutboxConfig { path: path.into(), from: "akun@example.org".into() }).unwrap()
+        Outbox::open("demo", &config(path, OutboxCarries::Email)).unwrap()
+    }
+
+    fn config(path: &Path, carries: OutboxCarries) -> OutboxConfig {
+        let from = if carries == OutboxCarries::Email { "akun@example.org" } else { "" };
+        OutboxConfig { path: path.into(), carries, from: from.into() }
+    }
+
+    #[tokio::test]
+    async fn in_place_of_sms_it_writes_number_and_text_and_takes_no_mail() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("outbox");
+        let outbox = Outbox::open("sms", &config(&path, OutboxCarries::Sms)).unwrap();
+        assert!(!outbox.carries_email());
+        let phone = Destination::Phone(crate::model::Phone::parse("0812-3456-7890", "ID").unwrap());
+        let sms = Envelope { to: phone, ..notice("1@host", "Kata sandi awal: rahasia") };
+        assert_eq!(outbox.send(&sms).await.unwrap().reply, "written to 1@host.txt");
+        let text = fs::read_to_string(path.join("1@host.txt")).unwrap();
+        assert_eq!(text, "To: +6281234567890\n\nKata sandi awal: rahasia");
+        let fault = outbox.send(&notice("2@host", "text")).await.unwrap_err();
+        assert_eq!(fault.class, FaultClass::Permanent);
     }
 
     fn files(path: &Path) -> Vec<String> {
@@ -338,8 +377,7 @@ mod tests {
         assert!(!path.exists());
         fs::create_dir(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        let config = OutboxConfig { path: path.clone(), from: "akun@example.org".into() };
-        assert!(Outbox::open("demo", &config).unwrap_err().contains("chmod 0700"));
+        assert!(Outbox::open("demo", &config(&path, OutboxCarries::Email)).unwrap_err().contains("chmod 0700"));
         assert!(outbox.check().await[0].is_err());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         assert!(outbox.check().await[0].as_ref().unwrap().contains("is writable"));
@@ -353,8 +391,8 @@ mod tests {
             (".hidden@x", "%2Ehidden@x.eml"),
             ("a\0b", "a%00b.eml"),
         ] {
-            assert_eq!(file_name(id), name);
+            assert_eq!(file_name(id, "eml"), name);
         }
-        assert_eq!(file_name(&"a".repeat(1000)).len(), 68);
+        assert_eq!(file_name(&"a".repeat(1000), "eml").len(), 68);
     }
 }

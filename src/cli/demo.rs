@@ -1,6 +1,7 @@
 //! `akund demo`: a whole installation on embedded databases in one directory, with sample requests. It may be killed
 //! at any time and run again on the same directory: it completes what it began.
 
+mod five;
 mod samples;
 
 use super::exit::{Exit, Failure};
@@ -93,11 +94,11 @@ fn write_once(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Drops each sample whole, and the next only when akund has taken it: of files that lie there together the spool takes
-/// the small ones first, and the second sample wants the address that the first shall get.
+/// the small ones first, and some samples want the address that the one before them shall get.
 async fn hand_in(config: &Config, samples: &[Sample]) -> Result<(), Failure> {
-    for sample in samples {
-        let bytes = std::fs::read(&sample.path)?;
-        let dropped = config.spool.path.join("incoming").join(sample.name);
+    for file in samples.iter().flat_map(|sample| &sample.files) {
+        let bytes = std::fs::read(&file.path)?;
+        let dropped = config.spool.path.join("incoming").join(&file.dropped);
         durable::replace(&dropped, &bytes, 0o640)?;
         let since = Instant::now();
         while dropped.try_exists()? && since.elapsed() < PATIENCE {
@@ -145,8 +146,9 @@ async fn until_ended(config: &Config, samples: &[Sample], json: bool) -> Result<
 /// Whether no record waits in a directory.
 fn is_empty(dir: &Path) -> std::io::Result<bool> {
     for entry in std::fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        if crate::intake::spool::is_record_name(&name) {
+        let entry = entry?;
+        // A source's directory is no record.
+        if crate::intake::spool::is_record_name(&entry.file_name()) && !entry.file_type()?.is_dir() {
             return Ok(false);
         }
     }
@@ -155,7 +157,7 @@ fn is_empty(dir: &Path) -> std::io::Result<bool> {
 
 #[derive(Serialize)]
 struct Line {
-    sample: &'static str,
+    sample: String,
     about: &'static str,
     requests: usize,
     expected: String,
@@ -173,7 +175,7 @@ fn tell(common: &Common, config: &Config, samples: &[Sample], ended: &Ended) -> 
         for line in &lines {
             let found =
                 if line.good { line.found.clone() } else { format!("{} (expected {})", line.found, line.expected) };
-            table.add_row([if line.good { "✓" } else { "✗" }, line.sample, line.about, &found]);
+            table.add_row([if line.good { "✓" } else { "✗" }, &line.sample, line.about, &found]);
         }
         say!("{table}\n");
         places(config);
@@ -186,16 +188,16 @@ fn judge(config: &Config, sample: &Sample, listed: &[Listed]) -> Line {
     for one in listed.iter().filter(|one| sample.owns(&one.request)) {
         *counts.entry(one.state.clone()).or_default() += 1;
     }
-    let rejected = config.spool.path.join("rejected").join(format!("{}.reason.txt", sample.name)).exists();
-    if rejected {
+    let reason = |name: &str| config.spool.path.join("rejected").join(format!("{name}.reason.txt")).exists();
+    if sample.files.iter().any(|file| reason(&file.dropped)) {
         *counts.entry("rejected".into()).or_default() += 1;
     }
     let say = |counts: &std::collections::BTreeMap<String, usize>| {
         counts.iter().map(|(state, n)| format!("{n} {state}")).collect::<Vec<_>>().join(", ")
     };
-    let (found, expected) = (say(&counts), say(&sample.expected()));
+    let (found, expected) = (say(&counts), say(&sample.expected));
     Line {
-        sample: sample.name,
+        sample: sample.name.clone(),
         about: sample.about,
         requests: sample.requests,
         good: found == expected,
@@ -223,7 +225,8 @@ fn places(config: &Config) {
     }
     for channel in config.channel.values() {
         if let config::ChannelConfig::Outbox(outbox) = channel {
-            say!("messages to applicants     {}", outbox.path.display());
+            let what = if outbox.carries_email() { "e-mails" } else { "SMS" };
+            say!("{:<27}{}", format!("{what} to applicants"), outbox.path.display());
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::channel::sms::segments::segments;
 use crate::config::Config;
 use crate::daemon::wiring;
 use crate::durable;
-use crate::model::NoticeKind;
+use crate::model::{Fault, NoticeKind};
+use crate::procedure::{Language, Specimen};
 use clap::{Args as ClapArgs, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,8 @@ enum What {
     #[command(after_help = "\
 Examples:
   akund template preview credentials
-  akund template preview refusal --language en")]
+  akund template preview refusal --language en
+  akund template preview redirect --procedure uin-malang-email --category student")]
     Preview {
         /// credentials, refusal, redirect, form, incomplete, conflict, changed, username, report, letter-draft or letter; or
         /// operator-alert, operator-digest.
@@ -39,6 +41,12 @@ Examples:
         /// id or en.
         #[arg(long, default_value = "id")]
         language: String,
+        /// With this procedure's own texts, domain and services.
+        #[arg(long, value_name = "NAME")]
+        procedure: Option<String>,
+        /// For an applicant of this category of it.
+        #[arg(long, value_name = "NAME", requires = "procedure")]
+        category: Option<String>,
     },
     /// Fill a letter template with sample values and write the Word file, for whoever edits it.
     #[command(after_help = "\
@@ -90,20 +98,24 @@ fn letter(common: &Common, config: &Config, (name, language): (&str, &str), to: 
 /// Renders a preview.
 pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let config = common.load()?;
-    let (notice, language) = match &args.what {
-        What::Preview { notice, language } => (notice, language),
+    let (notice, language, procedure, category) = match &args.what {
+        What::Preview { notice, language, procedure, category } => (notice, language, procedure, category),
         What::Letter { template, to, language } => return letter(common, &config, (template, language), to),
     };
     let templates = wiring::templates(&config).map_err(|problems| Failure::new(Exit::Config, problems.join("\n")))?;
-    let rendered = match notice {
-        Kind::Applicant(kind) => templates.preview(*kind, language),
-        Kind::Operator(kind) => templates.preview_operator(*kind, language),
+    let shown = |fault: Fault| Failure::new(Exit::Config, fault.message);
+    let (rendered, short) = match (notice, procedure) {
+        (Kind::Applicant(kind), None) => {
+            (templates.preview(*kind, language), templates.preview_short(*kind, language).ok())
+        }
+        (Kind::Applicant(kind), Some(name)) => {
+            let specimen = specimen(&config, name, *kind, language, category.as_deref())?;
+            let short = templates.preview_short_for(*kind, language, &specimen).ok();
+            (templates.preview_for(*kind, language, &specimen), short)
+        }
+        (Kind::Operator(kind), _) => (templates.preview_operator(*kind, language), None),
     };
-    let rendered = rendered.map_err(|fault| Failure::new(Exit::Config, fault.message))?;
-    let short = match notice {
-        Kind::Applicant(kind) => templates.preview_short(*kind, language).ok(),
-        Kind::Operator(_) => None,
-    };
+    let rendered = rendered.map_err(shown)?;
     let taken = short.as_ref().map(|short| segments(short.text.expose()));
     if common.json {
         output::json(&serde_json::json!({
@@ -121,4 +133,22 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Good)
+}
+
+/// An applicant of a procedure of the configuration.
+fn specimen(
+    config: &Config,
+    name: &str,
+    notice: NoticeKind,
+    language: &str,
+    category: Option<&str>,
+) -> Result<Specimen, Failure> {
+    let procedures = wiring::procedures(config, &wiring::site_of(config))
+        .map_err(|problems| Failure::new(Exit::Config, problems.join("\n")))?;
+    let procedure = procedures.get(name).ok_or_else(|| {
+        let known: Vec<&str> = procedures.keys().map(String::as_str).collect();
+        Failure::new(Exit::Usage, format!("there is no procedure {name}; there are {}", known.join(", ")))
+    })?;
+    let language = if language.starts_with("en") { Language::En } else { Language::Id };
+    procedure.specimen(notice, language, category).map_err(|problem| Failure::new(Exit::Usage, problem))
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub enum ChannelConfig {
     /// A mail submission server.
     Smtp(SmtpConfig),
-    /// A directory of `.eml` files, for trying akund out.
+    /// A directory of files, in place of a mail server or an SMS gateway, for trying akund out.
     Outbox(OutboxConfig),
     /// Text messages through Kannel.
     SmsKannel(KannelConfig),
@@ -107,10 +107,32 @@ pub enum SmtpTls {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutboxConfig {
-    /// The directory, made with mode 0700. One `.eml` per notice, named by its Message-ID.
+    /// The directory, made with mode 0700. One file per notice, named by its Message-ID.
     pub path: PathBuf,
-    /// `From:`.
+    /// What its files are. Default `email`.
+    #[serde(default)]
+    pub carries: OutboxCarries,
+    /// `From:`; required of e-mail.
+    #[serde(default)]
     pub from: String,
+}
+
+/// What an outbox holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutboxCarries {
+    /// `.eml`, as SMTP would have sent it.
+    #[default]
+    Email,
+    /// `.txt`: the phone number and the text that would have gone there.
+    Sms,
+}
+
+impl OutboxConfig {
+    /// Whether it stands in for e-mail (else SMS).
+    pub fn carries_email(&self) -> bool {
+        self.carries == OutboxCarries::Email
+    }
 }
 
 /// `kind = "sms-kannel"`

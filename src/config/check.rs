@@ -392,7 +392,9 @@ fn smtp(name: &str, smtp: &SmtpConfig, found: &mut Findings) {
 }
 
 fn outbox(name: &str, outbox: &OutboxConfig, found: &mut Findings) {
-    mailbox(name, "from", &outbox.from, found);
+    if outbox.carries_email() {
+        mailbox(name, "from", &outbox.from, found);
+    }
 }
 
 fn mailbox(name: &str, field: &str, text: &str, found: &mut Findings) {

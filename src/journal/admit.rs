@@ -39,6 +39,10 @@ pub struct Admission {
     pub names: Vec<String>,
     /// Which of them live targets know: name, target, and the uid that marks it as akund's, if any.
     pub live: Vec<(String, String, Option<AccountUid>)>,
+    /// The unit whose accounts are to be looked up in the register for judging.
+    pub unit: Option<String>,
+    /// Of the roles that its approvals name, those that the key which signed the record may sign as.
+    pub signed_as: Vec<String>,
     /// Why the source may not ask for this, where it may not: it is then rejected, and becomes no request.
     pub not_permitted: Vec<String>,
 }
@@ -241,7 +245,7 @@ fn admit_one(
 /// What the register knows about the record's names, its holder and the account it names.
 fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, JournalError> {
     let record = &admission.record;
-    let mut facts = Facts { source: source.to_owned(), ..Facts::default() };
+    let mut facts = Facts { source: source.to_owned(), signed_as: admission.signed_as.clone(), ..Facts::default() };
     for name in &admission.names {
         if let Some((account, key)) = holder_of(tx, name)? {
             facts.names.entry(name.clone()).or_default().push(NameFact::Register { account, request: key });
@@ -274,7 +278,22 @@ fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, 
             |row| row.get(0),
         )?;
     }
+    if let Some(unit) = &admission.unit {
+        facts.unit_has = accounts_of_unit(tx, &record.key.procedure, unit)?;
+    }
     Ok(facts)
+}
+
+/// Addresses (or user names, where there is none) of a unit's accounts of this procedure, some of them. The index
+/// `account_unit` serves it.
+fn accounts_of_unit(tx: &mut Tx<'_>, procedure: &str, unit: &str) -> Result<Vec<String>, JournalError> {
+    tx.rows(
+        "SELECT coalesce(account ->> 'address', account ->> 'username') FROM account
+         WHERE procedure = ?1 AND lower(account ->> 'unit') = lower(?2) AND state IN ('reserved', 'active', 'suspended')
+         ORDER BY created_at LIMIT 5",
+        [procedure, unit],
+        |row| row.get(0),
+    )
 }
 
 fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>, JournalError> {

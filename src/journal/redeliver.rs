@@ -156,8 +156,16 @@ fn insert(
         bulk: false,
     };
     let submission_id = admit::record_submission(tx, &submission)?;
-    let admission =
-        Admission { record, digest, row: 1, names: Vec::new(), live: Vec::new(), not_permitted: Vec::new() };
+    let admission = Admission {
+        record,
+        digest,
+        row: 1,
+        names: Vec::new(),
+        live: Vec::new(),
+        unit: None,
+        signed_as: Vec::new(),
+        not_permitted: Vec::new(),
+    };
     let (id, uid, _) = admit::insert(tx, &submission, submission_id, &admission, judgement, Some(account))?;
     tx.run("UPDATE request SET redelivers = ?2 WHERE id = ?1", (id, request))?;
     tx.event(original.uid.as_bytes(), "redelivered", &serde_json::json!({"by": uid.0, "order": order}))?;

@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 7;
+pub const VERSION: i64 = 8;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 7] = [V1, V2, V3, V4, V5, V6, V7];
+const MIGRATIONS: [&str; 8] = [V1, V2, V3, V4, V5, V6, V7, V8];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -180,6 +180,11 @@ CREATE TABLE brought (ordered INTEGER PRIMARY KEY, number TEXT NOT NULL, role TE
   letter BLOB NOT NULL) STRICT;
 ";
 
+/// The accounts of a unit are found by its name.
+const V8: &str = r"
+CREATE INDEX account_unit ON account(procedure, lower(account ->> 'unit'));
+";
+
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
 ///
 /// # Errors
@@ -236,6 +241,11 @@ mod tests {
         let connection = Connection::open(path).unwrap();
         let mut statement = connection.prepare("SELECT key FROM meta ORDER BY key").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// As a later akund would have them.
+    fn followed_by(next: &'static str) -> Vec<&'static str> {
+        MIGRATIONS.into_iter().chain([next]).collect()
     }
 
     #[test]

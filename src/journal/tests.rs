@@ -2,6 +2,7 @@
 
 mod deliver;
 mod hostile;
+mod units;
 
 use super::orders::{self, NewOrder, OrderVerb};
 use super::read::Reader;
@@ -72,6 +73,8 @@ async fn admit(journal: &Journal, records: Vec<Record>) -> Vec<Admitted> {
             row: u32::try_from(row).unwrap() + 1,
             names: record.account.address.iter().map(ToString::to_string).collect(),
             live: Vec::new(),
+            unit: Some(record.applicant.unit.clone()).filter(|unit| !unit.is_empty()),
+            signed_as: Vec::new(),
             not_permitted: Vec::new(),
             record,
         })
@@ -84,11 +87,13 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
     let record = &admission.record;
     let verdict = match (record.applicant.category.as_str(), record.account.address.as_ref()) {
         ("refuse", _) | (_, None) => Verdict::Refuse { reasons: vec!["no".into()] },
-        _ if record.action == Action::Create && !facts.names.is_empty() => {
+        _ if record.action == Action::Create && !(facts.names.is_empty() && facts.unit_has.is_empty()) => {
             Verdict::Conflict { reasons: vec!["taken".into()], alternatives: Vec::new() }
         }
         (category, Some(address)) => {
-            let account = facts.account.clone().unwrap_or_else(|| account(uid, address));
+            let unit = record.applicant.unit.clone();
+            let made = || Account { unit, ..account(uid, address) };
+            let account = facts.account.clone().unwrap_or_else(made);
             let budgeted = record.action == Action::Suspend;
             let used_up = facts.taken_away.get("mail").is_some_and(|taken| taken.is_used_up());
             let grant = Grant { action: record.action, names: vec![address.to_string()], account, budgeted };

@@ -91,7 +91,6 @@ impl ChannelWorker {
             on: signed.on,
         });
         let context = NoticeContext {
-            recipient: Some(&person.name),
             signers: &signers,
             letter,
             handed_over: claim.detail.handed_over,
@@ -103,7 +102,7 @@ impl ChannelWorker {
             checklist: &facts.checklist,
             password: credential.as_ref().map(|credential| &credential.password),
             apart: claim.detail.apart,
-            ..NoticeContext::new(&facts.record, &facts.texts)
+            ..NoticeContext::new(&facts.record, &person.name, &facts.texts)
         };
         let language = claim.detail.language.as_deref().unwrap_or("id");
         let templates = self.templates.read().unwrap_or_else(PoisonError::into_inner).clone();

@@ -37,6 +37,10 @@ pub struct Facts {
     pub other_holder: bool,
     /// Other active accounts of the same holder (identifier) and procedure: their addresses.
     pub holder_has: Vec<String>,
+    /// Where the unit was asked about: its active accounts of this procedure, some of their addresses or user names.
+    pub unit_has: Vec<String>,
+    /// Of the roles that the record's approvals name, those that the key which signed the record may sign as.
+    pub signed_as: Vec<String>,
     /// For actions on an existing account, by target: how far its change budget is used up. A target without any entry has all of it.
     pub taken_away: BTreeMap<String, TakenAway>,
 }
@@ -193,6 +197,10 @@ pub const TIME_ZONE: &str = "time_zone";
 
 /// The key of [`Judgement::texts`] that holds what the written procedure allows, as JSON (`procedure::standard::Standard`).
 pub const STANDARD: &str = "akund_standard";
+
+/// The key of [`Judgement::texts`] that holds the domains in which the applicant's category has addresses, with spaces between
+/// them: notices may show an address in one of these whole.
+pub const DOMAINS: &str = "domains";
 
 /// A verdict with all that goes with it into the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

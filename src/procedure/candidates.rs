@@ -44,6 +44,12 @@ pub fn names_to_look_up(record: &Record, procedure: &Procedure) -> Vec<String> {
     names
 }
 
+/// The unit to look up in the register, where the procedure gives each unit one account only.
+pub fn unit_to_look_up<'r>(record: &'r Record, procedure: &Procedure) -> Option<&'r str> {
+    let wanted = record.action == Action::Create && procedure.category(record)?.one_per_unit;
+    Some(record.applicant.unit.as_str()).filter(|unit| wanted && !unit.is_empty())
+}
+
 /// The aliases of a change.
 pub(super) fn aliases(record: &Record) -> &[Address] {
     record.change.as_ref().and_then(|c| c.aliases.as_deref()).unwrap_or_default()
@@ -60,10 +66,9 @@ pub(super) fn has_address(services: &[String], procedure: &Procedure) -> bool {
 }
 
 /// Whether an address may be made in a domain.
-pub(super) fn domain_allowed(domain: &str, procedure: &Procedure, category: &CategoryRules) -> bool {
-    let subdomains = procedure.file.address.as_ref().is_some_and(|a| a.allow_subdomains);
+pub(super) fn domain_allowed(domain: &str, category: &CategoryRules) -> bool {
     let under = |d: &Domain| domain.strip_suffix(d.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
-    category.domains.iter().any(|d| d.as_str() == domain || (subdomains && under(d)))
+    category.domains.iter().any(|d| d.as_str() == domain || (category.subdomains && under(d)))
 }
 
 /// Candidates for a new account, at most [`MAX_CANDIDATES`] of each kind.
@@ -90,7 +95,7 @@ pub(super) fn for_change(record: &Record, procedure: &Procedure, category: &Cate
 
 fn addresses(parts: &Parts, wish: Option<&Address>, procedure: &Procedure, category: &CategoryRules) -> Vec<Address> {
     let Some(rule) = &category.address else { return Vec::new() };
-    let wished_domain = wish.map(Address::domain).filter(|d| domain_allowed(d, procedure, category));
+    let wished_domain = wish.map(Address::domain).filter(|d| domain_allowed(d, category));
     let Some(domain) = wished_domain.or(category.domains.first().map(Domain::as_str)) else { return Vec::new() };
     let may_use = &category.written.may_use_reserved;
     let locals = rule.candidates(parts, wish.map(Address::local), |n| !procedure.reserved.holds(n, may_use));

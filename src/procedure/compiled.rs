@@ -49,6 +49,9 @@ pub(super) struct CategoryRules {
     pub address: Option<NameRule>,
     pub username: NameRule,
     pub one_per_holder: bool,
+    pub one_per_unit: bool,
+    /// Whether addresses may be wished under subdomains of `domains`.
+    pub subdomains: bool,
     pub default_days: Option<u32>,
     pub max_days: Option<u32>,
 }
@@ -64,6 +67,12 @@ pub(super) struct Route<'p> {
 }
 
 impl CategoryRules {
+    /// The domains of its addresses, as [`crate::model::verdict::DOMAINS`] says.
+    pub fn domains_text(&self) -> Option<(String, String)> {
+        let domains: Vec<&str> = self.domains.iter().map(Domain::as_str).collect();
+        (!domains.is_empty()).then(|| (crate::model::verdict::DOMAINS.to_owned(), domains.join(" ")))
+    }
+
     /// The source's own route where it has one, else the category's.
     pub fn route(&self, source: &str) -> Route<'_> {
         let own = &self.written;
@@ -209,12 +218,14 @@ impl Procedure {
             ));
         }
         let delivery = &self.file.delivery;
-        for channel in delivery
-            .channels
-            .iter()
-            .chain(&delivery.username_channels)
-            .filter(|c| !site.channels.iter().any(|s| s.name == **c))
-        {
+        let mut channels: Vec<&String> = Vec::new();
+        let news = delivery.news_channels.iter().flatten();
+        for channel in delivery.channels.iter().chain(&delivery.username_channels).chain(news) {
+            if !channels.contains(&channel) {
+                channels.push(channel);
+            }
+        }
+        for channel in channels.into_iter().filter(|c| !site.channels.iter().any(|s| s.name == **c)) {
             let known: Vec<&str> = site.channels.iter().map(|c| c.name.as_str()).collect();
             let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
             wrong.push(format!(
@@ -244,6 +255,12 @@ impl Procedure {
     /// The file name of the letter's template, where it has a letter.
     pub fn letter_template(&self) -> Option<&str> {
         self.file.letter.as_ref().map(|letter| letter.template.as_str())
+    }
+
+    /// Where notices without a password go, the preferred channel first.
+    pub(super) fn news_channels(&self) -> &[String] {
+        let delivery = &self.file.delivery;
+        delivery.news_channels.as_ref().unwrap_or(&delivery.channels)
     }
 
     pub(super) fn category(&self, record: &Record) -> Option<&CategoryRules> {
@@ -290,10 +307,18 @@ impl Procedure {
                 texts.insert(role_text(&role.name, "email"), email.clone());
             }
         }
-        let key = self.category(record).and_then(|c| c.route(source).instructions);
-        if let Some(instructions) = key.and_then(|k| texts.get(k).cloned()) {
-            texts.insert("instructions".into(), instructions);
+        if let Some(category) = self.category(record) {
+            texts.extend(category.domains_text());
+            add_instructions(&mut texts, category.route(source).instructions);
         }
         texts
     }
+}
+
+/// The text that a route names, and its link, under the keys that templates know.
+pub(super) fn add_instructions(texts: &mut BTreeMap<String, String>, key: Option<&str>) {
+    let Some(key) = key else { return };
+    let [text, url] = [texts.get(key).cloned(), texts.get(&format!("{key}_url")).cloned()];
+    texts.extend(text.map(|text| ("instructions".to_owned(), text)));
+    texts.extend(url.map(|url| ("instructions_url".to_owned(), url)));
 }

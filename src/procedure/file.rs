@@ -68,6 +68,9 @@ pub struct File {
     /// A holder (by identifier) may have one account of this procedure. Default false.
     #[serde(default)]
     pub one_account_per_holder: bool,
+    /// A unit (by `applicant.unit`, in any case) may have one account of this procedure. Default false.
+    #[serde(default)]
+    pub one_account_per_unit: bool,
     /// Texts for notices, by key. `KEY_en` (or `KEY_id`) goes before `KEY` in that language.
     #[serde(default)]
     pub texts: BTreeMap<String, String>,
@@ -165,6 +168,8 @@ pub struct Category {
     pub review: bool,
     /// Over the procedure's.
     pub one_account_per_holder: Option<bool>,
+    /// Over the procedure's.
+    pub one_account_per_unit: Option<bool>,
     /// Fields that must not be empty.
     #[serde(default)]
     pub required: Vec<Field>,
@@ -195,6 +200,8 @@ pub struct Category {
     pub groups: Option<Vec<String>>,
     /// Domains, over `address.domains`; the first is used where the request wishes no address.
     pub domains: Option<Vec<String>>,
+    /// Over `address.allow_subdomains`.
+    pub allow_subdomains: Option<bool>,
     /// Naming rule, over those of `[address]` and `[username]`.
     pub naming: Option<Vec<String>>,
     /// The same for people with one name.
@@ -331,6 +338,10 @@ pub struct ApprovalRule {
     pub role: String,
     /// The decision may be at most this many days old.
     pub max_age_days: Option<u32>,
+    /// The record must be signed (`NAME.sig`) by a key that holds the approving role, even where its source asks for no
+    /// signature. A record has one signature: mark the decision that counts most. Default false.
+    #[serde(default)]
+    pub signed: bool,
     /// Only these categories. Default: all.
     #[serde(default)]
     pub categories: Vec<String>,
@@ -436,6 +447,12 @@ pub struct SopStep {
     /// The groups of the checklist that carry it.
     #[serde(default)]
     pub checks: Vec<CheckKind>,
+    /// The account's entry in akund's register carries it. Default false.
+    #[serde(default)]
+    pub register: bool,
+    /// People do it, and nothing of akund's carries it. Default false; a row that nothing carries must say so.
+    #[serde(default)]
+    pub people: bool,
 }
 
 /// `[calendar]`: working time, in which minutes and days are counted.

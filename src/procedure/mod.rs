@@ -25,18 +25,20 @@ mod sentences;
 #[cfg(test)]
 mod sentences_tests;
 mod shape;
+mod specimen;
 pub mod standard;
 mod template;
 #[cfg(test)]
 mod testing;
 
-pub use candidates::{MAX_NAMES, names_to_look_up};
+pub use candidates::{MAX_NAMES, names_to_look_up, unit_to_look_up};
 pub use compiled::Procedure;
 pub use file::Language;
 pub use judge::judge;
 pub use load::load_dir;
 pub use plan::{Site, SiteChannel, SiteTarget, notices, plan};
 pub use report::{Finding, Report};
+pub use specimen::Specimen;
 
 use crate::model::{AccountUid, Check, Facts, Judgement, Plan, Record, Verdict};
 use jiff::Timestamp;

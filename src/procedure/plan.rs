@@ -142,7 +142,7 @@ pub fn notices(record: &Record, verdict: &Verdict, procedure: &Procedure, site: 
     let people = [Some((Recipient::Applicant, &record.applicant)), responsible(record)];
     let mut ways = people.into_iter().flatten().filter_map(|(to, person)| {
         let email = person.email.as_ref().filter(|e| !may_be_a_strangers(record, e));
-        let channels = ways(email.is_some(), person.phone.is_some(), &procedure.file.delivery.channels, site);
+        let channels = ways(email.is_some(), person.phone.is_some(), procedure.news_channels(), site);
         (!channels.is_empty()).then_some((channels, to))
     });
     ways.next().and_then(|(channels, to)| deliver(record, procedure, &channels, kind, to)).into_iter().collect()
@@ -171,7 +171,7 @@ fn schemes(targets: &[&SiteTarget]) -> Vec<Scheme> {
     schemes
 }
 
-/// Whom the procedure wants credentials to go to, and over which channels, the preferred one first.
+/// Whom the procedure wants credentials (or, without new ones, the news) to go to, and over which channels, the preferred one first.
 pub(super) struct Reach<'s> {
     /// Whom.
     pub to: Recipient,

@@ -70,6 +70,7 @@ pub(super) enum Problem {
     ApprovalTooOld { title: String, days: u32 },
     ApprovalUnknownRole { role: String },
     ApprovalWithoutName { title: String },
+    ApprovalUnsigned { title: String },
     SamePersonTwice { by: String },
     NoContact { who: Who, email: bool, phone: bool },
     NothingToChange,
@@ -78,6 +79,7 @@ pub(super) enum Problem {
     NameTaken { name: String },
     AllNamesTaken,
     HolderHas { addresses: Vec<String> },
+    UnitHas { unit: String, addresses: Vec<String> },
     BudgetUsedUp { target: String, budget: u64 },
 }
 
@@ -126,12 +128,15 @@ impl Problem {
             | Self::ApprovalTooOld { .. }
             | Self::ApprovalUnknownRole { .. }
             | Self::ApprovalWithoutName { .. }
+            | Self::ApprovalUnsigned { .. }
             | Self::SamePersonTwice { .. }
             | Self::NoContact { .. }
             | Self::NothingToChange
             | Self::NameCannotBeMade
             | Self::AccountNotOurs { .. } => Class::Incomplete,
-            Self::NameTaken { .. } | Self::AllNamesTaken | Self::HolderHas { .. } => Class::Conflict,
+            Self::NameTaken { .. } | Self::AllNamesTaken | Self::HolderHas { .. } | Self::UnitHas { .. } => {
+                Class::Conflict
+            }
             Self::BudgetUsedUp { .. } => Class::Review,
         }
     }

@@ -212,16 +212,18 @@ pub struct Delivery {
     /// those of `channels` that are not among these. Default: one notice.
     #[serde(default)]
     pub username_channels: Vec<String>,
+    /// The same for every notice without a password (refusals, forms, conflicts …). Default: `channels`.
+    pub news_channels: Option<Vec<String>>,
     /// Who gets credentials. Default `responsible-or-applicant`.
     #[serde(default)]
     pub to: DeliverTo,
 }
 
 impl Delivery {
-    /// The channels of the notice, or of the password alone; and those of the user name where it goes apart.
+    /// The channels of the notice (without a password: of the news), or of the password alone; and those of the user name where it goes apart.
     pub(super) fn split(&self, action: Action) -> [Vec<String>; 2] {
         if !action.mints() {
-            return [self.channels.clone(), Vec::new()];
+            return [self.news_channels.as_ref().unwrap_or(&self.channels).clone(), Vec::new()];
         }
         let password = self.channels.iter().filter(|c| !self.username_channels.contains(c));
         [password.cloned().collect(), self.username_channels.clone()]
@@ -291,6 +293,13 @@ pub struct LetterRules {
     pub signed_step: Option<String>,
     /// Number of the SOP step in which it is sent; default: that of the notice `letter`.
     pub sent_step: Option<String>,
+}
+
+impl LetterRules {
+    /// The rows of the SOP that it names.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &String> {
+        self.draft_steps.iter().chain(&self.step).chain(&self.signed_step).chain(&self.sent_step)
+    }
 }
 
 fn create_only() -> Vec<Action> {

@@ -96,6 +96,9 @@ impl Problem {
                 format!("Jabatan \"{}\" pada persetujuan tidak dikenal dalam prosedur ini.", quoted(role))
             }
             Self::ApprovalWithoutName { title } => format!("Persetujuan {title} tidak menyebutkan siapa yang memberikannya."),
+            Self::ApprovalUnsigned { title } => {
+                format!("Persetujuan {title} belum ditandatangani secara elektronik oleh pejabatnya.")
+            }
             Self::SamePersonTwice { by } => {
                 format!("{} memberikan lebih dari satu persetujuan; tiap persetujuan harus dari orang yang berbeda.", quoted(by))
             }
@@ -111,6 +114,9 @@ impl Problem {
             Self::AllNamesTaken => "Semua nama menurut aturan penamaan sudah dipakai; mohon sebutkan nama lain.".into(),
             Self::HolderHas { addresses } => {
                 format!("Pemegang nomor identitas ini sudah memiliki akun ({}).", addresses.join(", "))
+            }
+            Self::UnitHas { unit, addresses } => {
+                format!("{} sudah memiliki akun ({}).", quoted(unit), addresses.join(", "))
             }
             Self::AccountNotOurs { name, targets } => format!(
                 "Akun {name}{} tidak dibuat oleh akund, sehingga akund tidak mengubahnya; petugas perlu menanganinya langsung.",
@@ -203,6 +209,9 @@ impl Problem {
                 format!("This procedure does not know the approving role \"{}\".", quoted(role))
             }
             Self::ApprovalWithoutName { title } => format!("The approval of the {title} does not say who gave it."),
+            Self::ApprovalUnsigned { title } => {
+                format!("The approval of the {title} is not signed electronically by that office.")
+            }
             Self::SamePersonTwice { by } => {
                 format!("{} gave more than one approval; each must come from a different person.", quoted(by))
             }
@@ -223,6 +232,9 @@ impl Problem {
             Self::AllNamesTaken => "All names by the naming rule are in use; please name another one.".into(),
             Self::HolderHas { addresses } => {
                 format!("The holder of this identifier has an account already ({}).", addresses.join(", "))
+            }
+            Self::UnitHas { unit, addresses } => {
+                format!("{} has an account already ({}).", quoted(unit), addresses.join(", "))
             }
             Self::AccountNotOurs { name, targets } => format!(
                 "akund did not make the account {name}{}, and leaves it as it is; an officer must do this there by hand.",

@@ -42,6 +42,7 @@ fn about_the_account() -> Vec<Problem> {
         Problem::NameTaken { name: own("humas@example.ac.id") },
         Problem::AllNamesTaken,
         Problem::HolderHas { addresses: vec![own("h…@example.ac.id")] },
+        Problem::UnitHas { unit: own("Biro Humas"), addresses: vec![own("h…@example.ac.id")] },
         Problem::AccountNotOurs { name: own("humas@example.ac.id"), targets: vec![own("mail")] },
         Problem::BudgetUsedUp { target: own("mail"), budget: 20 },
     ]
@@ -71,6 +72,7 @@ fn about_the_papers() -> Vec<Problem> {
         Problem::ApprovalTooOld { title: head(), days: 30 },
         Problem::ApprovalUnknownRole { role: own("boss") },
         Problem::ApprovalWithoutName { title: head() },
+        Problem::ApprovalUnsigned { title: head() },
         Problem::SamePersonTwice { by: own("Bambang") },
         Problem::ApprovalRefused { title: head(), reason: own("data belum lengkap") },
         Problem::ApprovalRefused { title: head(), reason: own(" ") },

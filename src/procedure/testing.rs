@@ -25,6 +25,17 @@ pub fn office() -> Procedure {
     parse("office-email.toml", include_str!("../../tests/corpus/procedures/good/office-email.toml"))
 }
 
+/// The five institutions' procedures.
+pub fn five() -> [Procedure; 5] {
+    [
+        parse("uin-malang-email.toml", include_str!("../../config/procedures/uin-malang-email.toml")),
+        parse("uin-malang-hotspot.toml", include_str!("../../config/procedures/uin-malang-hotspot.toml")),
+        parse("uin-raden-intan-email.toml", include_str!("../../config/procedures/uin-raden-intan-email.toml")),
+        parse("unja-email.toml", include_str!("../../config/procedures/unja-email.toml")),
+        parse("lumajang-email.toml", include_str!("../../config/procedures/lumajang-email.toml")),
+    ]
+}
+
 /// A procedure that must be good.
 pub fn parse(name: &str, text: &str) -> Procedure {
     Procedure::parse(name, text).unwrap_or_else(|report| panic!("{report}"))

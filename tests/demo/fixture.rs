@@ -9,10 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// Accounts that the samples become: a unit's, and the good rows of the bulk file.
-pub const ACCOUNTS: usize = 200;
-/// Requests of the samples, and so notices: the accounts', a conflict, a refusal, and a form to fill in.
-pub const REQUESTS: usize = ACCOUNTS + 3;
+/// Accounts of the generic procedure, each with mail and hotspot: a unit's, and the good rows of the bulk file.
+pub const GENERIC: usize = 200;
+/// Accounts with mail: those, and what three of the shipped procedures make.
+pub const MAILBOXES: usize = GENERIC + 3 + 1 + 3 + 1;
+/// Accounts with a hotspot: those, and an event's.
+pub const HOTSPOTS: usize = GENERIC + 1;
+/// Accounts that the samples become.
+pub const ACCOUNTS: usize = MAILBOXES + HOTSPOTS - GENERIC;
+/// Requests of the samples, and so notices: the accounts', and those that end otherwise; 3 of the generic procedure, 3 of the
+/// first shipped one, and one of each of the others.
+pub const REQUESTS: usize = ACCOUNTS + 3 + 3 + 4;
 
 pub struct Demo {
     _above: TempDir,
@@ -26,7 +33,7 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// What a notice with credentials says.
+/// What a notice with credentials says; a part that it does not have is empty.
 #[derive(Debug)]
 pub struct Credentials {
     pub to: String,
@@ -81,12 +88,15 @@ impl Demo {
         self.requests().iter().filter(|one| one.state == "done").count()
     }
 
-    /// The messages in the outbox.
+    /// The messages in the outboxes, mails and SMS alike.
     pub fn messages(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(self.dir.join("outbox")) else { return Vec::new() };
-        let files =
-            entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "eml"));
-        files.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+        let of = |outbox: &str, ending: &str| -> Vec<String> {
+            let Ok(entries) = std::fs::read_dir(self.dir.join(outbox)) else { return Vec::new() };
+            let files = entries.map(|entry| entry.unwrap().path());
+            let files = files.filter(|path| path.extension().is_some_and(|e| e == ending));
+            files.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+        };
+        [of("outbox", "eml"), of("outbox-sms", "txt")].concat()
     }
 
     /// What the messages with credentials say.
@@ -102,15 +112,15 @@ impl Demo {
 
 impl Credentials {
     fn read(message: &str) -> Option<Self> {
-        let (head, body) = message.split_once("\r\n\r\n")?;
+        let (head, body) = message.split_once("\r\n\r\n").or(message.split_once("\n\n"))?;
         let text = from_quoted_printable(body);
         let after =
             |label: &str| text.lines().find_map(|line| line.strip_prefix(label)).map(|rest| rest.trim().to_owned());
         let to = head.lines().find_map(|line| line.strip_prefix("To: "))?;
         Some(Self {
             to: to.split(['<', '>']).nth(1).unwrap_or(to).to_owned(),
-            address: after("Alamat surel:")?,
-            username: after("Nama pengguna hotspot:")?,
+            address: after("Alamat surel:").unwrap_or_default(),
+            username: after("Nama pengguna hotspot:").unwrap_or_default(),
             password: after("Kata sandi awal:")?,
         })
     }

@@ -158,6 +158,7 @@ fn message(id: &str, text: &str) -> Envelope {
         text: Secret::new(text),
         html: None,
         receipt: None,
+        attachments: Vec::new(),
     }
 }
 

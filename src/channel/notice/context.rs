@@ -3,6 +3,7 @@
 use super::plain::{plain, plain_keeping};
 use super::{NoticeContext, SignedLetter};
 use crate::channel::sms::segments::plainly;
+use crate::model::verdict::DOMAINS;
 use crate::model::{Account, Address, Record};
 use jiff::civil::Date;
 use minijinja::value::Value;
@@ -15,7 +16,7 @@ const SENTENCE: usize = 500;
 const ITEMS: usize = 50;
 
 /// The procedure's texts that every template may use without asking whether they are there.
-pub(super) const TEXTS: [&str; 10] = [
+pub(super) const TEXTS: [&str; 11] = [
     "institution",
     "title",
     "login_url",
@@ -26,6 +27,7 @@ pub(super) const TEXTS: [&str; 10] = [
     "obligations",
     "form_url",
     "instructions",
+    "instructions_url",
 ];
 
 /// The other values; see the table in the module's documentation.
@@ -83,7 +85,7 @@ pub(super) fn values(context: &NoticeContext, language: &str) -> BTreeMap<&'stat
         ("language", Value::from(language)),
         ("number", Value::from(plain(&record.key.id, FREE_TEXT))),
         ("action", Value::from(record.action.as_str())),
-        ("recipient", Value::from(plain(context.recipient.unwrap_or(&record.contact().name), FREE_TEXT))),
+        ("recipient", Value::from(plain(context.recipient, FREE_TEXT))),
         ("responsible", Value::from(record.responsible.as_ref().map_or(String::new(), |r| plain(&r.name, FREE_TEXT)))),
         ("signers", context.signers.iter().take(ITEMS).map(|s| Value::from(s.as_str())).collect()),
         ("letter", letter(context.letter, language)),
@@ -168,17 +170,29 @@ fn institution(context: &NoticeContext) -> String {
     named.unwrap_or(&context.record.key.procedure).to_owned()
 }
 
-/// Names that may be shown whole: granted or proposed ones, and the wanted address if it is in the domain of such a one.
+/// Names that may be shown whole: granted or proposed ones; the wanted address if it is in a domain of the procedure or of such
+/// a one; others' addresses in the procedure's domains, as the judge masks them.
 fn keep(context: &NoticeContext) -> Vec<String> {
     let mut names: Vec<String> = context.alternatives.to_vec();
     if let Some(account) = context.account {
         names.extend(account.address.iter().chain(&account.aliases).map(|a| a.as_str().to_owned()));
         names.push(account.username.as_str().to_owned());
     }
-    let ours = |wanted: &&Address| names.iter().any(|n| n.rsplit_once('@').is_some_and(|(_, d)| d == wanted.domain()));
-    if let Some(wanted) = context.record.account.address.as_ref().filter(ours) {
-        names.push(wanted.as_str().to_owned());
-    }
+    let own: Vec<&str> = context.texts.get(DOMAINS).map(|d| d.split(' ').collect()).unwrap_or_default();
+    let below =
+        |domain: &str, own: &str| domain.strip_suffix(own).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'));
+    let is_own = |domain: &str| own.iter().any(|own| !own.is_empty() && below(domain, own));
+    let granted = |domain: &str| names.iter().any(|n| n.rsplit_once('@').is_some_and(|(_, d)| d == domain));
+    let ours = |wanted: &&Address| is_own(wanted.domain()) || granted(wanted.domain());
+    let wanted = context.record.account.address.as_ref().filter(ours).map(|wanted| wanted.as_str().to_owned());
+    // How the judge shows another's address: `h…@example.ac.id`.
+    let words = context.reasons.iter().flat_map(|said| said.split(|c: char| c.is_whitespace() || "(),".contains(c)));
+    let masked = words.filter(|word| {
+        let mut rest = word.chars();
+        rest.next().is_some_and(char::is_alphanumeric) && rest.as_str().strip_prefix("…@").is_some_and(is_own)
+    });
+    let masked: Vec<String> = masked.map(str::to_owned).collect();
+    names.extend(wanted.into_iter().chain(masked));
     names
 }
 

@@ -52,26 +52,34 @@ fn ends(tail: &str) -> bool {
 
 /// Sets apart what could make a link.
 fn apart(text: &str) -> String {
+    let one_line = |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { dot(c) };
+    let visible: Vec<char> = text.chars().filter(|c| !invisible(*c)).map(one_line).collect();
     let mut out = String::with_capacity(text.len() + 8);
-    let mut visible = text.chars().filter(|c| !invisible(*c)).peekable();
-    let mut previous = ' ';
-    while let Some(c) = visible.next() {
-        let c = if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { dot(c) };
-        out.push(c);
-        let next = visible.peek().map(|n| dot(*n));
-        if next.is_some_and(|next| joins(previous, c, next)) {
-            out.push(' ');
+    let (mut previous, mut at) = (' ', 0);
+    // A run of numbers and dots is looked at whole: `427.53/4/2.04` is a letter's number, `10.0.0.1` an address.
+    for run in visible.chunk_by(|a, b| in_numbers(*a) == in_numbers(*b)) {
+        let four = run.split(|c| *c == '.').filter(|number| !number.is_empty()).count() >= 4;
+        for c in run.iter().copied() {
+            at += 1;
+            out.push(c);
+            if visible.get(at).is_some_and(|next| joins(previous, c, *next, four)) {
+                out.push(' ');
+            }
+            previous = c;
         }
-        previous = c;
     }
     out
 }
 
-/// Whether `c`, between `previous` and `next`, could join parts of a link.
-fn joins(previous: char, c: char, next: char) -> bool {
+fn in_numbers(c: char) -> bool {
+    c == '.' || c.is_numeric()
+}
+
+/// Whether `c`, between `previous` and `next`, could join parts of a link; `four`: in a run of four numbers or more.
+fn joins(previous: char, c: char, next: char, four: bool) -> bool {
     match c {
         // A top-level domain begins with a letter; four numbers are an address.
-        '.' => !previous.is_whitespace() && (next.is_alphabetic() || (previous.is_numeric() && next.is_numeric())),
+        '.' => !previous.is_whitespace() && (next.is_alphabetic() || (four && next.is_numeric())),
         // `mailto:x`, `https://`, `C:\`; but not 10:30.
         ':' => previous.is_alphanumeric() && !next.is_whitespace() && !next.is_numeric(),
         '/' => next == '/' || next == '\\',
@@ -128,6 +136,9 @@ mod tests {
             ("mailto:a@evil.com", "mailto: a@evil. com"),
             ("ev\u{200b}il.\u{2060}com", "evil. com"),
             ("10.0.0.1", "10. 0. 0. 1"),
+            ("ke 10.0.0.1.", "ke 10. 0. 0. 1."),
+            ("045/77/427.61/2026", "045/77/427.61/2026"),
+            ("427.53/4/2.04/2021", "427.53/4/2.04/2021"),
             ("a\r\nb\u{0}c\u{2028}d", "a b c d"),
             ("B-12/Un.03/2026, pukul 10:30", "B-12/Un.03/2026, pukul 10:30"),
             ("\\\\server\\share", "\\ \\server\\share"),

@@ -4,6 +4,7 @@ use super::{NoticeContext, SignedLetter};
 use crate::model::{
     Account, AccountUid, Action, Check, NoticeKind, Person, Record, RequestKey, Secret, request::WantedAccount,
 };
+use crate::procedure::Specimen;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -38,6 +39,7 @@ impl Sample {
             );
         NoticeContext {
             record: &self.record,
+            recipient: self.official.as_deref().filter(|_| official).unwrap_or(&self.record.contact().name),
             account: self.account.as_ref().filter(|_| settled),
             last_day: self.last_day.filter(|_| settled),
             reasons: &self.reasons,
@@ -45,7 +47,6 @@ impl Sample {
             missing: &self.missing,
             checklist: &self.checklist,
             texts: &self.texts,
-            recipient: self.official.as_deref().filter(|_| official),
             signers: &self.signers,
             letter: self.letter_number.as_deref().map(|number| SignedLetter {
                 number,
@@ -117,6 +118,45 @@ pub(super) fn full() -> Sample {
     }
 }
 
+/// As [`full`], with a procedure's own texts and an account such as its category gets.
+pub(super) fn of(specimen: &Specimen, kind: NoticeKind, language: &str) -> Sample {
+    let mut sample = full();
+    let name = |local: &str| specimen.domain.as_ref().map_or(local.to_owned(), |domain| format!("{local}@{domain}"));
+    let address = specimen.domain.as_ref().and_then(|_| name("humas").parse().ok());
+    sample.record.applicant.category.clone_from(&specimen.category);
+    if !specimen.responsible {
+        sample.record.responsible = None;
+    }
+    sample.record.account.username = "humas".parse().ok().filter(|_| address.is_none());
+    sample.record.account.address.clone_from(&address);
+    if let Some(account) = &mut sample.account {
+        account.address = address;
+        account.category.clone_from(&specimen.category);
+        account.services.clone_from(&specimen.services);
+        account.group = None;
+    }
+    sample.last_day = sample.last_day.filter(|_| specimen.temporary);
+    let english = language.starts_with("en");
+    let sentence = match (kind, english) {
+        (NoticeKind::Conflict, true) => format!("{} is already in use.", name("humas")),
+        (NoticeKind::Conflict, false) => format!("{} sudah dipakai.", name("humas")),
+        (_, true) => "The approval was refused: the applicant's data are not complete.".into(),
+        (_, false) => "Persetujuan ditolak: data pemohon belum lengkap.".into(),
+    };
+    let missing = match (kind, english) {
+        (NoticeKind::Form, true) => "The application form is missing; please fill it in and hand it in.",
+        (NoticeKind::Form, false) => "Formulir permohonan belum disertakan; mohon diisi dan disampaikan.",
+        (_, true) => "The approval of the head is missing.",
+        (_, false) => "Persetujuan kepala belum ada.",
+    };
+    sample.reasons = vec![sentence];
+    sample.missing = vec![missing.to_owned()];
+    sample.alternatives = vec![name("humas.biro"), name("humas2")];
+    sample.checklist = Vec::new();
+    sample.texts.clone_from(&specimen.texts);
+    sample
+}
+
 /// With nothing that may be left out.
 pub(super) fn bare() -> Sample {
     Sample {
@@ -160,6 +200,7 @@ fn texts() -> BTreeMap<String, String> {
         ("obligations", "Akun ini sepenuhnya tanggung jawab pemegangnya.\nHanya untuk keperluan kedinasan."),
         ("form_url", "https://akun.universitas.example/formulir"),
         ("instructions", "1. Masuk ke aplikasi kepegawaian.\n2. Pilih menu Surel."),
+        ("instructions_url", "https://kepegawaian.universitas.example/"),
     ]
     .map(|(key, text)| (key.to_owned(), text.to_owned()))
     .into()

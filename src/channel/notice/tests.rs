@@ -53,6 +53,25 @@ fn every_notice_to_the_operator_reads_as_it_was_agreed() {
 }
 
 #[test]
+fn whoever_it_goes_to_is_greeted_and_nobody_else() {
+    let templates = built_in();
+    let sample = sample::full();
+    for kind in NoticeKind::ALL {
+        for language in LANGUAGES {
+            for (to, other) in [("Biro Humas", "Penanggung Jawab"), ("Penanggung Jawab", "Biro Humas")] {
+                let context = NoticeContext { recipient: to, ..sample.context(kind) };
+                let rendered = templates.render(kind, language, &context).unwrap();
+                let hello = if language == "id" { "Yth." } else { "Dear" };
+                for text in [rendered.text.expose(), rendered.html.as_ref().unwrap().expose()] {
+                    assert!(text.contains(&format!("{hello} {to},")), "{kind:?} {language}: {text}");
+                    assert!(!text.contains(&format!("{hello} {other}")), "{kind:?} {language}: {text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_site_may_word_the_operators_notices_itself_and_a_mistake_in_them_is_found() {
     let dir = site(&[("operator-alert.id.txt", "Subject: {{ total }} hal\nMacet: {{ stuck_count }}\n")]);
     let templates = Templates::load(Some(dir.path())).unwrap();
@@ -62,6 +81,22 @@ fn a_site_may_word_the_operators_notices_itself_and_a_mistake_in_them_is_found()
     assert!(said.contains("operator-digest.en.txt:3: undefined value"), "{said}");
     let said = problems(&[("operator-alert.id.html", "<p></p>")]);
     assert!(said.contains("no notice has this name"), "{said}");
+}
+
+#[test]
+fn a_masked_address_of_the_institutions_own_stays_whole_and_any_other_does_not() {
+    let mut sample = sample::full();
+    sample.record.account.address = "layanan@uin.example".parse().ok();
+    let reasons =
+        ["Unit sudah memiliki akun (p…@uin.example). Lihat x…@evil.example atau evil.example/p…@uin.example."
+            .to_owned()];
+    let texts = BTreeMap::from([("domains".to_owned(), "uin.example student.uin.example".to_owned())]);
+    let context =
+        NoticeContext { reasons: &reasons, alternatives: &[], texts: &texts, ..sample.context(NoticeKind::Conflict) };
+    let rendered = built_in().render(NoticeKind::Conflict, "id", &context).unwrap();
+    let text = rendered.text.expose();
+    assert!(text.contains("(layanan@uin.example)") && text.contains("(p…@uin.example)"), "{text}");
+    assert!(!text.contains("evil.example"), "{text}");
 }
 
 #[test]

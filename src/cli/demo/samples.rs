@@ -1,5 +1,6 @@
 //! The demo's configuration and its sample requests. Written once, so that a second run hands in the very same files.
 
+use super::five::{SHOWN, Shown, dated};
 use super::{Exit, Failure, write_once};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use std::collections::BTreeMap;
@@ -42,6 +43,16 @@ mode = "0644"
 kind = "outbox"
 path = "outbox"
 from = "Helpdesk TIK <helpdesk@example.ac.id>"
+
+[channel.sms]                   # the same in place of an SMS gateway
+kind = "outbox"
+carries = "sms"
+path = "outbox-sms"
+
+[[source]]                      # what an academic system hands in: spool/incoming/siakad
+name = "siakad"
+procedures = ["uin-malang-email", "uin-malang-hotspot"]
+categories = ["student"]
 "#;
 
 /// The procedure that ships with akund.
@@ -50,40 +61,34 @@ const PROCEDURE: &str = include_str!("../../../config/procedures/generic.toml");
 /// Rows of the bulk file; one of them is bad.
 const STUDENTS: usize = 200;
 
-/// One sample file.
+/// One sample: a file, or the files that show one procedure.
 pub struct Sample {
-    /// Its name in the spool.
-    pub name: &'static str,
+    /// Its name below `samples/`.
+    pub name: String,
     /// What it shows.
     pub about: &'static str,
-    /// Where it lies, to be handed in.
-    pub path: PathBuf,
+    /// In the order in which they are handed in.
+    pub files: Vec<SampleFile>,
     /// How many requests it becomes.
     pub requests: usize,
-    /// How its ids begin.
-    prefix: &'static str,
-    /// The state that its requests end in.
-    state: &'static str,
-    /// Whether something of it is rejected.
-    rejected: bool,
+    /// How its requests (`PROCEDURE:ID@REVISION`) begin.
+    prefix: String,
+    /// How many requests should end in which state; `rejected` where something of it is.
+    pub expected: BTreeMap<String, usize>,
+}
+
+/// One file of a sample.
+pub struct SampleFile {
+    /// Where it lies, to be handed in.
+    pub path: PathBuf,
+    /// Its name in the spool, with its source's directory.
+    pub dropped: String,
 }
 
 impl Sample {
     /// Whether a request (`PROCEDURE:ID@REVISION`) came from this sample.
     pub fn owns(&self, request: &str) -> bool {
-        request.strip_prefix("generic:").is_some_and(|id| id.starts_with(self.prefix))
-    }
-
-    /// How many requests should end in which state.
-    pub fn expected(&self) -> BTreeMap<String, usize> {
-        let mut expected = BTreeMap::new();
-        if self.requests > 0 {
-            expected.insert(self.state.to_owned(), self.requests);
-        }
-        if self.rejected {
-            expected.insert("rejected".to_owned(), 1);
-        }
-        expected
+        request.starts_with(&self.prefix)
     }
 }
 
@@ -94,7 +99,8 @@ pub fn prepare(dir: &Path) -> Result<Vec<Sample>, Failure> {
             .map_err(|error| Failure::new(Exit::InputOutput, format!("{}: {error}", dir.join(part).display())))?;
     }
     write_once(&dir.join("procedures/generic.toml"), PROCEDURE.as_bytes())?;
-    let approved_at = Timestamp::now()
+    let now = Timestamp::now();
+    let approved_at = now
         .checked_sub(24.hours())
         .map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))?
         .to_zoned(TimeZone::UTC);
@@ -125,14 +131,45 @@ pub fn prepare(dir: &Path) -> Result<Vec<Sample>, Failure> {
             true,
         ),
     ];
-    samples
-        .into_iter()
-        .map(|(name, about, text, requests, prefix, state, rejected)| {
-            let path = dir.join("samples").join(name);
-            write_once(&path, text.as_bytes())?;
-            Ok(Sample { name, about, path, requests, prefix, state, rejected })
-        })
-        .collect()
+    let generic = samples.into_iter().map(|(name, about, text, requests, prefix, state, rejected)| {
+        let path = dir.join("samples").join(name);
+        write_once(&path, text.as_bytes())?;
+        let mut expected = BTreeMap::new();
+        if requests > 0 {
+            expected.insert(state.to_owned(), requests);
+        }
+        if rejected {
+            expected.insert("rejected".to_owned(), 1);
+        }
+        let files = vec![SampleFile { path, dropped: name.to_owned() }];
+        let prefix = format!("generic:{prefix}");
+        Ok(Sample { name: name.to_owned(), about, files, requests, prefix, expected })
+    });
+    generic.chain(SHOWN.iter().map(|shown| procedure(dir, shown, now))).collect()
+}
+
+/// Writes a procedure that ships with akund, and the requests that show it.
+fn procedure(dir: &Path, shown: &Shown, now: Timestamp) -> Result<Sample, Failure> {
+    let name = shown.procedure;
+    write_once(&dir.join(format!("procedures/{name}.toml")), shown.text.as_bytes())?;
+    let samples = dir.join("samples").join(name);
+    std::fs::create_dir_all(&samples)
+        .map_err(|error| Failure::new(Exit::InputOutput, format!("{}: {error}", samples.display())))?;
+    let mut files = Vec::with_capacity(shown.requests.len());
+    for request in shown.requests {
+        let path = samples.join(request.name);
+        write_once(&path, dated(request.text, now).as_bytes())?;
+        let source = request.source.map_or(String::new(), |source| format!("{source}/"));
+        files.push(SampleFile { path, dropped: format!("{source}{name}-{}", request.name) });
+    }
+    Ok(Sample {
+        name: name.to_owned(),
+        about: shown.about,
+        files,
+        requests: shown.expected.iter().map(|(_, requests)| requests).sum(),
+        prefix: format!("{name}:"),
+        expected: shown.expected.iter().map(|(state, requests)| ((*state).to_owned(), *requests)).collect(),
+    })
 }
 
 fn unit(id: &str, name: &str, address: &str, at: &str, day: &str) -> String {

@@ -39,8 +39,16 @@ async fn begun() -> Fixture {
     let submission =
         Submission { source: "local".into(), name: "a".into(), sha256: [1; 32], evidence: String::new(), bulk: false };
     let record = record("1", "a@x.id");
-    let admission =
-        Admission { record, digest: [1; 32], row: 1, names: Vec::new(), live: Vec::new(), not_permitted: Vec::new() };
+    let admission = Admission {
+        record,
+        digest: [1; 32],
+        row: 1,
+        names: Vec::new(),
+        live: Vec::new(),
+        unit: None,
+        signed_as: Vec::new(),
+        not_permitted: Vec::new(),
+    };
     f.journal.admit(submission, vec![admission], Arc::new(plan)).await.unwrap();
     assert_eq!((serve(&f.journal, "credentials").await, serve(&f.journal, "email").await), (1, 1));
     f

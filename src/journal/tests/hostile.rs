@@ -85,6 +85,8 @@ async fn admit_change(f: &Fixture, id: &str, category: &str, change: crate::mode
         row: 1,
         names: vec!["a@x.id".into(), "b@x.id".into()],
         live: Vec::new(),
+        unit: None,
+        signed_as: Vec::new(),
         not_permitted: Vec::new(),
         record,
     };
@@ -176,6 +178,8 @@ async fn admit_without_right(f: &Fixture, record: Record) -> Admitted {
         row: 1,
         names: Vec::new(),
         live: Vec::new(),
+        unit: None,
+        signed_as: Vec::new(),
         not_permitted: vec!["source intruder may not use the procedure p".into()],
         record,
     };
@@ -291,6 +295,8 @@ async fn the_judge_learns_that_an_account_was_made_for_another_identifier() {
             row: 1,
             names: Vec::new(),
             live: Vec::new(),
+            unit: None,
+            signed_as: Vec::new(),
             not_permitted: Vec::new(),
             record: reset,
         };
@@ -324,6 +330,8 @@ async fn an_account_is_not_reached_through_another_procedure() {
             row: 1,
             names: Vec::new(),
             live: Vec::new(),
+            unit: None,
+            signed_as: Vec::new(),
             not_permitted: Vec::new(),
             record: suspend,
         };

@@ -261,6 +261,8 @@ pub(super) mod tests {
             verbs: Vec::new(),
             notices: Vec::new(),
             checks: Vec::new(),
+            register: false,
+            people: false,
         }
     }
 

@@ -112,6 +112,10 @@ impl Checker<'_> {
         if own_domains.is_some() && rules.address.is_none() {
             self.find(&at.key("domains"), "there are domains, but no [address]", "write [address], or leave them out");
         }
+        if category.allow_subdomains.is_some() && rules.address.is_none() {
+            let help = "write [address], or leave it out";
+            self.find(&at.key("allow_subdomains"), "subdomains are allowed or not, but there is no [address]", help);
+        }
         let over = |rule: &NameRule| {
             let own = naming.clone().map(|naming| (single.clone().unwrap_or_default(), naming));
             let (single_naming, naming) = match own {

@@ -42,6 +42,10 @@ impl Checker<'_> {
                 address: names.address,
                 username: names.username,
                 one_per_holder: category.one_account_per_holder.unwrap_or(file.one_account_per_holder),
+                one_per_unit: category.one_account_per_unit.unwrap_or(file.one_account_per_unit),
+                subdomains: category
+                    .allow_subdomains
+                    .unwrap_or(file.address.as_ref().is_some_and(|a| a.allow_subdomains)),
                 default_days: if category.temporary {
                     None
                 } else {

@@ -205,6 +205,12 @@ impl Checker<'_> {
                 "expected a channel in `channels` that is not among these: the password goes by it",
             );
         }
+        let place = Place::default().key("delivery").key("news_channels");
+        let Some(news) = &self.file.delivery.news_channels else { return };
+        if news.is_empty() {
+            self.find(&place, "no channel is named", "leave `news_channels` out: then news goes by `channels`");
+        }
+        self.unique(news.iter().enumerate().map(|(i, c)| (c.as_str(), place.at(i))), "channel");
     }
 
     fn steps(&mut self) -> SopIndex {
@@ -221,6 +227,9 @@ impl Checker<'_> {
         for (i, (table, step)) in documents.chain(approvals) {
             self.step_known(step.as_ref(), &Place::default().key(table).at(i).key("step"));
         }
+        for (i, step) in steps.iter().enumerate() {
+            self.carried(step, &top.at(i));
+        }
         index
     }
 
@@ -231,6 +240,25 @@ impl Checker<'_> {
         let known: Vec<&str> = steps.iter().map(|s| s.number.as_str()).collect();
         let help = format!("expected the `number` of a [[step]]: {}", listed(&known));
         self.find(place, format!("there is no step `{step}`"), help);
+    }
+
+    /// A row of the SOP is carried by something of akund's, or it is people's; a file that is silent on a row hides a gap.
+    fn carried(&mut self, step: &SopStep, place: &Place) {
+        let number = &step.number;
+        let papers = self.file.document.iter().any(|d| d.step.as_ref() == Some(number))
+            || self.file.approval.iter().any(|a| a.step.as_ref() == Some(number))
+            || self.file.report.iter().any(|r| r.step.as_ref() == Some(number))
+            || self.file.letter.as_ref().is_some_and(|letter| letter.steps().any(|step| step == number));
+        let work = step.register || !(step.verbs.is_empty() && step.notices.is_empty() && step.checks.is_empty());
+        if step.people && (work || papers) {
+            let help = "leave out `people`, or what carries it";
+            self.find(&place.key("people"), format!("step {number} is people's, but akund carries it, too"), help);
+        }
+        if !(step.people || work || papers) {
+            let help = "expected `verbs`, `notices`, `checks` or `register` here, a [[document]] or [[approval]] with this `step`, or \
+                        `people = true` where people do it without akund";
+            self.find(&place.key("number"), format!("nothing carries step {number}"), help);
+        }
     }
 
     /// Enters what a step carries; each part of akund's work is carried by one step.

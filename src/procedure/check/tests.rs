@@ -1,7 +1,7 @@
 //! A corpus of bad procedure files, each with the finding it must give: whole files under `tests/corpus/procedures/bad`
 //! (the expected lines in `NAME.expect`), and the template with one thing wrong.
 
-use crate::procedure::testing::{campus, generic, office, site};
+use crate::procedure::testing::{campus, five, generic, office, site};
 use crate::procedure::{Procedure, Site};
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 const GENERIC: &str = include_str!("../../../config/procedures/generic.toml");
 
 /// The template with one piece replaced: what is wrong, what stands there, what is put there, what must be said.
-const WRONG: [(&str, &str, &str, &str); 57] = [
+const WRONG: [(&str, &str, &str, &str); 68] = [
     ("format version", "akund = 1 ", "akund = 2 ", "format version 2 is not known; expected `akund = 1`"),
     (
         "name and file differ",
@@ -243,6 +243,72 @@ const WRONG: [(&str, &str, &str, &str); 57] = [
         "there is no step `44`; expected the `number` of a [[step]]: 1, 2, 3, 4, 5, 6",
     ),
     (
+        "row that nothing carries",
+        "notices = [\"credentials\", \"changed\"]\nchecks = [\"contact\"]",
+        "",
+        "nothing carries step 6; expected `verbs`, `notices`, `checks` or `register` here",
+    ),
+    (
+        "row of people's that akund carries",
+        "notices = [\"credentials\", \"changed\"]",
+        "notices = [\"credentials\", \"changed\"]\npeople = true",
+        "step 6 is people's, but akund carries it, too",
+    ),
+    (
+        "row of people's with a paper",
+        "checks = [\"approvals\"]\nnotices = [\"refusal\"]",
+        "people = true",
+        "step 4 is people's, but akund carries it, too",
+    ),
+    (
+        "row of people's in the register",
+        "notices = [\"credentials\", \"changed\"]\nchecks = [\"contact\"]",
+        "register = true\npeople = true",
+        "step 6 is people's, but akund carries it, too",
+    ),
+    (
+        "signature's type",
+        "# signed = true ",
+        "signed = \"head\" ",
+        "`signed` is a text in quotes; expected true or false",
+    ),
+    (
+        "news by no channel",
+        "# news_channels = [\"email\"]",
+        "news_channels = []",
+        "no channel is named; leave `news_channels` out",
+    ),
+    (
+        "news twice by one channel",
+        "# news_channels = [\"email\"]",
+        "news_channels = [\"email\", \"email\"]",
+        "the channel `email` stands here twice",
+    ),
+    (
+        "subdomains of no domain",
+        "[address]\ndomains = [\"example.ac.id\"]",
+        "[adress]\ndomains = [\"example.ac.id\"]",
+        "subdomains are allowed or not, but there is no [address]",
+    ),
+    (
+        "one account per unit's type",
+        "one_account_per_unit = false",
+        "one_account_per_unit = 1",
+        "`one_account_per_unit` is a whole number; expected true or false",
+    ),
+    (
+        "text that is akund's own",
+        "help = \"Helpdesk",
+        "domains = \"x\"\nhelp = \"Helpdesk",
+        "the text `domains` is filled in by akund itself",
+    ),
+    (
+        "link of instructions",
+        "form_steps = ",
+        "form_steps_url = \"tik.example.ac.id\"\nform_steps = ",
+        "`form_steps_url` is no link; expected `https://",
+    ),
+    (
         "verb carried twice",
         "notices = [\"credentials\", \"username\", \"changed\"]",
         "notices = [\"credentials\", \"form\"]",
@@ -314,12 +380,12 @@ fn whole_bad_files_give_what_their_expectations_say() {
             seen += 1;
         }
     }
-    assert!(seen >= 6, "{seen} files in {}", dir.display());
+    assert!(seen >= 14, "{seen} files in {}", dir.display());
 }
 
 #[test]
 fn the_shipped_procedures_have_no_findings_and_can_be_carried_out() {
-    for procedure in [generic(), campus(), office()] {
+    for procedure in [generic(), campus(), office()].into_iter().chain(five()) {
         assert_eq!(procedure.check_site(&site()), [""; 0], "{}", procedure.name());
         assert_eq!(procedure.sha256().len(), 64);
     }

@@ -6,7 +6,7 @@ use crate::procedure::shape::Place;
 use std::collections::BTreeMap;
 
 /// Keys that akund fills in itself.
-const OWN_KEYS: [&str; 5] = ["institution", "title", "sop", "procedure", "instructions"];
+const OWN_KEYS: [&str; 7] = ["institution", "title", "sop", "procedure", "instructions", "instructions_url", "domains"];
 
 /// Texts of one language, by key.
 type Texts = BTreeMap<String, String>;

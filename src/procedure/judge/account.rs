@@ -72,7 +72,7 @@ impl Case<'_> {
     /// Domain, form, naming rule and reserved names of a wished address.
     pub(super) fn address_problems(&self, address: &Address, parts: Option<&Parts>) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if !domain_allowed(address.domain(), self.procedure, self.category) {
+        if !domain_allowed(address.domain(), self.category) {
             let domains = self.category.domains.iter().map(|d| d.as_str().to_owned()).collect();
             problems.push(Problem::DomainNotAllowed { address: address.to_string(), domains });
         }

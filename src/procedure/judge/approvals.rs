@@ -87,6 +87,9 @@ impl Case<'_> {
                 if approval.by.trim().is_empty() {
                     problems.push(Problem::ApprovalWithoutName { title: title() });
                 }
+                if filled.link.rule.signed && !self.facts.signed_as.contains(&approval.role) {
+                    problems.push(Problem::ApprovalUnsigned { title: title() });
+                }
                 found = self.said(approval, filled.standing, language);
             }
         }

@@ -5,7 +5,7 @@ use crate::model::{Account, Action, Address, Alternative, Grant, Username};
 use crate::procedure::candidates::{Candidates, for_create, has_address, services};
 use crate::procedure::file::CheckKind;
 use crate::procedure::naming::{Parts, full_name};
-use crate::procedure::problem::Problem;
+use crate::procedure::problem::{Problem, quoted};
 use jiff::Timestamp;
 
 /// Address and user name as chosen.
@@ -30,6 +30,14 @@ impl Case<'_> {
             let addresses = has.iter().map(|a| masked(a)).collect();
             let problems = if has.is_empty() { Vec::new() } else { vec![Problem::HolderHas { addresses }] };
             sheet.check(CheckKind::Holder, "holder has no account yet", "", problems);
+        }
+        if self.category.one_per_unit {
+            let has = &self.facts.unit_has;
+            let addresses = has.iter().map(|a| masked(a)).collect();
+            let unit = &self.record.applicant.unit;
+            let problem = || vec![Problem::UnitHas { unit: unit.clone(), addresses }];
+            let problems = if has.is_empty() { Vec::new() } else { problem() };
+            sheet.check(CheckKind::Holder, "unit has no account yet", &quoted(unit), problems);
         }
         let chosen = chosen?;
         self.check_own_address(&chosen.address.iter().collect::<Vec<_>>(), sheet);

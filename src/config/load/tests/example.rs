@@ -126,7 +126,7 @@ fn the_example_loads_as_it_stands_and_with_everything_loadable() {
     let on = parse(&text).map_err(|e| format!("{e}\n{text}")).unwrap();
     assert_eq!(on.source.len(), 2);
     assert_eq!(on.source[0].actions, [Action::Create, Action::Reset]);
-    assert_eq!(on.channel.len(), 6);
+    assert_eq!(on.channel.len(), 7);
     assert_eq!(on.target.len(), 7);
 }
 

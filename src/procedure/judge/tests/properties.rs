@@ -13,7 +13,8 @@ use proptest::option;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-static PROCEDURES: LazyLock<[Procedure; 3]> = LazyLock::new(|| [generic(), campus(), office()]);
+static PROCEDURES: LazyLock<Vec<Procedure>> =
+    LazyLock::new(|| [generic(), campus(), office()].into_iter().chain(five()).collect());
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -26,8 +27,19 @@ fn text() -> impl Strategy<Value = String> {
 fn address() -> impl Strategy<Value = Address> {
     let local =
         prop::sample::select(vec!["humas", "budi.santoso", "postmaster", "a..b", "bsantoso", "x+y", "biro-humas"]);
-    let domain =
-        prop::sample::select(vec!["example.ac.id", "kampus.example", "kab.example", "a.example.ac.id", "gmail.com"]);
+    let domain = prop::sample::select(vec![
+        "example.ac.id",
+        "kampus.example",
+        "kab.example",
+        "a.example.ac.id",
+        "gmail.com",
+        "uin-malang.ac.id",
+        "baru.uin-malang.ac.id",
+        "student.uin-malang.ac.id",
+        "radenintan.ac.id",
+        "unja.ac.id",
+        "lumajangkab.go.id",
+    ]);
     (local, domain).prop_map(|(l, d)| format!("{l}@{d}")).prop_filter_map("an address", |a| a.parse().ok())
 }
 
@@ -46,8 +58,19 @@ fn instant() -> impl Strategy<Value = Timestamp> {
 }
 
 fn a_person() -> impl Strategy<Value = Person> {
-    let category =
-        prop::sample::select(vec!["lecturer", "student", "unit", "event", "guest", "office", "visitor", "alien", ""]);
+    let category = prop::sample::select(vec![
+        "lecturer",
+        "student",
+        "staff",
+        "unit",
+        "student-activity",
+        "event",
+        "guest",
+        "office",
+        "visitor",
+        "alien",
+        "",
+    ]);
     let identifier = prop::sample::select(vec!["198501012015041003", "2026100123", "", "x"]);
     let phone = option::of(Just("+6281234567890")).prop_map(|p| p.and_then(|p| Phone::parse(p, "ID").ok()));
     (text(), text(), text(), category, identifier, text(), option::of(address()), phone).prop_map(
@@ -101,14 +124,25 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn documents() -> impl Strategy<Value = Vec<Document>> {
-    let kind = prop::sample::select(vec!["form", "letter", "ticket", "leter"]).prop_map(str::to_owned);
+    let kind = prop::sample::select(vec!["form", "letter", "ticket", "disposition", "leter"]).prop_map(str::to_owned);
     let one = (kind, text(), option::of(date()), text(), text())
         .prop_map(|(kind, number, date, register, signed_by)| Document { kind, number, date, register, signed_by });
     prop::collection::vec(one, 0..4)
 }
 
 fn approvals() -> impl Strategy<Value = Vec<Approval>> {
-    let role = prop::sample::select(vec!["head", "secretary", "kabid", "acting-kabid", "kasi", "acting-head", "boss"]);
+    let role = prop::sample::select(vec![
+        "head",
+        "secretary",
+        "kabid",
+        "acting-kabid",
+        "kasi",
+        "acting-head",
+        "coordinator",
+        "staff",
+        "chair",
+        "boss",
+    ]);
     let decision = prop_oneof![9 => Just(Decision::Approved), 1 => Just(Decision::Refused)];
     let one = (role, text(), decision, text(), instant()).prop_map(|(role, by, decision, reason, at)| Approval {
         role: role.into(),
@@ -140,6 +174,12 @@ fn record() -> impl Strategy<Value = Record> {
                 documents,
                 approvals,
             });
+    // What each of the five permits.
+    let theirs = (0..5usize, option::of(address())).prop_map(|(which, address)| {
+        let mut record = a_good_one_of_the_five(which);
+        record.account.address = address.or(record.account.address);
+        record
+    });
     // Good ones as well, with a wish or a name of their own, so that permits and conflicts are met often.
     let good =
         (prop::bool::ANY, option::of(address()), text(), wanted()).prop_map(|(of_unit, address, name, wanted)| {
@@ -151,7 +191,41 @@ fn record() -> impl Strategy<Value = Record> {
             }
             record
         });
-    prop_oneof![arbitrary, good]
+    prop_oneof![arbitrary, good, theirs]
+}
+
+/// A request that the procedure of this number among the five permits.
+fn a_good_one_of_the_five(which: usize) -> Record {
+    let mut record = unit();
+    let address =
+        ["humas@baru.uin-malang.ac.id", "", "humas@radenintan.ac.id", "humas@unja.ac.id", "humas@lumajangkab.go.id"];
+    record.account.address = address[which].parse().ok();
+    record.applicant.identifier = "U-7".into();
+    record.applicant.category = if which == 4 { "office" } else { "unit" }.into();
+    record.documents = match which {
+        0 | 1 => vec![document("form"), document("ticket")],
+        2 => vec![document("letter"), document("disposition")],
+        3 => vec![document("form"), document("letter")],
+        _ => vec![document("letter")],
+    };
+    let chain: &[&str] = match which {
+        0 | 1 => &["head"],
+        2 => &["head", "coordinator", "staff"],
+        3 => &["chair"],
+        _ => &["secretary", "kabid", "kasi"],
+    };
+    let given = chain.iter().zip(["Ani", "Bima", "Cici"]).zip(["17", "18", "19"]);
+    let given = given.map(|((role, by), day)| approval(role, by, &format!("2026-11-{day}T10:00:00+07:00")));
+    record.approvals = given.collect();
+    record
+}
+
+#[test]
+fn the_five_permit_what_the_property_begins_with() {
+    for (which, procedure) in five().iter().enumerate() {
+        let judgement = decided(&a_good_one_of_the_five(which), procedure, &Facts::default());
+        assert_eq!(judgement.verdict.as_str(), "permit", "{}: {}", procedure.name(), said(&judgement));
+    }
 }
 
 /// Facts in which some of the names that are asked about are held, by others or by the account itself.
@@ -195,20 +269,24 @@ fn check_plan(plan: &crate::model::Plan, mints: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(768))]
+    #![proptest_config(ProptestConfig::with_cases(1536))]
 
     #[test]
     fn every_record_gets_a_verdict_that_keeps_its_promises(
         record in record(),
-        which in 0usize..3,
+        which in 0usize..8,
         held in prop::collection::vec(0u8..6, MAX_NAMES),
         source in prop::sample::select(vec!["local", "siakad", "simpeg"]),
         state in option::of(prop::sample::select(vec!["active", "suspended", "removed"])),
+        unit_has in prop::bool::ANY,
     ) {
         let procedure = &PROCEDURES[which];
         let names = names_to_look_up(&record, procedure);
         prop_assert!(names.len() <= MAX_NAMES);
-        let facts = facts(&record, procedure, &held, source, state);
+        let mut facts = facts(&record, procedure, &held, source, state);
+        if unit_has && crate::procedure::unit_to_look_up(&record, procedure).is_some() {
+            facts.unit_has = vec!["pustaka@radenintan.ac.id".into()];
+        }
         let judgement = decided(&record, procedure, &facts);
         prop_assert_eq!(&judgement, &decided(&record, procedure, &facts), "not deterministic");
         if let Some(grant) = judgement.verdict.grant() {
@@ -228,6 +306,7 @@ proptest! {
         }
         match &judgement.verdict {
             Verdict::Permit { .. } => {
+                prop_assert!(facts.unit_has.is_empty(), "a second account of the unit");
                 prop_assert!(judgement.notices.is_empty());
                 prop_assert!(judgement.checklist.iter().all(|c| c.met), "{:#?}", judgement.checklist);
             }

@@ -1,0 +1,71 @@
+//! What a procedure gives a notice that nobody asked for: `akund template preview --procedure`.
+
+use super::Procedure;
+use super::candidates::has_address;
+use super::compiled::CategoryRules;
+use super::file::{Language, RouteKind};
+use crate::model::{NoticeKind, verdict::TIME_ZONE};
+use std::collections::BTreeMap;
+
+/// An applicant of one category, as far as notices differ by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Specimen {
+    /// The category's name.
+    pub category: String,
+    /// The texts for its notices, as a judgement keeps them.
+    pub texts: BTreeMap<String, String>,
+    /// The domain of its addresses; none where its accounts have no address.
+    pub domain: Option<String>,
+    /// The services of its accounts.
+    pub services: Vec<String>,
+    /// Whether its accounts end.
+    pub temporary: bool,
+    /// Whether somebody else answers for its accounts.
+    pub responsible: bool,
+}
+
+impl Procedure {
+    /// An applicant of a category; without one, of the first whose requests come to this kind of notice.
+    ///
+    /// # Errors
+    /// A sentence with the categories, where it has no such one.
+    pub fn specimen(&self, kind: NoticeKind, language: Language, category: Option<&str>) -> Result<Specimen, String> {
+        let written = self.file.category.iter();
+        let mut rules = written.filter_map(|c| self.categories.get(&c.name));
+        let fits = |rules: &&CategoryRules| match kind {
+            NoticeKind::Redirect => rules.written.route == RouteKind::Redirect,
+            NoticeKind::Form => rules.written.route == RouteKind::Form,
+            NoticeKind::Refusal => rules.written.route != RouteKind::Redirect,
+            _ => matches!(rules.written.route, RouteKind::Provision | RouteKind::Form),
+        };
+        let sends = kind != NoticeKind::Changed || self.actions().iter().any(|action| !action.mints());
+        let found = match category {
+            _ if !sends => None,
+            Some(name) => self.categories.get(name),
+            None => rules.find(fits),
+        };
+        let rules = found.ok_or_else(|| {
+            let known: Vec<&str> = self.file.category.iter().map(|c| c.name.as_str()).collect();
+            match category.filter(|name| !known.contains(name)) {
+                Some(name) => {
+                    format!("procedure {} has no category {name}; it has {}", self.name(), known.join(", "))
+                }
+                None => format!("procedure {} never sends the notice {}", self.name(), kind.as_str()),
+            }
+        })?;
+        let mut texts = self.texts(language).clone();
+        texts.extend(self.time_zone().iana_name().map(|zone| (TIME_ZONE.to_owned(), zone.to_owned())));
+        texts.extend(rules.domains_text());
+        let route = rules.written.instructions.as_deref();
+        super::compiled::add_instructions(&mut texts, route);
+        let with_address = has_address(&rules.services, self);
+        Ok(Specimen {
+            category: rules.written.name.clone(),
+            texts,
+            domain: rules.domains.first().filter(|_| with_address).map(|d| d.as_str().to_owned()),
+            services: rules.services.clone(),
+            temporary: rules.written.temporary,
+            responsible: rules.written.responsible,
+        })
+    }
+}
