@@ -234,8 +234,8 @@ mod tests {
     fn the_variable_goes_over_the_configuration_and_it_over_the_default() {
         let config = |filter: Option<&str>| LogConfig { filter: filter.map(Into::into), format: LogFormat::Text };
         let chosen = |c: &LogConfig, v| chosen_filter(c, v).unwrap().to_string();
-        assert_eq!(chosen(&config(Some("warn")), Some("debug")), "debug");
-        assert_eq!(chosen(&config(Some("warn")), None), "warn");
+        assert_eq!(chosen(&config(Some("warn")), Some("debug")), "lapin=off,debug");
+        assert_eq!(chosen(&config(Some("warn")), None), "lapin=off,warn");
         let default = chosen(&config(None), None);
         assert!(default.contains("lettre=off") && default.contains("info"), "{default}");
         let error = chosen_filter(&config(None), Some("akund=loud")).unwrap_err();

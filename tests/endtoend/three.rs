@@ -118,8 +118,8 @@ async fn shut_and_opened(campus: &Campus, first: &str) -> String {
     let local = "r.wulandari";
     office.ask("A-3", "suspend", local);
     campus.comes_to_take(NEW, USER, first, false).await;
-    // slapd alone says that it is the account that is closed; for the others nobody has the password to be refused.
-    assert_eq!(office.proofs("A-3"), three(["observed", "observed", "login"]));
+    // slapd and FreeRADIUS say that it is the account that is closed; for the mail nobody has the password to be refused.
+    assert_eq!(office.proofs("A-3"), three(["observed", "login", "login"]));
     assert!(office.mail.deliver(NEW, "Selama cuti"), "a suspended account still receives mail");
 
     office.ask("A-4", "resume", local);

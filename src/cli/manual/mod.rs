@@ -134,7 +134,7 @@ mod tests {
         let file = dir.path().join("page");
         fs::write(&file, page).unwrap();
         let output = std::process::Command::new("groff")
-            .args(["-man", "-Tutf8", "-ww", "-rLL=100n", "-P-c"])
+            .args(["-Kutf8", "-man", "-Tutf8", "-ww", "-rLL=100n", "-P-c"])
             .arg(&file)
             .output()
             .expect("groff runs: install groff-base");

@@ -244,14 +244,14 @@ const WRONG: [(&str, &str, &str, &str); 68] = [
     ),
     (
         "row that nothing carries",
-        "notices = [\"credentials\", \"changed\"]\nchecks = [\"contact\"]",
+        "notices = [\"credentials\", \"username\", \"changed\"]\nchecks = [\"contact\"]",
         "",
         "nothing carries step 6; expected `verbs`, `notices`, `checks` or `register` here",
     ),
     (
         "row of people's that akund carries",
-        "notices = [\"credentials\", \"changed\"]",
-        "notices = [\"credentials\", \"changed\"]\npeople = true",
+        "notices = [\"credentials\", \"username\", \"changed\"]",
+        "notices = [\"credentials\", \"username\", \"changed\"]\npeople = true",
         "step 6 is people's, but akund carries it, too",
     ),
     (
@@ -262,7 +262,7 @@ const WRONG: [(&str, &str, &str, &str); 68] = [
     ),
     (
         "row of people's in the register",
-        "notices = [\"credentials\", \"changed\"]\nchecks = [\"contact\"]",
+        "notices = [\"credentials\", \"username\", \"changed\"]\nchecks = [\"contact\"]",
         "register = true\npeople = true",
         "step 6 is people's, but akund carries it, too",
     ),

@@ -191,7 +191,7 @@ mod tests {
             ("working_days = 1 ", "working_minutes = 999999 ", "999999 minutes are no deadline"),
             ("working_days = 1 ", "working_days = 1\nworking_minutes = 1", "it has two lengths"),
             ("working_days = 1 ", "warn_minutes = 1 ", "it has no length"),
-            ("step = \"6\"       ", "step = \"66\"      ", "there is no step `66`"),
+            ("\nstep = \"6\"       ", "\nstep = \"66\"      ", "there is no step `66`"),
             (
                 "name = \"Satu hari kerja sejak akun dibuat\"",
                 "name = \"step 6\"",

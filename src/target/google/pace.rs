@@ -70,7 +70,7 @@ impl Brake {
     /// A call that was let in at `admitted` was told to slow down, for as long as the server says or by akund's own
     /// schedule. Calls that were under way together count as one refusal.
     fn slow_down(&mut self, admitted: Instant, asked: Option<Duration>, jitter: f64, now: Instant) {
-        if admitted >= self.set_at || self.refusals == 0 {
+        if admitted > self.set_at || self.refusals == 0 {
             self.refusals = self.refusals.saturating_add(1);
             self.set_at = now;
         }
@@ -287,7 +287,8 @@ mod tests {
         pace.slow_down(&third, None);
         let again = Instant::now();
         let fourth = pace.admit(Kind::Creation, far(begun)).await.unwrap();
-        assert!((2.0..=3.1).contains(&again.elapsed().as_secs_f64()), "twice the first");
+        let waited = again.elapsed().as_secs_f64();
+        assert!((2.0..=3.1).contains(&waited), "{waited}: twice the first");
         pace.went_well(&fourth);
         pace.slow_down(&fourth, None);
         let after = Instant::now();

@@ -71,6 +71,11 @@ fn all_keys() -> BTreeSet<String> {
                     }
                 }
             }
+            "queue" => {
+                keys.extend(known("[queue.x]\nzz = 1").iter().map(|key| format!("queue.{key}")));
+                let outcomes = known("[queue.x.outcomes]\nzz = 1");
+                keys.extend(outcomes.iter().map(|key| format!("queue.outcomes.{key}")));
+            }
             _ => keys.extend(known(&plain).iter().map(|key| format!("{section}.{key}"))),
         }
     }
@@ -88,7 +93,11 @@ fn shown_keys() -> BTreeSet<String> {
             // A table inside of a target's is a key of it, too.
             part = names.nth(1).map(|part| format!("{part}.")).unwrap_or_default();
             if let Some(key) = part.strip_suffix('.') {
-                shown.insert(format!("{section}.{kind}.{key}"));
+                shown.insert(if section == "queue" {
+                    format!("queue.{key}")
+                } else {
+                    format!("{section}.{kind}.{key}")
+                });
             }
             // The keys of these are attributes and categories.
             free = ["groups.", "check.", "reply.", "profile.", "attributes.", "org_units."].contains(&part.as_str());
@@ -104,6 +113,7 @@ fn shown_keys() -> BTreeSet<String> {
         shown.insert(match section.as_str() {
             "" => key.to_owned(),
             "target" | "channel" => format!("{section}.{kind}.{part}{key}"),
+            "queue" => format!("queue.{part}{key}"),
             _ => format!("{section}.{key}"),
         });
     }
@@ -124,7 +134,7 @@ fn the_example_loads_as_it_stands_and_with_everything_loadable() {
     assert_eq!(plain.source.len(), 1);
     let text = loadable();
     let on = parse(&text).map_err(|e| format!("{e}\n{text}")).unwrap();
-    assert_eq!(on.source.len(), 2);
+    assert_eq!(on.source.len(), 3);
     assert_eq!(on.source[0].actions, [Action::Create, Action::Reset]);
     assert_eq!(on.channel.len(), 7);
     assert_eq!(on.target.len(), 7);
