@@ -136,25 +136,24 @@ fn times(outcome: &Outcome) {
     let time = |at: Option<jiff::Timestamp>| at.map(output::time).unwrap_or_default();
     if !outcome.table.is_empty() {
         say!();
-        let mut table = output::table(&["sop", "step", "by", "planned min", "actual min", "from", "to", ""]);
+        let mut table = output::table(&["sop", "step", "planned min", "actual min", "ended", ""]);
         for row in &outcome.table {
             table.add_row([
                 row.step.clone(),
                 row.title.clone(),
-                row.actor.clone().unwrap_or_default(),
                 minutes(row.planned_minutes),
                 minutes(row.actual_minutes),
-                time(row.began_at),
                 time(row.ended_at),
                 if row.late { "LATE" } else { "" }.to_owned(),
             ]);
         }
-        output::keep_whole(&mut table, &[0, 5, 6, 7]);
+        output::keep_whole(&mut table, &[0, 4, 5]);
         say!("{table}");
     }
     for deadline in &outcome.deadlines {
         let met = deadline.met_at.map_or_else(|| "not met yet".into(), |at| format!("met {}", output::time(at)));
         let late = if deadline.late { "  LATE" } else { "" };
-        say!("  deadline  {}: by {}, {met}{late}", deadline.name, output::time(deadline.due_at));
+        say!("  deadline  {}", deadline.name);
+        say!("            by {}, {met}{late}", output::time(deadline.due_at));
     }
 }

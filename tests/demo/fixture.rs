@@ -117,6 +117,17 @@ impl Credentials {
         let after =
             |label: &str| text.lines().find_map(|line| line.strip_prefix(label)).map(|rest| rest.trim().to_owned());
         let to = head.lines().find_map(|line| line.strip_prefix("To: "))?;
+        if !head.contains("Subject:") {
+            // A text message: all on one line.
+            let word = |label: &str| Some(text.split_once(label)?.1.split_whitespace().next()?.trim_end_matches('.'));
+            let word = |label: &str| word(label).map(str::to_owned);
+            return Some(Self {
+                to: to.to_owned(),
+                address: word("Alamat: ").unwrap_or_default(),
+                username: word("Nama pengguna: ").unwrap_or_default(),
+                password: word("Kata sandi awal: ")?,
+            });
+        }
         Some(Self {
             to: to.split(['<', '>']).nth(1).unwrap_or(to).to_owned(),
             address: after("Alamat surel:").unwrap_or_default(),

@@ -9,6 +9,7 @@ use crate::smtp_server::{Options, Protection, Server};
 use akund::journal::read::Listed;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -147,12 +148,16 @@ impl Institution {
             let notice = Notice { text, file: PathBuf::new(), request: whole.request, message_id: whole.message_id };
             Told { to, subject: header("Subject: "), notice, whole: whole.text }
         });
+        let listed = self.office.site.reader().list(&[], usize::MAX).unwrap();
+        let ids: BTreeMap<String, String> = listed.into_iter().map(|one| (one.uid, one.request)).collect();
         let by_sms = files_under(&self.office.site.path("outbox-sms")).into_iter().map(|path| {
             let message = fs::read_to_string(&path).unwrap();
             let (to, text) = message.strip_prefix("To: ").unwrap().split_once("\n\n").unwrap();
             let message_id = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let request = message_id.split('.').next().unwrap().to_owned();
-            let notice = Notice { request, message_id, text: text.to_owned(), file: path };
+            // A text message does not spend letters on the request's number.
+            let key = &ids[&request];
+            let notice = Notice { text: format!("[{key}] {text}"), request, message_id, file: path };
             Told { to: to.to_owned(), subject: String::new(), notice, whole: message.clone() }
         });
         by_mail.chain(by_sms).collect()
@@ -172,8 +177,8 @@ impl Institution {
     #[track_caller]
     pub fn password(&self, to: &str, id: &str) -> String {
         let text = self.told(to, id);
-        let line = text.lines().find_map(|line| line.strip_prefix("Kata sandi awal: "));
-        line.unwrap_or_else(|| panic!("no password in\n{text}")).trim().to_owned()
+        let after = text.split_once("Kata sandi awal: ").and_then(|(_, after)| after.split_whitespace().next());
+        after.unwrap_or_else(|| panic!("no password in\n{text}")).to_owned()
     }
 
     /// A new SSH key; it may sign for the principals.
