@@ -147,7 +147,7 @@ impl Link {
         self.within(self.connection.create_channel()).await
     }
 
-    /// What lapin answers, within [`PATIENCE`].
+    /// What lapin answers, within `PATIENCE`.
     ///
     /// # Errors
     /// [`Trouble`].

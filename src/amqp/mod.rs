@@ -1,6 +1,6 @@
 //! AMQP 0-9-1, as a client of RabbitMQ: what takes requests from a queue and what publishes outcomes share it.
 //!
-//! lapin speaks the protocol over connections that are made here ([`link`]), and never reconnects by itself: whoever holds a
+//! lapin speaks the protocol over connections that are made here (`link`), and never reconnects by itself: whoever holds a
 //! [`Link`] drops it at the first trouble and begins anew. So an acknowledgement can never go to another connection's delivery.
 
 pub mod check;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 pub struct OperatorConfig {
     /// Where they go.
     pub address: String,
-    /// By which [channel]; one that carries e-mail. Default `email`.
+    /// By which `[channel]`; one that carries e-mail. Default `email`.
     #[serde(default = "email")]
     pub channel: String,
     /// `id` or `en`. Default `id`.

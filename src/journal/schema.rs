@@ -243,11 +243,6 @@ mod tests {
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    /// As a later akund would have them.
-    fn followed_by(next: &'static str) -> Vec<&'static str> {
-        MIGRATIONS.into_iter().chain([next]).collect()
-    }
-
     #[test]
     fn a_journal_is_copied_before_it_is_migrated_and_an_older_akund_then_refuses_it() {
         let dir = tempfile::tempdir().unwrap();

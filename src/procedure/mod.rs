@@ -59,7 +59,7 @@ pub fn decide(
     judgement(record, procedure, site, facts, judge(record, procedure, site, facts, uid, now))
 }
 
-/// Judges and plans a redelivery ([`judge::judge_anew`]): a reset that an operator ordered.
+/// Judges and plans a redelivery (`judge::judge_anew`): a reset that an operator ordered.
 pub fn decide_anew(record: &Record, procedure: &Procedure, site: &Site, facts: &Facts, now: Timestamp) -> Judgement {
     judgement(record, procedure, site, facts, judge::judge_anew(record, procedure, site, facts, now))
 }

@@ -1,10 +1,10 @@
 //! The status page, for people: `/`, `/request/UID`, `/style.css`, `/icon.svg`. Read-only, in Indonesian and English, without a
 //! script and without anything from elsewhere.
 //!
-//! 1. [`data`] asks the journal, through a connection of its own that can only read, at most every two seconds.
-//! 2. [`view`] makes from it what is shown: [`mask`]ed, in the reader's language ([`words`]), with pictures as numbers
-//!    ([`timeline`], [`volume`]). Pure.
-//! 3. [`pages`] fills the templates, which escape everything.
+//! 1. `data` asks the journal, through a connection of its own that can only read, at most every two seconds.
+//! 2. `view` makes from it what is shown: `mask`ed, in the reader's language (`words`), with pictures as numbers
+//!    (`timeline`, `volume`). Pure.
+//! 3. `pages` fills the templates, which escape everything.
 
 mod data;
 mod mask;
