@@ -26,3 +26,13 @@ mod google;
 #[cfg(test)]
 #[path = "google/quota.rs"]
 mod quota;
+#[cfg(test)]
+#[path = "support/contract.rs"]
+mod shared;
+#[cfg(test)]
+#[path = "google/subject.rs"]
+mod subject;
+#[cfg(test)]
+#[allow(dead_code, reason = "shared with other tests, which use the rest")]
+#[path = "support/works.rs"]
+mod works;

@@ -32,8 +32,11 @@ pub const PATIENCE: Policy = Policy {
 
 /// A target with these lines beside the required ones.
 pub fn workspace(server: &Server, dir: &Path, more: &str) -> Workspace {
-    let text = toml(server, dir, more);
-    let config = config::load::from_text(&text, dir).unwrap_or_else(|report| panic!("{report}"));
+    configured(&toml(server, dir, more), dir)
+}
+
+pub fn configured(text: &str, dir: &Path) -> Workspace {
+    let config = config::load::from_text(text, dir).unwrap_or_else(|report| panic!("{report}"));
     let Some(TargetConfig::Google(google)) = config.target.get("google") else { panic!("another kind") };
     Workspace::configured("google", google, &read_secret).unwrap_or_else(|fault| panic!("{fault}"))
 }

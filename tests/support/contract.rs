@@ -10,9 +10,11 @@
 //! tests of its own beside it.
 
 use crate::works::*;
-use akund::model::{Account, Action, FaultClass, Proof, Quota};
-use akund::target::{Target, Work};
+use akund::model::{Account, Action, Fault, FaultClass, Proof, Quota};
+use akund::target::{Applied, Target, Work};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// What a target writes to, seen with other eyes than the target's.
 #[allow(dead_code, reason = "not every target has a line")]
@@ -25,7 +27,7 @@ pub trait Subject: Send {
     fn put_foreign(&self, account: &Account);
     /// Takes every account away, whosever it is.
     fn clear(&self);
-    /// How a create is proven.
+    /// How a create is proven. With `Observed` nobody can tell one password from another.
     fn proof(&self) -> Proof;
     /// The name by which this target finds an account.
     fn name_of(&self, account: &Account) -> String {
@@ -34,6 +36,10 @@ pub trait Subject: Send {
     /// Whether an account's further addresses are names here.
     fn has_aliases(&self) -> bool {
         true
+    }
+    /// The oddest local parts of an address and of an alias that can stand here.
+    fn odd_locals(&self) -> [&'static str; 2] {
+        ["o'hara+=s", "_-"]
     }
     /// Whether a text of an applicant's is one that cannot stand here, so that it is refused.
     fn refuses(&self, _text: &str) -> bool {
@@ -109,6 +115,36 @@ macro_rules! contract {
 }
 #[allow(unused_imports, reason = "as above")]
 pub(crate) use contract;
+
+/// Asks as a lane does: where a target cannot know yet what became of something, again after a while.
+async fn known<T>(batch: &[Work], mut ask: impl AsyncFnMut(&[Work]) -> Vec<Result<T, Fault>>) -> Vec<Result<T, Fault>> {
+    let unknown = |answer: &Result<T, Fault>| answer.as_ref().is_err_and(|fault| fault.class == FaultClass::Unknown);
+    let mut answers = ask(batch).await;
+    for _ in 0..20 {
+        let open: Vec<usize> = (0..answers.len()).filter(|n| unknown(&answers[*n])).collect();
+        if open.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let again: Vec<Work> = open.iter().map(|n| Work { uncertain: true, ..batch[*n].clone() }).collect();
+        for (n, answer) in open.into_iter().zip(ask(&again).await) {
+            answers[n] = answer;
+        }
+    }
+    answers
+}
+
+async fn apply(target: &dyn Target, work: &Work) -> Result<Applied, Fault> {
+    known(std::slice::from_ref(work), async |batch| target.apply(batch).await).await.remove(0)
+}
+
+async fn undo(target: &dyn Target, work: &Work) -> Result<(), Fault> {
+    undo_all(target, std::slice::from_ref(work)).await.remove(0)
+}
+
+async fn undo_all(target: &dyn Target, batch: &[Work]) -> Vec<Result<(), Fault>> {
+    known(batch, async |batch| target.undo(batch).await).await
+}
 
 /// All parts, on one server.
 #[allow(dead_code, reason = "where a server starts quickly, each part is a test")]
@@ -289,7 +325,9 @@ pub async fn a_reset_replaces_the_password(subject: &mut dyn Subject) {
     let second = work(Action::Reset, &account, create(&account, target.schemes()).credential);
     apply(&*target, &second).await.unwrap();
     assert_eq!(prove(&*target, &second).await.unwrap(), subject.proof());
-    assert_eq!(class_of(&prove(&*target, &first).await), FaultClass::Permanent, "the old password is gone");
+    if subject.proof() != Proof::Observed {
+        assert_eq!(class_of(&prove(&*target, &first).await), FaultClass::Permanent, "the old password is gone");
+    }
     apply(&*target, &plain(Action::Suspend, &account)).await.unwrap();
     let third = work(Action::Reset, &account, create(&account, target.schemes()).credential);
     apply(&*target, &third).await.unwrap();
@@ -297,7 +335,7 @@ pub async fn a_reset_replaces_the_password(subject: &mut dyn Subject) {
     assert_ne!(subject.opens(&third), Some(true), "a suspended account stays so");
     apply(&*target, &plain(Action::Resume, &account)).await.unwrap();
     prove(&*target, &third).await.unwrap();
-    assert!(prove(&*target, &second).await.is_err());
+    assert!(subject.proof() == Proof::Observed || prove(&*target, &second).await.is_err());
     subject.clear();
 }
 
@@ -346,8 +384,9 @@ pub async fn hostile_values_change_nothing_else(subject: &mut dyn Subject) {
     let mut batch = creates((0..HOSTILE.len()).map(account), target.schemes());
     for ((n, text), work) in HOSTILE.iter().enumerate().zip(&mut batch) {
         let account = &mut work.account;
-        account.address = Some(address(&format!("o'hara+=s{n}@example.org")));
-        account.aliases = vec![address(&format!("_-{n}@example.org"))];
+        let [odd, odder] = subject.odd_locals();
+        account.address = Some(address(&format!("{odd}{n}@example.org")));
+        account.aliases = vec![address(&format!("{odder}{n}@example.org"))];
         (account.name, account.unit, account.category) = ((*text).into(), (*text).into(), (*text).into());
         account.group = Some((*text).into());
     }
@@ -369,7 +408,7 @@ pub async fn hostile_values_change_nothing_else(subject: &mut dyn Subject) {
     let changes: Vec<Work> = good.iter().map(|work| plain(Action::Change, &work.account)).collect();
     assert!(target.apply(&changes).await.iter().all(Result::is_ok));
     assert_eq!(subject.rows(), there, "as they are");
-    assert!(target.undo(&batch).await.iter().all(Result::is_ok));
+    assert!(undo_all(&*target, &batch).await.iter().all(Result::is_ok));
     assert_eq!(subject.rows(), before);
     // The longest names that akund's types hold, and a text that is longer than any server's field.
     let mut long = create(&named(&"x".repeat(64)), target.schemes());
@@ -407,8 +446,10 @@ pub async fn one_bad_among_a_thousand(subject: &mut dyn Subject) {
         assert_eq!(proof.is_ok(), ![2, 4, 6].contains(&n), "{proof:?}");
     }
     let names: Vec<String> = batch.iter().map(|w| subject.name_of(&w.account)).collect();
-    assert_eq!(target.find(&names).await.unwrap().iter().filter(|f| f.uid.is_some()).count(), 997);
-    for undone in target.undo(&batch).await {
+    let found = target.find(&names).await.unwrap();
+    let ours: BTreeSet<&str> = found.iter().filter(|f| f.uid.is_some()).map(|f| f.name.as_str()).collect();
+    assert_eq!(ours.len(), 997);
+    for undone in undo_all(&*target, &batch).await {
         undone.unwrap();
     }
     assert_eq!(subject.rows(), before, "the foreign one stays");
@@ -430,8 +471,9 @@ pub async fn secrets_show_up_nowhere(subject: &mut dyn Subject) {
     let refused = apply(&*target, &other).await.unwrap_err();
     let mut unknown = work.clone();
     unknown.credential = other.credential.clone();
-    let unproven = prove(&*target, &unknown).await.unwrap_err();
-    let shown = format!("{refused} {refused:?} {unproven} {unproven:?} {work:?} {other:?}");
+    // Where passwords are looked at, this one is refused.
+    let unproven = prove(&*target, &unknown).await.map(|proof| assert_eq!(proof, Proof::Observed));
+    let shown = format!("{refused} {refused:?} {unproven:?} {work:?} {other:?}");
     for secret in [password(&work), password(&other), "$6$"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
