@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_document_is_signed_as_standard_webhooks_has_it() {
-        // The example of the specification's reference libraries: secret, id, time stamp, body and signature.
+        // Secret, time stamp and body of the specification's example; the signature is what Python's hmac makes of them with this id.
         let config = WebhookConfig {
             url: "https://tickets.example.org/akund".into(),
             secret_file: "x".into(),
@@ -160,11 +160,8 @@ mod tests {
         let posting =
             Posting { delivery, request: "p:1@1".into(), attempt: 1, body: br#"{"test": 2432232314}"#.to_vec() };
         let request = webhook.request(&posting, Timestamp::from_second(1_614_265_330).unwrap()).unwrap();
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap()).unwrap();
-        mac.update(format!("{delivery}.1614265330.{{\"test\": 2432232314}}").as_bytes());
-        let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
-        assert_eq!(request.headers()["webhook-signature"], expected.as_str());
+        let expected = "v1,Y5/uRWupLQOPxe4D5mBYrd9dRGhY+xtWrnxDwy59WDE=";
+        assert_eq!(request.headers()["webhook-signature"], expected);
         assert_eq!(request.headers()["webhook-id"], delivery.to_string().as_str());
     }
 

@@ -97,10 +97,7 @@ fn killed_while_a_document_leaves_it_posts_it_again_under_the_same_delivery() {
     let daemon = site.start();
     site.until("it is recorded", || site.told(&["show", &key("b")]).1.contains("outcome   tickets done"));
     let again = tickets.received();
-    assert!(
-        again.iter().skip(1).any(|r| r.header("webhook-id") == first[0].header("webhook-id")) || again.len() > 1,
-        "{again:?}"
-    );
+    assert!(again.iter().skip(1).any(|r| r.header("webhook-id") == first[0].header("webhook-id")), "{again:?}");
     daemon.terminate();
 }
 
