@@ -45,7 +45,9 @@ fn a_missed_deadline_is_an_event_a_metric_and_exit_code_1_and_stands_in_show_and
     let (code, said) = site.told(&["list", "--overdue", "--json"]);
     assert_eq!((code, said.matches("\"request\"").count()), (1, 1), "{said}");
     let (_, shown) = site.told(&["show", "W/1"]);
-    for wanted in ["PLANNED MIN", "Akun dibuat dan diuji", "sejak persetujuan: by", "LATE", "satu hari kerja: by"] {
+    for wanted in
+        ["PLANNED MIN", "Akun dibuat dan diuji", "deadline  sejak persetujuan", "LATE", "deadline  satu hari kerja"]
+    {
         assert!(shown.contains(wanted), "{wanted}:\n{shown}");
     }
     let (_, outcome) = site.outcomes().pop_first().unwrap();
