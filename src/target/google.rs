@@ -80,6 +80,9 @@ enum Why {
     NotAsWritten,
 }
 
+/// How many attempts in a row must have met the same, before it is more than a delay.
+const LEAST_TIMES: u32 = 4;
+
 impl Workspace {
     /// Reads the configuration, the CA file and the key; connects to nothing.
     ///
@@ -156,7 +159,8 @@ impl Workspace {
                 _ => (Instant::now(), 1),
             };
             *met = Some((why, since, times));
-            since.elapsed() >= self.settle
+            // A lane waits longer and longer between its attempts: two of them alone would be no sign of anything.
+            since.elapsed() >= self.settle && times >= LEAST_TIMES
         };
         match fault.class {
             _ if !lasting => Fault::transient(fault.message),

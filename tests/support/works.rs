@@ -67,6 +67,7 @@ pub fn class_of<T: std::fmt::Debug>(result: &Result<T, Fault>) -> FaultClass {
     result.as_ref().expect_err("this should have failed").class
 }
 
+#[allow(dead_code, reason = "the contract asks again by itself")]
 pub async fn apply(target: &dyn Target, work: &Work) -> Result<Applied, Fault> {
     target.apply(std::slice::from_ref(work)).await.remove(0)
 }
@@ -75,6 +76,7 @@ pub async fn prove(target: &dyn Target, work: &Work) -> Result<Proof, Fault> {
     target.prove(std::slice::from_ref(work)).await.remove(0)
 }
 
+#[allow(dead_code, reason = "the contract asks again by itself")]
 pub async fn undo(target: &dyn Target, work: &Work) -> Result<(), Fault> {
     target.undo(std::slice::from_ref(work)).await.remove(0)
 }
