@@ -100,6 +100,24 @@ async fn one_wrong_answer_to_a_change_suspension_reset_or_removal_leaves_it_done
     }
 }
 
+/// A lane's attempts lie up to a quarter of an hour apart, which is longer than the settle time.
+#[tokio::test(start_paused = true)]
+async fn what_two_attempts_far_apart_meet_is_no_sign_that_it_lasts_and_what_all_meet_is() {
+    let bench = Bench::new().await;
+    let account = named("humas");
+    let id = bench.apply(&create(&account)).await.unwrap();
+    let step = with_id(plain(Action::Suspend, &account), &id);
+    let mut classes = Vec::new();
+    for _ in 0..4 {
+        bench.server.state().mood.then("users.update", Trouble::Incomplete);
+        classes.push(class_of(&bench.apply_once(&step).await));
+        tokio::time::sleep(Duration::from_secs(900)).await;
+    }
+    use FaultClass::{Permanent, Transient};
+    assert_eq!(classes, [Transient, Transient, Transient, Permanent]);
+    bench.apply(&step).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_not_to_be_seen_yet_is_waited_for() {
     let bench = Bench::with(GROUPS).await;
