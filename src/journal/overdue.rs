@@ -12,7 +12,7 @@ use crate::procedure::standard::{Alarm, Clock, Course, Standard, StepTime};
 use jiff::Timestamp;
 use rusqlite::OptionalExtension;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The bell of the clock: it rings when a step becomes ready.
 pub const LANE: &str = "clock";
@@ -26,6 +26,8 @@ pub struct Running {
     pub procedure: String,
     /// What runs.
     pub clocks: Vec<Clock>,
+    /// What they are measured by.
+    pub standard: Arc<Standard>,
 }
 
 /// An alarm to be raised.
@@ -127,7 +129,7 @@ impl Reader {
     /// # Errors
     /// Where they cannot be read.
     pub fn running(&self) -> Result<Vec<Running>, JournalError> {
-        let mut standards: HashMap<i64, Option<Rc<Standard>>> = HashMap::new();
+        let mut standards: HashMap<i64, Option<Arc<Standard>>> = HashMap::new();
         let mut statement = self.connection.prepare_cached(&format!(
             "{COURSE} WHERE r.state IN ('working', 'waiting', 'stuck')
                AND r.state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn')"
@@ -138,7 +140,7 @@ impl Reader {
             let standard = match standards.get(&one.texts) {
                 Some(standard) => standard.clone(),
                 None => {
-                    let standard = self.standard(one.texts)?.map(Rc::new);
+                    let standard = self.standard(one.texts)?.map(Arc::new);
                     standards.insert(one.texts, standard.clone());
                     standard
                 }
@@ -146,7 +148,7 @@ impl Reader {
             let Some(standard) = standard else { continue };
             let course = Course { steps: self.step_times(one.id)?, ..one.course };
             let clocks = crate::procedure::standard::clocks(&standard, &course);
-            running.push(Running { request: one.id, procedure: one.procedure, clocks });
+            running.push(Running { request: one.id, procedure: one.procedure, clocks, standard });
         }
         Ok(running)
     }

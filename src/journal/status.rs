@@ -4,6 +4,7 @@
 use super::JournalError;
 use super::read::{Reader, count, maybe_time, time};
 use crate::model::StepDetail;
+use crate::procedure::standard::{Course, Standard};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Params, Row};
 
@@ -43,6 +44,8 @@ pub struct Seen {
     pub names: Vec<String>,
     /// Its steps, in order.
     pub steps: Vec<SeenStep>,
+    /// What its procedure allows, and what has happened; none where the procedure has no table of steps.
+    pub course: Option<(Standard, Course)>,
 }
 
 /// One of its steps.
@@ -155,6 +158,7 @@ impl Reader {
         let mut all: Vec<Seen> = statement.query_map(params, seen)?.collect::<Result<_, _>>()?;
         for one in &mut all {
             one.steps = self.seen_steps(one.number)?;
+            one.course = self.course(one.number)?;
         }
         Ok(all)
     }
@@ -239,6 +243,7 @@ fn seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
         ended_at: maybe_time(row, 12)?,
         names: names(row, 13)?,
         steps: Vec::new(),
+        course: None,
     })
 }
 

@@ -224,6 +224,8 @@ impl<'a> Tx<'a> {
             (request, next.as_str(), now, next.ended(), i64::from(next.reported())),
         )?;
         if next != state {
+            // What was to be done in time may be done, or given up.
+            self.wake(super::overdue::LANE);
             self.event(uid.as_bytes(), "state", &serde_json::json!({"from": state, "to": next, "why": why}))?;
         }
         if next.reported() {

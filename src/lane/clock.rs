@@ -1,14 +1,17 @@
 //! The clock: raises the alarm when something takes longer than the written procedure allows.
 //!
 //! It sleeps until the next moment at which something that runs may have to be told, and looks again after a step became
-//! ready, since that may have begun something new; never because a while has passed. An idle daemon stays idle.
+//! ready or a request moved, since that may have begun or ended something; never because a while has passed. An idle daemon
+//! stays idle. What it sees goes into the metrics, too: they are as it looked last.
 
 use super::Context;
 use crate::journal::JournalError;
 use crate::journal::overdue::{LANE, Raise};
 use crate::journal::read::Reader;
-use crate::procedure::standard::Alarm;
+use crate::observe::metrics::Sla;
+use crate::procedure::standard::{self, Alarm, Standing};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// After a step became ready: the shortest standard is a minute, and of a burst one look is enough.
@@ -26,6 +29,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 struct Looked {
     raise: Vec<Raise>,
     next: Option<Timestamp>,
+    /// By procedure.
+    sla: BTreeMap<String, Sla>,
 }
 
 /// Looks once: for the daemon's start, before anything moves.
@@ -35,7 +40,7 @@ struct Looked {
 pub async fn look_once(context: &Context) -> Result<(), JournalError> {
     let reader = Reader::open(context.journal.path())?;
     let (_, looked) = look(reader).await?;
-    raise(context, looked?.raise).await
+    settle(context, looked?).await.map(drop)
 }
 
 /// Runs until shutdown.
@@ -52,7 +57,7 @@ pub async fn run(context: Context) -> Result<(), JournalError> {
         let (same, looked) = look(reader).await?;
         reader = same;
         let outcome = match looked {
-            Ok(looked) => raise(&context, looked.raise).await.map(|()| looked.next),
+            Ok(looked) => settle(&context, looked).await,
             Err(error) => Err(error),
         };
         let mut next = match outcome {
@@ -100,8 +105,20 @@ async fn look(reader: Reader) -> Result<(Reader, Result<Looked, JournalError>), 
 
 fn look_at(reader: &Reader, now: Timestamp) -> Result<Looked, JournalError> {
     let raised = reader.raised()?;
-    let mut looked = Looked { raise: Vec::new(), next: None };
+    let mut looked = Looked { raise: Vec::new(), next: None, sla: BTreeMap::new() };
     for request in reader.running()? {
+        let sla = looked.sla.entry(request.procedure.clone()).or_default();
+        match request.clocks.iter().filter_map(|clock| clock.standing(now)).max() {
+            Some(Standing::InTime) => sla.in_time += 1,
+            Some(Standing::Warned) => sla.warned += 1,
+            Some(Standing::Breached) => sla.breached += 1,
+            None => {}
+        }
+        if let Some(first) = standard::first(&request.clocks)
+            && sla.first.as_ref().is_none_or(|(_, due)| first.due_at < *due)
+        {
+            sla.first = Some((request.standard.clone(), first.due_at));
+        }
         for clock in request.clocks {
             let key = (request.request, clock.name.clone());
             if let Some(alarm) = clock.alarm(now).filter(|alarm| raised.get(&key).is_none_or(|before| before < alarm)) {
@@ -118,6 +135,12 @@ fn look_at(reader: &Reader, now: Timestamp) -> Result<Looked, JournalError> {
         }
     }
     Ok(looked)
+}
+
+/// Tells what was seen; when to look next.
+async fn settle(context: &Context, looked: Looked) -> Result<Option<Timestamp>, JournalError> {
+    context.metrics.set_sla(looked.sla);
+    raise(context, looked.raise).await.map(|()| looked.next)
 }
 
 async fn raise(context: &Context, alarms: Vec<Raise>) -> Result<(), JournalError> {

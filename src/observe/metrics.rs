@@ -2,6 +2,7 @@
 
 use super::exposition;
 use crate::model::{FaultClass, NoticeKind, Proof, Verb};
+use crate::procedure::standard::{self, Standard, Standing};
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -142,6 +143,19 @@ impl PublicationResult {
     }
 }
 
+/// Requests of a procedure on which something runs that must be done in time, by what stands worst.
+#[derive(Debug, Clone, Default)]
+pub struct Sla {
+    /// Its end is far.
+    pub in_time: u64,
+    /// Its end is near.
+    pub warned: u64,
+    /// It is past its end.
+    pub breached: u64,
+    /// The first end, and whose working time counts.
+    pub first: Option<(Arc<Standard>, Timestamp)>,
+}
+
 /// All metrics. Clones share them; writing one is quick and cannot fail.
 #[derive(Debug, Clone)]
 pub struct Metrics(Arc<Inner>);
@@ -184,9 +198,13 @@ struct Inner {
     orders: Counters<2>,
     notices: Counters<3>,
     deadlines: Counters<2>,
+    sla_requests: Family<Labels<2>, Gauge>,
+    sla_left: Gauges<Seconds>,
     operator_notices: Counters<2>,
     /// Since when each lane's oldest step waits. Its age is worked out when somebody asks, so that no lane wakes for it.
     oldest_since: Mutex<BTreeMap<String, Timestamp>>,
+    /// What runs against time, by procedure. What is left is worked out when somebody asks.
+    sla: Mutex<BTreeMap<String, Sla>>,
     /// For the status page: when each lane last met a fault, and whether its server answered.
     lanes: Mutex<BTreeMap<String, LaneSeen>>,
 }
@@ -330,12 +348,23 @@ impl Metrics {
                 "What took longer than the procedure allows, or nearly, by procedure and alarm: warned, breached",
                 Family::default(),
             ),
+            sla_requests: r.add(
+                "sla_requests",
+                "Requests on which something runs that must be done in time, by procedure and the worst standing: in-time, warned, breached",
+                Family::default(),
+            ),
+            sla_left: r.add(
+                "sla_left_seconds",
+                "Working time left to the first end of what runs, by procedure; below zero: past it",
+                Family::default(),
+            ),
             operator_notices: r.add(
                 "operator_notices",
                 "Notices to the operator, by kind and result",
                 Family::default(),
             ),
             oldest_since: Mutex::default(),
+            sla: Mutex::default(),
             registry: r.registry,
             described: r.described,
             lanes: Mutex::default(),
@@ -346,6 +375,37 @@ impl Metrics {
     /// Something takes longer than the procedure allows (`breached`), or nearly (`warned`).
     pub fn deadline(&self, procedure: &str, alarm: &'static str) {
         self.0.deadlines.get_or_create(&[("procedure", procedure.to_owned()), ("alarm", alarm.to_owned())]).inc();
+    }
+
+    /// What runs now and must be done in time, by procedure.
+    pub fn set_sla(&self, all: BTreeMap<String, Sla>) {
+        let mut known = self.0.sla.lock().unwrap_or_else(PoisonError::into_inner);
+        let over: Vec<&String> = known.keys().filter(|procedure| !all.contains_key(*procedure)).collect();
+        for procedure in over {
+            self.set_sla_of(procedure, &Sla::default());
+            self.0.sla_left.remove(&[("procedure", procedure.clone())]);
+        }
+        for (procedure, sla) in &all {
+            self.set_sla_of(procedure, sla);
+        }
+        *known = all;
+    }
+
+    fn set_sla_of(&self, procedure: &str, sla: &Sla) {
+        for standing in Standing::ALL {
+            let count = match standing {
+                Standing::InTime => sla.in_time,
+                Standing::Warned => sla.warned,
+                Standing::Breached => sla.breached,
+            };
+            let labels = [("procedure", procedure.to_owned()), ("standing", standing.as_str().to_owned())];
+            self.0.sla_requests.get_or_create(&labels).set(signed(count));
+        }
+    }
+
+    /// On how many requests something is past its end now.
+    pub fn breached(&self) -> u64 {
+        self.0.sla.lock().unwrap_or_else(PoisonError::into_inner).values().map(|sla| sla.breached).sum()
     }
 
     /// A notice to the operator (`alert`, `digest`) was handed over, or has failed.
@@ -361,6 +421,11 @@ impl Metrics {
     /// A record was judged. `verdict` is [`crate::model::Verdict::as_str`], `procedure` the name of one that is loaded.
     pub fn request_judged(&self, procedure: &str, verdict: &'static str) {
         self.0.requests.get_or_create(&[("procedure", procedure.into()), ("verdict", verdict.into())]).inc();
+        // From here on a procedure on which nothing runs shows zeros.
+        for standing in Standing::ALL {
+            let labels = [("procedure", procedure.to_owned()), ("standing", standing.as_str().to_owned())];
+            drop(self.0.sla_requests.get_or_create(&labels));
+        }
     }
 
     /// How many requests there are in a state, now.
@@ -559,6 +624,16 @@ impl Metrics {
         for (lane, since) in self.0.oldest_since.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let age = now.duration_since(*since).as_secs_f64().max(0.0);
             self.0.lane_oldest.get_or_create(&[("lane", lane.clone())]).set(age);
+        }
+        for (procedure, sla) in self.0.sla.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let labels = [("procedure", procedure.clone())];
+            match &sla.first {
+                Some((standard, due)) => {
+                    let left = standard::left(&standard.calendar, *due, now);
+                    self.0.sla_left.get_or_create(&labels).set(left as f64);
+                }
+                None => drop(self.0.sla_left.remove(&labels)),
+            }
         }
     }
 }

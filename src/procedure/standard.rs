@@ -146,6 +146,31 @@ impl Alarm {
     }
 }
 
+/// How a clock stands that still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Its end is far.
+    InTime,
+    /// Its end is near.
+    Warned,
+    /// It is past its end.
+    Breached,
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::InTime, Self::Warned, Self::Breached];
+
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InTime => "in-time",
+            Self::Warned => "warned",
+            Self::Breached => "breached",
+        }
+    }
+}
+
 impl Clock {
     /// Whether it was, or is by now, late.
     pub fn is_late(&self, now: Timestamp) -> bool {
@@ -162,11 +187,32 @@ impl Clock {
         }
     }
 
+    /// How it stands, of one that still runs.
+    pub fn standing(&self, now: Timestamp) -> Option<Standing> {
+        match self.alarm(now) {
+            _ if self.met_at.is_some() => None,
+            None => Some(Standing::InTime),
+            Some(Alarm::Warned) => Some(Standing::Warned),
+            Some(Alarm::Breached) => Some(Standing::Breached),
+        }
+    }
+
     /// When it will have something to say next, if it still runs.
     pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
         let still_runs = self.met_at.is_none();
         [self.warn_at, self.due_at].into_iter().filter(|at| still_runs && *at > now).min()
     }
+}
+
+/// Working time that is left until a moment, seconds; below zero: how much has passed since.
+pub fn left(calendar: &Calendar, due_at: Timestamp, now: Timestamp) -> i64 {
+    let seconds = |from, to| i64::try_from(calendar.working_seconds(from, to)).unwrap_or(i64::MAX);
+    seconds(now, due_at) - seconds(due_at, now)
+}
+
+/// Of the clocks that still run the one that ends first.
+pub fn first(clocks: &[Clock]) -> Option<&Clock> {
+    clocks.iter().filter(|clock| clock.met_at.is_none()).min_by_key(|clock| clock.due_at)
 }
 
 /// Everything that must be done in time, with where it stands. Nothing for a request that was not granted.
@@ -213,12 +259,12 @@ fn clock(
 }
 
 /// From when to when akund's own steps carried a row: from the end of the step before them (or their first attempt, or, where
-/// nothing has been tried yet, from when the request began to work) to the end of the last of them. None: no step carries it, or
-/// all were given up.
+/// nothing has been tried yet, from when the request began to work) to the end of the last of them. None: no step carries it, the
+/// step before them is not done yet, or all were given up.
 fn carried(course: &Course, number: &str) -> Option<(Timestamp, Option<Timestamp>)> {
     let own = |step: &&StepTime| step.sop.as_deref() == Some(number) && step.verb != "undo";
     let first = course.steps.iter().position(|step| own(&step))?;
-    let before = course.steps[..first].iter().rev().find_map(|step| step.done_at);
+    let before = course.steps[..first].iter().rev().find(|step| !step.cancelled).and_then(|step| step.done_at);
     let steps: Vec<&StepTime> = course.steps.iter().filter(own).collect();
     let tried = steps.iter().filter_map(|step| step.began_at).min();
     let waits = (course.open && first == 0).then_some(course.state_at);

@@ -10,13 +10,17 @@ use std::fmt::Write;
 
 const STYLE: &str = "\
 @page{size:A4 landscape;margin:12mm 10mm}\
-body{font:9pt/1.3 'DejaVu Sans',Arial,sans-serif;color:#000;margin:0}\
-table{border-collapse:collapse;width:100%}\
+body{font:8.5pt/1.35 'DejaVu Sans',Arial,sans-serif;color:#000;background:#fff;margin:0}\
+table{border-collapse:collapse;width:100%;table-layout:fixed}\
+col:nth-child(1){width:3%}col:nth-child(2){width:21%}col:nth-child(3){width:19%}col:nth-child(4){width:11%}\
+col:nth-child(5){width:17%}col:nth-child(6){width:14%}col:nth-child(7){width:6%}col:nth-child(8){width:9%}\
 thead{display:table-header-group}tr{page-break-inside:avoid;break-inside:avoid}\
-th,td{border:.4pt solid #555;padding:2pt 3pt;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
-thead .office{border:0;padding:0 0 6pt;font-weight:normal}thead .office b{font-size:13pt;display:block}\
-thead .office span{float:right}th{background:#eee}\
-.no{text-align:right;width:2em}small{display:block;color:#333}\
+th,td{border:0 solid #888;border-bottom-width:.4pt;padding:3pt 5pt 3pt 0;text-align:left;vertical-align:top;overflow-wrap:break-word}\
+thead .office{border:0;padding:0 0 6pt;font-weight:normal}thead .office b{font-size:14pt;display:block;padding-right:60mm}\
+thead .office span{float:right;padding-top:5pt}\
+th{border-color:#000;border-width:1pt 0;font-size:8pt}\
+td:nth-child(2),td:nth-child(3){font-weight:bold}\
+.no{text-align:right;font-weight:normal}small{display:block;color:#333;font-size:7.5pt;font-weight:normal}\
 .sign{margin-top:10mm;page-break-inside:avoid;width:60mm;margin-left:auto}\
 @media screen{body{margin:8mm}}";
 
@@ -25,9 +29,10 @@ pub fn page(entries: &[Entry], language: Language, zone: &TimeZone, office: &str
     let word = |id: &'static str, en: &'static str| if language == Language::Id { id } else { en };
     let title = word("Daftar akun", "Register of accounts");
     let mut html = format!(
-        "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}: {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<table>\n<thead>\n",
+        "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}: {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<table>\n<colgroup>{}</colgroup>\n<thead>\n",
         language.as_str(),
         escaped(office),
+        "<col>".repeat(8),
     );
     let printed = word("Dicetak", "Printed");
     let heads = [

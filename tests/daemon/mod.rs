@@ -322,6 +322,11 @@ impl Daemon {
         address.split_whitespace().next().unwrap().parse().unwrap()
     }
 
+    /// Where its pages are.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.http())
+    }
+
     /// Status and body of a page.
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.http()).unwrap();

@@ -31,6 +31,8 @@ pub struct Data {
     pub open: Vec<(State, Vec<Seen>)>,
     /// Those that ended last.
     pub ended: Vec<Seen>,
+    /// On how many requests something is past its end, as the clock saw it last.
+    pub late: u64,
     /// Every lane.
     pub lanes: Vec<Lane>,
     /// The last 30 days.
@@ -102,6 +104,7 @@ impl Desk {
             counts,
             open: open.collect::<Result<_, JournalError>>()?,
             ended: reader.seen_ended(MOST)?,
+            late: source.metrics.breached(),
             lanes: lanes.collect::<Result<_, JournalError>>()?,
             days: self.days.read(reader, now, &zone)?,
             zone,

@@ -163,7 +163,8 @@ impl Served {
         };
         match found {
             Ok(Some(seen)) => {
-                let zone = self.zone(Some(&seen.procedure));
+                let kept = seen.course.as_ref().map(|(standard, _)| standard.calendar.zone.clone());
+                let zone = kept.unwrap_or_else(|| self.zone(Some(&seen.procedure)));
                 let procedure = self.procedure(&seen.procedure);
                 let sop = procedure.as_ref().map(|procedure| procedure.sop_steps()).unwrap_or_default();
                 let frame = wish.frame(&wish.tongue.moment(now, &zone));

@@ -1,18 +1,24 @@
 //! A request's course against its written procedure's standard times, as a picture. Pure.
+//!
+//! What was allowed, what was taken and what is late come from [`standard`], as everywhere in akund; here they only get places.
+//! The axis is working time: nights, holidays and days off have no width.
 
 use super::words::Tongue;
 use crate::journal::status::{Seen, SeenStep};
+use crate::model::outcome::OutcomeRow;
+use crate::procedure::calendar::Calendar;
 use crate::procedure::file::SopStep;
-use jiff::{SignedDuration, Timestamp};
+use crate::procedure::standard::{self, Clock, Course, Standard};
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// The narrowest that a bar is drawn, percent: what took no time must still be seen.
 const NARROWEST: f64 = 0.8;
 
-/// The picture: one row for each step of the written procedure, on one axis of time.
+/// The picture: one row for each step of the written procedure and for each deadline, on one axis of working time.
 #[derive(Debug, Default, Serialize)]
 pub struct Timeline {
-    /// In the procedure's order.
+    /// In the procedure's order; then the deadlines.
     pub rows: Vec<Row>,
     /// Marks on the axis; empty where nothing is drawn.
     pub ticks: Vec<Tick>,
@@ -23,7 +29,7 @@ pub struct Timeline {
 pub struct Row {
     /// Its number in the procedure.
     pub number: Option<String>,
-    /// What is done.
+    /// What is done, or the deadline's name.
     pub title: String,
     /// Who does it.
     pub actor: Option<String>,
@@ -31,8 +37,15 @@ pub struct Row {
     pub allowed: Option<String>,
     /// What was taken, for people; none while nothing has begun.
     pub used: Option<String>,
-    /// `within`, `late`, `open` (begun, not yet late), `not-begun` or `outside` (not akund's part).
+    /// When it must be done, or had to be, for people; where it runs and there is such a time.
+    pub due: Option<String>,
+    /// When it was done, for people; of what is noted.
+    pub at: Option<String>,
+    /// `within`, `late`, `noted` (done, but it is not known since when), `open` (begun, not yet late), `over` (begun, late, not done), `not-begun`,
+    /// `not-done` (and will not be) or `outside` (not akund's part).
     pub standing: &'static str,
+    /// A deadline, and no row of the table.
+    pub deadline: bool,
     /// The allowed time.
     pub frame: Option<Bar>,
     /// Each step's time.
@@ -57,7 +70,7 @@ pub struct Tick {
     pub x: f64,
     /// How the text lies: start, middle or end.
     pub anchor: &'static str,
-    /// Time since the request came.
+    /// Working time since the first row began.
     pub label: String,
 }
 
@@ -68,109 +81,192 @@ fn span(step: &SeenStep, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
     Some((step.began_at?, end))
 }
 
-/// One row of the procedure with what akund did of it.
-struct Part<'a> {
-    sop: Option<&'a SopStep>,
-    steps: Vec<&'a SeenStep>,
+/// A row before its axis is known.
+struct Plan<'a> {
+    row: Row,
+    /// From when to when it may take.
+    allowed: Option<(Timestamp, Timestamp)>,
+    /// From when to when it was worked on, and the state it is drawn in.
+    spans: Vec<(Timestamp, Timestamp, &'a str)>,
 }
 
-impl Part<'_> {
-    fn minutes(&self) -> Option<SignedDuration> {
-        self.sop.and_then(|sop| sop.minutes).map(|minutes| SignedDuration::from_mins(minutes.into()))
-    }
-
-    /// From its first step's beginning to its last one's end, and whether it still runs.
-    fn taken(&self, now: Timestamp) -> Option<(Timestamp, Timestamp, bool)> {
-        let spans: Vec<_> = self.steps.iter().filter_map(|step| span(step, now)).collect();
-        let begun = spans.iter().map(|(from, _)| *from).min()?;
-        let end = spans.iter().map(|(_, to)| *to).max()?;
-        let open = self.steps.iter().any(|step| !matches!(step.state.as_str(), "done" | "cancelled"));
-        Some((begun, if open { now.max(end) } else { end }, open))
-    }
-}
-
-/// The picture of one request.
-pub fn draw(request: &Seen, sop: &[SopStep], tongue: Tongue, now: Timestamp) -> Timeline {
-    let until = request.ended_at.unwrap_or(now);
-    let parts = parts(request, sop);
-    let taken: Vec<_> = parts.iter().map(|part| part.taken(until)).collect();
-    let allowed_ends = parts.iter().zip(&taken).filter_map(|(part, taken)| {
-        let (begun, ..) = (*taken)?;
-        begun.checked_add(part.minutes()?).ok()
-    });
-    let ends = taken.iter().flatten().map(|(_, end, _)| *end).chain(allowed_ends);
-    let start = taken.iter().flatten().map(|(begun, ..)| *begun).min();
-    let axis = start.zip(ends.max()).map(|(start, end)| Axis { start, end });
-    let rows = parts.iter().zip(&taken).map(|(part, taken)| row(part, *taken, axis.as_ref(), tongue, until)).collect();
+/// The picture of one request. `standard` and `course` are what its outcome's table is made of; `sop` is the table in force, for titles
+/// in the other language.
+pub fn draw(
+    request: &Seen,
+    (standard, course): (&Standard, &Course),
+    sop: &[SopStep],
+    tongue: Tongue,
+    now: Timestamp,
+) -> Timeline {
+    let clocks = standard::clocks(standard, course);
+    let table = standard::table(standard, course, now);
+    let mut plans: Vec<Plan<'_>> =
+        table.into_iter().map(|row| of_row(row, request, standard, &clocks, sop, tongue, now)).collect();
+    plans.extend(unnumbered(request, standard, tongue, now));
+    let own = |clock: &&Clock| standard.deadlines.iter().any(|deadline| deadline.name == clock.name);
+    plans.extend(clocks.iter().filter(own).map(|clock| of_deadline(clock, &standard.calendar, tongue, now)));
+    let axis = Axis::over(&standard.calendar, &plans);
+    let rows = plans.into_iter().map(|plan| plan.drawn(axis.as_ref())).collect();
     Timeline { rows, ticks: axis.map(|axis| axis.ticks(tongue)).unwrap_or_default() }
 }
 
-/// The procedure's rows in their order; at the end what no row of it carries.
-fn parts<'a>(request: &'a Seen, sop: &'a [SopStep]) -> Vec<Part<'a>> {
-    let of = |number: &str| request.steps.iter().filter(|s| s.sop.as_deref() == Some(number)).collect::<Vec<_>>();
-    let mut parts: Vec<Part<'_>> = sop.iter().map(|row| Part { sop: Some(row), steps: of(&row.number) }).collect();
-    let known = |step: &&SeenStep| sop.iter().any(|row| step.sop.as_deref() == Some(row.number.as_str()));
-    let rest: Vec<&SeenStep> = request.steps.iter().filter(|step| !known(step)).collect();
-    if !rest.is_empty() {
-        parts.push(Part { sop: None, steps: rest });
-    }
-    parts
-}
-
-fn row(
-    part: &Part<'_>,
-    taken: Option<(Timestamp, Timestamp, bool)>,
-    axis: Option<&Axis>,
+fn of_row<'a>(
+    row: OutcomeRow,
+    request: &'a Seen,
+    standard: &Standard,
+    clocks: &[Clock],
+    sop: &[SopStep],
     tongue: Tongue,
     now: Timestamp,
-) -> Row {
-    let minutes = part.minutes();
-    let used = taken.map(|(begun, end, _)| end.duration_since(begun));
-    let late = matches!((used, minutes), (Some(used), Some(minutes)) if used > minutes);
-    let standing = match taken {
-        None if part.steps.is_empty() => "outside",
-        None => "not-begun",
-        Some(_) if late => "late",
-        Some((_, _, true)) => "open",
-        Some((_, _, false)) => "within",
+) -> Plan<'a> {
+    let steps = || request.steps.iter().filter(|step| step.sop.as_deref() == Some(row.step.as_str()));
+    let name = format!("step {}", row.step);
+    let clock = clocks.iter().find(|clock| clock.name == name);
+    let standing = match (row.actual_minutes, row.ended_at) {
+        (None, None) if steps().next().is_none() => "outside",
+        (None, None) if request.ended_at.is_some() => "not-done",
+        (None, None) => "not-begun",
+        (None, Some(_)) => "noted",
+        (_, None) if row.late => "over",
+        (_, None) => "open",
+        (_, Some(_)) if row.late => "late",
+        (_, Some(_)) => "within",
     };
-    let frame = axis
-        .zip(taken)
-        .zip(minutes)
-        .and_then(|((axis, (begun, ..)), minutes)| Some(axis.bar(begun, begun.checked_add(minutes).ok()?, "")));
-    let bars = axis.map(|axis| {
-        let drawn =
-            part.steps.iter().filter_map(|step| span(step, now).map(|(from, to)| axis.bar(from, to, &step.state)));
-        drawn.collect()
+    let allowed = row.began_at.zip(row.planned_minutes).and_then(|(from, minutes)| {
+        // Judging is done in a moment, and people's rows have no time that was measured.
+        let drawn = clock.is_some() || row.ended_at.is_some_and(|ended| ended > from);
+        drawn.then(|| standard.calendar.after_minutes(from, minutes)).flatten().map(|due| (from, due))
     });
-    let title = |sop: &SopStep| match tongue {
-        Tongue::Id => sop.title.clone(),
-        Tongue::En => sop.title_en.clone().unwrap_or_else(|| sop.title.clone()),
-    };
-    Row {
-        number: part.sop.map(|sop| sop.number.clone()),
-        title: part.sop.map_or_else(|| tongue.word("no_number").to_owned(), title),
-        actor: part.sop.and_then(|sop| sop.actor.clone()),
-        allowed: minutes.map(|minutes| tongue.span(i64::try_from(minutes.as_micros()).unwrap_or(i64::MAX))),
-        used: used.map(|used| tongue.span(i64::try_from(used.as_micros()).unwrap_or(i64::MAX))),
+    let mut spans: Vec<_> =
+        steps().filter_map(|step| span(step, now).map(|(from, to)| (from, to, step.state.as_str()))).collect();
+    if spans.is_empty()
+        && let Some((from, ended)) = row.began_at.zip(row.ended_at).filter(|(from, ended)| ended > from)
+    {
+        spans.push((from, ended, "done"));
+    }
+    // The procedure's other language, where the row in force is still the one that the request was judged by.
+    let same = sop.iter().find(|one| {
+        one.number == row.step && (one.title == row.title || one.title_en.as_deref() == Some(row.title.as_str()))
+    });
+    let title = same.map(|one| match tongue {
+        Tongue::Id => one.title.clone(),
+        Tongue::En => one.title_en.clone().unwrap_or_else(|| one.title.clone()),
+    });
+    // Past its end it is drawn as late, over what was worked on.
+    if let (true, Some((_, due)), Some(_)) = (row.late, allowed, row.began_at) {
+        spans.push((due, row.ended_at.unwrap_or(now), "late"));
+    }
+    let moment = |at: Timestamp| tongue.moment(at, &standard.calendar.zone);
+    let row = Row {
+        title: title.unwrap_or(row.title),
+        number: Some(row.step),
+        actor: row.actor,
+        allowed: row.planned_minutes.map(|minutes| tongue.working(u64::from(minutes) * 60)),
+        used: row.actual_minutes.map(|minutes| tongue.working(u64::from(minutes) * 60)),
+        due: clock.filter(|clock| clock.met_at.is_none()).map(|clock| moment(clock.due_at)),
+        at: row.ended_at.filter(|_| standing == "noted").map(moment),
         standing,
-        frame,
-        bars: bars.unwrap_or_default(),
+        deadline: false,
+        frame: None,
+        bars: Vec::new(),
+    };
+    Plan { row, allowed, spans }
+}
+
+/// What no row of the table carries, as one row.
+fn unnumbered<'a>(request: &'a Seen, standard: &Standard, tongue: Tongue, now: Timestamp) -> Option<Plan<'a>> {
+    let known = |step: &&SeenStep| standard.rows.iter().any(|row| step.sop.as_deref() == Some(row.number.as_str()));
+    let rest: Vec<&SeenStep> = request.steps.iter().filter(|step| !known(step)).collect();
+    if rest.is_empty() {
+        return None;
+    }
+    let spans: Vec<_> =
+        rest.iter().filter_map(|step| span(step, now).map(|(from, to)| (from, to, step.state.as_str()))).collect();
+    let from = spans.iter().map(|(from, ..)| *from).min();
+    let to = spans.iter().map(|(_, to, _)| *to).max();
+    let minutes = from.zip(to).map(|(from, to)| standard.calendar.working_minutes(from, to));
+    let open = rest.iter().any(|step| !matches!(step.state.as_str(), "done" | "cancelled"));
+    let row = Row {
+        number: None,
+        title: tongue.word("no_number").to_owned(),
+        actor: None,
+        allowed: None,
+        used: minutes.map(|minutes| tongue.working(u64::from(minutes) * 60)),
+        due: None,
+        at: None,
+        standing: match minutes {
+            None => "not-begun",
+            Some(_) if open => "open",
+            Some(_) => "within",
+        },
+        deadline: false,
+        frame: None,
+        bars: Vec::new(),
+    };
+    Some(Plan { row, allowed: None, spans })
+}
+
+fn of_deadline(clock: &Clock, calendar: &Calendar, tongue: Tongue, now: Timestamp) -> Plan<'static> {
+    let until = clock.met_at.unwrap_or(now);
+    let standing = match (clock.met_at, clock.is_late(now)) {
+        (None, true) => "over",
+        (None, false) => "open",
+        (Some(_), true) => "late",
+        (Some(_), false) => "within",
+    };
+    let row = Row {
+        number: None,
+        title: clock.name.clone(),
+        actor: None,
+        allowed: Some(tongue.working(calendar.working_seconds(clock.from_at, clock.due_at))),
+        used: Some(tongue.working(u64::from(calendar.working_minutes(clock.from_at, until)) * 60)),
+        due: clock.met_at.is_none().then(|| tongue.moment(clock.due_at, &calendar.zone)),
+        at: None,
+        standing,
+        deadline: true,
+        frame: None,
+        bars: Vec::new(),
+    };
+    let state = if clock.met_at.is_some() { "done" } else { "running" };
+    let mut spans = vec![(clock.from_at, until.min(clock.due_at), state)];
+    if clock.is_late(now) {
+        spans.push((clock.due_at, until, "late"));
+    }
+    Plan { row, allowed: Some((clock.from_at, clock.due_at)), spans }
+}
+
+impl Plan<'_> {
+    fn drawn(self, axis: Option<&Axis<'_>>) -> Row {
+        let Some(axis) = axis else { return self.row };
+        let frame = self.allowed.map(|(from, due)| axis.bar(from, due, ""));
+        let bars = self.spans.into_iter().map(|(from, to, state)| axis.bar(from, to, state)).collect();
+        Row { frame, bars, ..self.row }
     }
 }
 
-struct Axis {
+/// Working time from the first moment that is drawn to the last.
+struct Axis<'a> {
+    calendar: &'a Calendar,
     start: Timestamp,
-    end: Timestamp,
+    length: f64,
 }
 
-impl Axis {
-    fn length(&self) -> f64 {
-        self.end.duration_since(self.start).as_secs_f64().max(1.0)
+impl<'a> Axis<'a> {
+    fn over(calendar: &'a Calendar, plans: &[Plan<'_>]) -> Option<Self> {
+        let moments = || {
+            plans.iter().flat_map(|plan| {
+                let spans = plan.spans.iter().map(|(from, to, _)| (*from, *to));
+                plan.allowed.into_iter().chain(spans)
+            })
+        };
+        let start = moments().map(|(from, _)| from).min()?;
+        let end = moments().map(|(_, to)| to).max()?;
+        Some(Self { calendar, start, length: calendar.working_seconds(start, end).max(60) as f64 })
     }
 
     fn place(&self, at: Timestamp) -> f64 {
-        (at.duration_since(self.start).as_secs_f64() / self.length() * 100.0).clamp(0.0, 100.0)
+        (self.calendar.working_seconds(self.start, at) as f64 / self.length * 100.0).clamp(0.0, 100.0)
     }
 
     fn bar(&self, from: Timestamp, to: Timestamp, state: &str) -> Bar {
@@ -181,17 +277,15 @@ impl Axis {
 
     /// At most five marks, at round times.
     fn ticks(&self, tongue: Tongue) -> Vec<Tick> {
-        const ROUND: [i64; 20] = [
-            1, 2, 5, 10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 172_800, 604_800,
-            1_209_600, 2_592_000,
-        ];
-        let length = self.length();
-        let apart = ROUND.into_iter().find(|apart| length / *apart as f64 <= 4.5).unwrap_or((length / 4.0) as i64);
-        let marks = (0..=4).map(|n| n * apart).filter(|mark| *mark as f64 <= length);
+        const ROUND: [u64; 14] =
+            [60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 72_000, 144_000, 288_000, 720_000];
+        let apart = ROUND.into_iter().find(|apart| self.length / *apart as f64 <= 4.5);
+        let apart = apart.unwrap_or((self.length / 4.0) as u64);
+        let marks = (0..=4).map(|n| n * apart).filter(|mark| *mark as f64 <= self.length);
         marks
             .map(|mark| {
-                let x = tidy(mark as f64 / length * 100.0);
-                let label = if mark == 0 { "0".to_owned() } else { tongue.span(mark * 1_000_000) };
+                let x = tidy(mark as f64 / self.length * 100.0);
+                let label = if mark == 0 { "0".to_owned() } else { tongue.working(mark) };
                 let anchor = match x {
                     x if x < 4.0 => "start",
                     x if x > 92.0 => "end",
@@ -209,112 +303,4 @@ fn tidy(percent: f64) -> f64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    pub fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
-    }
-
-    pub fn step(sop: &str, state: &str, began: Option<i64>, done: Option<i64>) -> SeenStep {
-        SeenStep {
-            part: "plan".into(),
-            lane: "mail".into(),
-            verb: "apply".into(),
-            sop: (!sop.is_empty()).then(|| sop.to_owned()),
-            state: state.into(),
-            began_at: began.map(at),
-            done_at: done.map(at),
-            ..SeenStep::default()
-        }
-    }
-
-    pub fn request(steps: Vec<SeenStep>, ended: Option<i64>) -> Seen {
-        Seen {
-            number: 1,
-            uid: "00000000-0000-0000-0000-000000000001".into(),
-            procedure: "p".into(),
-            id: "B-1".into(),
-            revision: 1,
-            action: "create".into(),
-            state: if ended.is_some() { "done" } else { "working" }.into(),
-            verdict: "permit".into(),
-            hold: None,
-            source: "local".into(),
-            received_at: at(0),
-            state_at: at(0),
-            ended_at: ended.map(at),
-            names: Vec::new(),
-            steps,
-        }
-    }
-
-    pub fn sop(number: &str, minutes: Option<u32>) -> SopStep {
-        SopStep {
-            number: number.into(),
-            title: format!("langkah {number}"),
-            title_en: None,
-            actor: None,
-            needs: None,
-            yields: None,
-            minutes,
-            verbs: Vec::new(),
-            notices: Vec::new(),
-            checks: Vec::new(),
-            register: false,
-            people: false,
-        }
-    }
-
-    #[test]
-    fn each_row_of_the_procedure_is_within_its_standard_or_late() {
-        let steps = vec![
-            step("4", "done", Some(0), Some(10)),
-            step("4", "done", Some(10), Some(40)),
-            step("5", "stuck", Some(40), None),
-            step("6", "blocked", None, None),
-        ];
-        let sop = [sop("1", Some(5)), sop("4", Some(1)), sop("5", Some(5)), sop("6", None)];
-        let drawn = draw(&request(steps, None), &sop, Tongue::En, at(640));
-        let seen: Vec<_> = drawn.rows.iter().map(|row| (row.standing, row.used.as_deref())).collect();
-        assert_eq!(seen, [("outside", None), ("within", Some("40 s")), ("late", Some("10 min")), ("not-begun", None)]);
-        assert_eq!(drawn.rows[1].allowed.as_deref(), Some("1 min"));
-        assert_eq!(drawn.rows[1].bars.len(), 2);
-        assert_eq!(drawn.rows[2].bars, [Bar { x: 6.25, width: 93.75, state: "stuck".into() }]);
-    }
-
-    #[test]
-    fn everything_is_drawn_within_the_axis_also_what_took_no_time() {
-        let steps = vec![step("1", "done", Some(0), Some(0)), step("2", "done", Some(86_400), Some(86_400))];
-        let drawn = draw(&request(steps, Some(86_400)), &[sop("1", Some(30)), sop("2", None)], Tongue::Id, at(99_999));
-        let bars = drawn.rows.iter().flat_map(|row| row.bars.iter().chain(&row.frame));
-        for bar in bars {
-            assert!(bar.x >= 0.0 && bar.width >= NARROWEST && bar.x + bar.width <= 100.01, "{bar:?}");
-        }
-        assert!(drawn.ticks.len() >= 2 && drawn.ticks.len() <= 5, "{:?}", drawn.ticks);
-    }
-
-    #[test]
-    fn a_request_that_ended_grows_no_further() {
-        let steps = || vec![step("1", "done", Some(0), Some(60)), step("1", "cancelled", Some(60), None)];
-        let [one, other] = [100, 100_000].map(|now| {
-            draw(&request(steps(), Some(90)), &[sop("1", Some(5))], Tongue::Id, at(now)).rows[0].used.clone()
-        });
-        assert_eq!(one.as_deref(), Some("1 mnt"));
-        assert_eq!(one, other);
-    }
-
-    #[test]
-    fn steps_that_the_procedure_does_not_number_are_shown_too() {
-        let drawn = draw(&request(vec![step("", "running", Some(1), None)], None), &[], Tongue::En, at(4));
-        assert_eq!(drawn.rows.len(), 1);
-        assert_eq!((drawn.rows[0].number.as_deref(), drawn.rows[0].standing), (None, "open"));
-    }
-
-    #[test]
-    fn nothing_begun_draws_nothing() {
-        let drawn =
-            draw(&request(vec![step("1", "blocked", None, None)], None), &[sop("1", Some(5))], Tongue::En, at(4));
-        assert!(drawn.ticks.is_empty() && drawn.rows[0].bars.is_empty());
-    }
-}
+pub(super) mod tests;

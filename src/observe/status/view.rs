@@ -8,6 +8,7 @@ use super::words::Tongue;
 use crate::journal::State;
 use crate::journal::status::{Seen, SeenStep};
 use crate::procedure::file::SopStep;
+use crate::procedure::standard::{self, Standing};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -114,6 +115,17 @@ pub struct Item {
     pub at: Option<String>,
     /// That step's fault.
     pub fault: Option<String>,
+    /// How it stands against the written procedure's times, where there is something to say.
+    pub standard: Option<Against>,
+}
+
+/// How a request stands against time.
+#[derive(Debug, Serialize)]
+pub struct Against {
+    /// dim, warn or bad.
+    pub level: &'static str,
+    /// For people.
+    pub text: String,
 }
 
 /// A step in little.
@@ -148,8 +160,8 @@ pub struct One {
     pub account: Vec<String>,
     /// Commands that help, by what they are for.
     pub commands: Vec<String>,
-    /// The picture.
-    pub timeline: Timeline,
+    /// The picture; none where the procedure has no table of steps.
+    pub timeline: Option<Timeline>,
     /// Every step.
     pub steps: Vec<StepShown>,
 }
@@ -281,6 +293,7 @@ fn tiles(data: &Data, tongue: Tongue) -> Vec<Tile> {
     let when = |bad: bool, level| if bad { level } else { "good" };
     vec![
         tile("stuck", stuck, "stuck_about", when(stuck > 0, "bad")),
+        tile("over_time", data.late, "over_time_about", when(data.late > 0, "bad")),
         tile("waiting", waiting, "waiting_about", "good"),
         tile("moving", moving, "moving_about", "good"),
         tile("paused", paused, "paused_about", when(paused > 0, "warn")),
@@ -328,14 +341,15 @@ fn item(one: &Seen, tongue: Tongue, now: Timestamp) -> Item {
         |step: &SeenStep| if step.state == "retry" { format!(", {}", tongue.model("retry")) } else { String::new() };
     let hold = one.hold.as_deref().filter(|_| one.state == "held").map(|hold| tongue.model(hold));
     Item {
-        key: mask(&format!("{}:{}@{}", one.procedure, one.id, one.revision), &one.names),
+        // The procedure's name is the configuration's, whatever accounts are called.
+        key: format!("{}:{}@{}", one.procedure, mask(&one.id, &one.names), one.revision),
         uid: one.uid.clone(),
         action: tongue.model(&one.action),
         state: tongue.model(&one.state),
         state_word: one.state.clone(),
         time: match one.ended_at {
-            Some(ended) => tongue.between(one.received_at, ended),
-            None => tongue.between(one.state_at, now),
+            Some(ended) => format!("{} {}", tongue.word("within_time"), tongue.between(one.received_at, ended)),
+            None => format!("{} {}", tongue.word("for_time"), tongue.between(one.state_at, now)),
         },
         marks: shown
             .iter()
@@ -349,7 +363,26 @@ fn item(one: &Seen, tongue: Tongue, now: Timestamp) -> Item {
         progress: format!("{done} {} {}", tongue.word("of"), shown.len()),
         at: current.map(|step| format!("{}: {}{}", step.lane, verb(step, tongue), again(step))).or(hold),
         fault: current.and_then(|step| step.fault.as_ref()).map(|fault| mask(fault, &one.names)),
+        standard: against(one, tongue, now),
     }
+}
+
+/// Of what runs the first end; of what is over whether it was late.
+fn against(one: &Seen, tongue: Tongue, now: Timestamp) -> Option<Against> {
+    let (standard, course) = one.course.as_ref()?;
+    let clocks = standard::clocks(standard, course);
+    let Some(first) = standard::first(&clocks) else {
+        let late = course.done && standard::is_late(standard, course, now);
+        return late.then(|| Against { level: "warn", text: tongue.word("late").to_owned() });
+    };
+    let left = standard::left(&standard.calendar, first.due_at, now);
+    let level = match first.standing(now)? {
+        Standing::InTime => "dim",
+        Standing::Warned => "warn",
+        Standing::Breached => "bad",
+    };
+    let word = if level == "bad" { "late_by" } else { "time_left" };
+    Some(Against { level, text: format!("{} {}", tongue.word(word), tongue.working(left.unsigned_abs())) })
 }
 
 fn verb(step: &SeenStep, tongue: Tongue) -> String {
@@ -396,7 +429,10 @@ pub fn one(seen: &Seen, sop: &[SopStep], zone: &TimeZone, tongue: Tongue, now: T
         hold: seen.hold.as_deref().filter(|_| seen.state == "held").map(|hold| tongue.model(hold)),
         account: seen.names.iter().map(|name| crate::model::said::masked(name)).collect(),
         commands: commands.collect(),
-        timeline: timeline::draw(seen, sop, tongue, now),
+        timeline: seen
+            .course
+            .as_ref()
+            .map(|(standard, course)| timeline::draw(seen, (standard, course), sop, tongue, now)),
         steps: steps.collect(),
         item,
     }
@@ -424,6 +460,7 @@ mod tests {
             counts: LISTED.into_iter().map(|state| (state, 0)).collect(),
             open: Vec::new(),
             ended: Vec::new(),
+            late: 0,
             lanes: vec![lane_of("mail")],
             days: Vec::new(),
         }

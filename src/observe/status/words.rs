@@ -87,6 +87,17 @@ impl Tongue {
         }
     }
 
+    /// Working time, which has no days of 24 hours: `< 1 mnt`, `45 mnt`, `12 jam 30 mnt`.
+    pub fn working(self, seconds: u64) -> String {
+        let [hour, minute] = if self == Self::Id { ["jam", "mnt"] } else { ["h", "min"] };
+        match (seconds / 3600, seconds % 3600 / 60) {
+            (0, 0) if seconds > 0 => format!("< 1 {minute}"),
+            (0, minutes) => format!("{minutes} {minute}"),
+            (hours, 0) => format!("{} {hour}", self.number(hours)),
+            (hours, minutes) => format!("{} {hour} {minutes} {minute}", self.number(hours)),
+        }
+    }
+
     /// From one moment to another.
     pub fn between(self, from: Timestamp, to: Timestamp) -> String {
         self.span(to.as_microsecond().saturating_sub(from.as_microsecond()))
@@ -153,6 +164,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("waiting_about", "surat, tanggal, atau kelengkapan", "for a letter, a date or what is missing"),
     ("stuck", "Macet", "Stuck"),
     ("stuck_about", "perlu keputusan petugas", "a person must decide"),
+    ("over_time", "Lewat waktu", "Past their time"),
+    ("over_time_about", "melebihi waktu standar SOP", "beyond the procedure's time"),
     ("paused", "Jalur dijeda", "Paused lanes"),
     ("paused_about", "atas perintah petugas", "by an operator's order"),
     ("done_30", "Selesai, 30 hari", "Done, 30 days"),
@@ -184,7 +197,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("list_waiting", "Menunggu surat atau tanggal", "Waiting for a letter or a date"),
     ("list_working", "Berjalan", "Moving"),
     ("list_withdrawing", "Sedang dibatalkan", "Being withdrawn"),
-    ("list_ended", "Terakhir selesai", "Ended last"),
+    ("list_ended", "Baru berakhir", "Ended last"),
     ("none", "Tidak ada.", "None."),
     ("nothing_open", "Tidak ada permohonan yang terbuka.", "No request is open."),
     ("request", "Permohonan", "Request"),
@@ -223,14 +236,22 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("timeline", "Waktu terhadap standar", "Time against the standard"),
     (
         "timeline_about",
-        "Garis putus-putus: waktu yang diberikan prosedur tertulis. Batang: waktu yang dipakai.",
-        "Dashed outline: the time that the written procedure allows. Bar: the time taken.",
+        "Garis putus-putus: waktu yang diberikan prosedur tertulis. Batang: waktu yang dipakai. Yang dihitung hanya jam kerja.",
+        "Dashed outline: the time that the written procedure allows. Bar: the time taken. Only working hours count.",
     ),
     ("allowed", "standar", "standard"),
     ("used", "dipakai", "taken"),
     ("so_far", "sejauh ini", "so far"),
     ("within", "sesuai standar", "within the standard"),
     ("late", "melebihi standar", "beyond the standard"),
+    ("noted", "tercatat", "noted"),
+    ("for_time", "sudah", "for"),
+    ("within_time", "dalam", "in"),
+    ("late_by", "lewat", "late by"),
+    ("time_left", "sisa", "left:"),
+    ("until", "sampai", "until"),
+    ("deadline", "Batas waktu", "Deadline"),
+    ("not_done", "tidak dikerjakan", "not done"),
     ("outside", "di luar akund", "outside akund"),
     ("not_begun", "belum dimulai", "not begun"),
     ("no_standard", "tanpa standar waktu", "no standard time"),
@@ -265,6 +286,12 @@ const MODEL: &[(&str, &str, &str)] = &[
     ("prove", "membuktikan akun", "prove the account"),
     ("deliver", "menyerahkan", "hand over"),
     ("undo", "mengurungkan", "undo"),
+    ("draft", "menyusun surat", "write the letter"),
+    ("sign", "menunggu tanda tangan", "wait for the signature"),
+    ("letter-draft", "draf surat", "draft letter"),
+    ("letter", "surat", "letter"),
+    ("report", "laporan", "report"),
+    ("username", "nama pengguna", "user name"),
     ("credentials", "sandi", "credentials"),
     ("refusal", "penolakan", "refusal"),
     ("form", "formulir", "form"),
@@ -358,10 +385,14 @@ mod tests {
     }
 
     #[test]
-    fn every_state_and_verb_has_its_words() {
+    fn every_state_verb_and_notice_has_its_words() {
         use crate::journal::State;
+        use crate::model::{NoticeKind, Verb};
         let states = State::ALL.iter().map(|state| state.as_str());
-        for word in states.chain(["mint", "apply", "prove", "deliver", "undo", "login", "stored", "observed"]) {
+        let verbs = [Verb::Mint, Verb::Apply, Verb::Prove, Verb::Undo, Verb::Deliver, Verb::Draft, Verb::Sign];
+        let notices = NoticeKind::ALL.iter().map(|kind| kind.as_str());
+        let words = states.chain(verbs.map(Verb::as_str)).chain(notices);
+        for word in words.chain(["login", "stored", "observed"]) {
             assert!(MODEL.iter().any(|(known, ..)| *known == word), "{word}");
         }
     }

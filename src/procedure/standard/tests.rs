@@ -194,3 +194,20 @@ fn the_files_keys_become_the_standard_in_both_languages_and_are_read_back() {
     assert_eq!(row.roles, ["head", "secretary", "acting-head"], "who may stand in counts, too");
     assert_eq!(standard.deadlines[0].allowed, Allowed::Days(1));
 }
+
+#[test]
+fn a_row_does_not_begin_before_the_row_before_it_is_done() {
+    let mut course = course(None);
+    course.steps[1].done_at = None;
+    course.steps[2] = step("prove", "5", None, None);
+    course.steps[3].began_at = None;
+    let rows = table(&unit_email(), &course, at("11-23T15:00"));
+    let row = |number: &str| rows.iter().find(|row| row.step == number).unwrap();
+    assert!(row("5").late, "{rows:?}");
+    assert_eq!((row("6").began_at, row("6").actual_minutes, row("6").late), (None, None, false));
+    assert!(!clocks(&unit_email(), &course).iter().any(|clock| clock.name == "step 6"));
+    // What was given up is waited for by nobody.
+    (course.steps[1].cancelled, course.steps[2].cancelled) = (true, true);
+    let rows = table(&unit_email(), &course, at("11-23T15:00"));
+    assert_eq!(rows.iter().find(|row| row.step == "6").unwrap().began_at, Some(at("11-20T14:58")));
+}

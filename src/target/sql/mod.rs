@@ -6,7 +6,8 @@
 //!
 //! Statements are plain SQL with `?` for each value; where the engines differ, [`dialect`] knows.
 
-pub mod dialect;
+pub mod certificate;
+mod dialect;
 pub mod inspect;
 mod inspect_server;
 mod line;

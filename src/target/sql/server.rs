@@ -1,6 +1,7 @@
 //! A database on a server, with the one connection through which akund writes; opened when first needed and again after it
 //! was lost. No pool: a pool hides why a server cannot be reached, and keeps connections in states that nobody asked for.
 
+use super::certificate::Glance;
 use super::mariadb::MariaDb;
 use super::postgres::Postgres;
 use super::{Engine, Schema, Session, Stop, Trouble};
@@ -33,6 +34,7 @@ pub struct Server {
     make_tables: bool,
     schema: Schema,
     slot: Mutex<Option<(Box<dyn Remote>, Instant)>>,
+    glance: Glance,
 }
 
 impl std::fmt::Debug for Server {
@@ -52,6 +54,7 @@ impl Server {
             make_tables: access.make_tables,
             schema,
             slot: Mutex::new(None),
+            glance: Glance::default(),
         }
     }
 
@@ -85,6 +88,8 @@ impl Server {
         doing: &str,
         work: impl FnOnce(&mut dyn Session) -> Result<T, Stop>,
     ) -> Result<T, Fault> {
+        // A connection may be older than the server's certificate.
+        self.glance.look(&self.at, self.ca_file.as_deref());
         let mut slot = self.lock();
         let rested = slot.take().and_then(|(session, used)| still_there(session, used));
         let mut session = match rested {
@@ -123,6 +128,7 @@ impl Server {
     /// Transient, whatever it is.
     pub fn connect(&self) -> Result<Box<dyn Remote>, Trouble> {
         let handle = Handle::try_current().map_err(|e| Trouble::permanent(e.to_string()))?;
+        self.glance.look(&self.at, self.ca_file.as_deref());
         // Read each time: a new password holds from the next connection on.
         let password = self.password_file.as_deref().map(read_secret).transpose().map_err(Trouble::transient)?;
         let (password, ca_file) = (password.as_ref(), self.ca_file.as_deref());
