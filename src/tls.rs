@@ -3,7 +3,7 @@
 
 mod expiry;
 
-pub use expiry::{saw, seen};
+pub use expiry::{file_ends, files_that_end, saw, seen};
 
 use crate::model::said::tidy;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
@@ -94,6 +94,7 @@ fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
     if !pem.windows(27).any(|w| w == b"-----BEGIN CERTIFICATE-----") {
         return Err(format!("ca_file {}: holds no certificate in PEM form", path.display()));
     }
+    expiry::pem_ends(path, &pem);
     Ok(pem)
 }
 

@@ -67,6 +67,9 @@ impl Gauges {
         for (server, until) in crate::tls::seen() {
             self.metrics.set_certificate_expiry(&server, until);
         }
+        for (file, until) in crate::tls::files_that_end(jiff::Timestamp::now().as_second()) {
+            self.metrics.set_credential_expiry(&file.display().to_string(), until);
+        }
         for (file, changed) in crate::secret::place::files_read() {
             let at = changed.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
             self.metrics.set_credential_modified(&file.display().to_string(), at);

@@ -194,6 +194,7 @@ struct Inner {
     journal_free_bytes: Gauge,
     well: Gauge,
     certificate_expiry: Gauges<Seconds>,
+    credential_expiry: Gauges<Seconds>,
     credential_modified: Gauges<Seconds>,
     orders: Counters<2>,
     notices: Counters<3>,
@@ -334,6 +335,11 @@ impl Metrics {
             certificate_expiry: r.add(
                 "certificate_expiry_seconds",
                 "Until when the certificate is valid that a server last showed, Unix time",
+                Family::default(),
+            ),
+            credential_expiry: r.add(
+                "credential_expiry_seconds",
+                "When the next certificate or key in a file ends, Unix time: in a ca_file and among allowed signers",
                 Family::default(),
             ),
             credential_modified: r.add(
@@ -588,6 +594,11 @@ impl Metrics {
         self.0.certificate_expiry.get_or_create(&[("server", server.into())]).set(until as f64);
     }
 
+    /// When the next of what a file holds ends, Unix time. `file` is a path of the configuration.
+    pub fn set_credential_expiry(&self, file: &str, until: i64) {
+        self.0.credential_expiry.get_or_create(&[("file", file.into())]).set(until as f64);
+    }
+
     /// When a secret's file was last changed, Unix time. `file` is a path of the configuration.
     pub fn set_credential_modified(&self, file: &str, at: f64) {
         self.0.credential_modified.get_or_create(&[("file", file.into())]).set(at);
@@ -679,6 +690,7 @@ mod tests {
         m.set_journal_room(8_192, 1 << 40);
         m.set_well(true);
         m.set_certificate_expiry("ldap.example.org", 1_930_780_800);
+        m.set_credential_expiry("/etc/akund/ca.pem", 1_930_780_800);
         m.set_credential_modified("/etc/akund/ldap-password", 1_800_000_000.5);
         m.proof("mail", Some(Proof::Login));
         m.proof("mail", None);
@@ -737,6 +749,7 @@ mod tests {
             ("akund_journal_free_bytes", (1_u64 << 40) as f64),
             ("akund_well", 1.0),
             ("akund_certificate_expiry_seconds{server=\"ldap.example.org\"}", 1_930_780_800.0),
+            ("akund_credential_expiry_seconds{file=\"/etc/akund/ca.pem\"}", 1_930_780_800.0),
             ("akund_credential_modified_seconds{file=\"/etc/akund/ldap-password\"}", 1_800_000_000.5),
             ("akund_proofs_total{lane=\"mail\",result=\"login\"}", 1.0),
             ("akund_proofs_total{lane=\"mail\",result=\"failed\"}", 1.0),

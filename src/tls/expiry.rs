@@ -4,9 +4,11 @@
 //! there are few. A resumed session shows no certificate; what was seen before stays.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// More servers than any configuration names.
@@ -27,6 +29,31 @@ pub fn saw(server: &str, certificate: &[u8]) {
 pub fn seen() -> Vec<(String, i64)> {
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     seen.iter().map(|(server, until)| (server.clone(), *until)).collect()
+}
+
+/// By file, when each of what it holds ends.
+static FILES: Mutex<BTreeMap<PathBuf, Vec<i64>>> = Mutex::new(BTreeMap::new());
+
+/// Notes when what a file of the configuration holds ends (Unix time, seconds), in place of what was noted of it before. The ends of
+/// those keys or certificates that have none are left out.
+pub fn file_ends(file: &Path, ends: Vec<i64>) {
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    if files.len() < MOST || files.contains_key(file) {
+        files.insert(file.to_owned(), ends);
+    }
+}
+
+/// Every file that holds something with an end, and when the next of it ends; where all has ended, when the last did.
+pub fn files_that_end(now: i64) -> Vec<(PathBuf, i64)> {
+    let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let next = |ends: &Vec<i64>| ends.iter().filter(|end| **end > now).min().or(ends.iter().max()).copied();
+    files.iter().filter_map(|(file, ends)| Some((file.clone(), next(ends)?))).collect()
+}
+
+/// Notes the certificates in a PEM file.
+pub(super) fn pem_ends(file: &Path, pem: &[u8]) {
+    let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
+    file_ends(file, certificates.filter_map(|certificate| not_after(&certificate)).collect());
 }
 
 /// Notes what it is shown, also what it then refuses: a certificate that has expired is the one that somebody looks for.
@@ -159,6 +186,16 @@ mod tests {
         let name = ServerName::try_from("noted.example.org").unwrap();
         assert!(noting.verify_server_cert(&certificate(2031), &[], &name, &[], UnixTime::now()).is_err());
         assert!(seen().contains(&("noted.example.org".to_owned(), 1_930_780_800)));
+    }
+
+    #[test]
+    fn of_a_file_the_next_end_counts_and_when_all_have_ended_the_last() {
+        let file = Path::new("/nonexistent/ca.pem");
+        let known = |now: i64| files_that_end(now).into_iter().find(|(known, _)| known == file).map(|(_, end)| end);
+        file_ends(file, vec![30, 10, 20]);
+        assert_eq!([5, 10, 25, 40].map(known), [Some(10), Some(20), Some(30), Some(30)]);
+        file_ends(file, Vec::new());
+        assert_eq!(known(5), None, "what has no end is not shown");
     }
 
     proptest! {

@@ -315,16 +315,12 @@ impl Daemon {
         }
     }
 
-    fn http(&self) -> SocketAddr {
+    /// Where it listens for HTTP.
+    pub fn http(&self) -> SocketAddr {
         let text = self.log.text.lock().unwrap();
         let (_, line) = text[self.begins..].split_once("akund takes requests").unwrap();
         let (_, address) = line.split_once("http=").unwrap();
         address.split_whitespace().next().unwrap().parse().unwrap()
-    }
-
-    /// Where its pages are.
-    pub fn base(&self) -> String {
-        format!("http://{}", self.http())
     }
 
     /// Status and body of a page.

@@ -21,7 +21,7 @@ fn texts(list: &Value) -> Vec<String> {
 
 /// Address of the first page, and of each request that is linked there.
 fn pages(daemon: &Daemon, tab: &Tab<'_>) -> (String, Vec<String>) {
-    let base = daemon.base();
+    let base = format!("http://{}", daemon.http());
     tab.go(&format!("{base}/?refresh=0"));
     let links = tab.eval(
         "[...document.querySelectorAll('a[href^=\"/request/\"]')].map(a => a.getAttribute('href').split('?')[0])",
@@ -136,7 +136,7 @@ fn without_scripts_it_is_the_same_page_and_keeps_itself_fresh() {
     let browser = Chromium::start();
     let (still, fresh) = (browser.tab(), browser.tab());
     fresh.without_scripts();
-    let base = daemon.base();
+    let base = format!("http://{}", daemon.http());
     fresh.go(&format!("{base}/?lang=en"));
     still.go(&format!("{base}/?lang=en&refresh=0"));
     let headings = "[...document.querySelectorAll('h1, h2, th, .number')].map(one => one.textContent)";

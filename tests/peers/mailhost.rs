@@ -32,6 +32,8 @@ pub struct MailHost {
     pub smtp: u16,
     /// Submission with STARTTLS.
     pub submission: u16,
+    /// When its certificate ends, Unix time.
+    pub until: i64,
 }
 
 /// Where both look accounts up.
@@ -96,12 +98,12 @@ impl MailHost {
             let dir = open_dir();
             let ports = [free_tcp_port(), free_tcp_port(), free_tcp_port(), free_tcp_port()];
             let [imap, imaps, smtp, submission] = ports;
-            certificates(dir.path());
+            let until = certificates(dir.path());
             configure_dovecot(dir.path(), lookups, imap, imaps);
             configure_postfix(dir.path(), lookups, smtp, submission);
             let Some(dovecot) = start_dovecot(dir.path(), imap) else { continue };
             let Some(postfix) = start_postfix(dir.path(), smtp) else { continue };
-            return Self { dovecot: Some(dovecot), _postfix: postfix, dir, imap, imaps, smtp, submission };
+            return Self { dovecot: Some(dovecot), _postfix: postfix, dir, imap, imaps, smtp, submission, until };
         }
         panic!("Postfix and Dovecot did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
     }
@@ -178,16 +180,21 @@ fn start_postfix(dir: &Path, smtp: u16) -> Option<Server> {
     server.ready("Postfix to greet", || greets(smtp, "220")).then_some(server)
 }
 
-fn certificates(dir: &Path) {
+/// A CA and a certificate that ends the day after tomorrow; when that is, Unix time.
+fn certificates(dir: &Path) -> i64 {
     let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters of a CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA");
     let key = KeyPair::generate().expect("a key");
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let leaf = CertificateParams::new(names).expect("parameters").signed_by(&key, &ca).expect("a certificate");
+    let mut params = CertificateParams::new(names).expect("parameters");
+    let end = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(48)).to_zoned(jiff::tz::TimeZone::UTC).date();
+    params.not_after = rcgen::date_time_ymd(end.year().into(), end.month().unsigned_abs(), end.day().unsigned_abs());
+    let leaf = params.signed_by(&key, &ca).expect("a certificate");
     write(&dir.join("ca.pem"), &ca.pem());
     write(&dir.join("server.pem"), &leaf.pem());
     write(&dir.join("server.key"), &key.serialize_pem());
+    end.to_zoned(jiff::tz::TimeZone::UTC).expect("midnight").timestamp().as_second()
 }
 
 /// The penalty for refused logins would keep tests with many of them waiting (config/integration/dovecot).

@@ -164,13 +164,15 @@ async fn it_warns_of_passwords_in_clear_text() {
 }
 
 /// A CA, and a server's certificate from it in the server's own directory.
-fn certify(dir: &std::path::Path, user: &str, name: &str) -> PathBuf {
+fn certify(dir: &std::path::Path, user: &str, name: &str, not_after: (i32, u8, u8)) -> PathBuf {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let ca = rcgen::CertifiedIssuer::self_signed(params, ca_key).unwrap();
     let key = rcgen::KeyPair::generate().unwrap();
-    let cert = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(not_after.0, not_after.1, not_after.2);
+    let cert = params.signed_by(&key, &ca).unwrap();
     let user = nix::unistd::User::from_name(user).unwrap().unwrap();
     for (file, text) in [("server.pem", cert.pem()), ("server.key", key.serialize_pem())] {
         let path = dir.join(file);
@@ -204,12 +206,63 @@ async fn tls(url: &str, password: PathBuf, ca: PathBuf, other_ca: PathBuf) {
     assert!(wrong(&named_otherwise).await.contains("TLS failed"), "{}", wrong(&named_otherwise).await);
 }
 
+/// The day after tomorrow, in UTC: a short-lived certificate; and when it ends, Unix time.
+fn soon() -> ((i32, u8, u8), i64) {
+    let day = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(48)).to_zoned(jiff::tz::TimeZone::UTC).date();
+    let end = day.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
+    ((day.year().into(), day.month().unsigned_abs(), day.day().unsigned_abs()), end)
+}
+
+/// A certificate that ended long ago.
+const PAST: (i32, u8, u8) = (2001, 3, 9);
+
+/// Until when the certificate of the server at 127.0.0.1 is valid, as the metrics have it.
+fn noted() -> Option<i64> {
+    akund::tls::seen().into_iter().find(|(server, _)| server == "127.0.0.1").map(|(_, until)| until)
+}
+
+/// A server whose certificate ends soon is noted while it works; one whose certificate has ended, although akund does not talk to it.
+async fn ends(url: &str, password: PathBuf, ca: PathBuf, until: i64, works: bool) {
+    let mut config = mail_config(std::path::Path::new(""));
+    config.database = Database::parse(url).unwrap();
+    (config.password_file, config.ca_file) = (Some(password), Some(ca.clone()));
+    let target = MailMaps::configured("mail", &config).unwrap();
+    assert_eq!(target.check().await.iter().all(Result::is_ok), works);
+    assert_eq!(noted(), Some(until));
+    let files = akund::tls::files_that_end(jiff::Timestamp::now().as_second());
+    assert!(files.iter().any(|(file, _)| *file == ca), "{files:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn until_when_postgresqls_certificate_is_valid_is_known_also_when_it_has_ended() {
+    let (day, until) = soon();
+    for (day, until, works) in [(day, until, true), (PAST, 984_096_000, false)] {
+        let mut server = Postgres::start();
+        let ca = certify(server.dir(), "postgres", "127.0.0.1", day);
+        server.restart();
+        let name = server.database();
+        ends(&server.url(&name, server.port()), server.password_file(), ca, until, works).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn until_when_mariadbs_certificate_is_valid_is_known_also_when_it_has_ended() {
+    let (day, until) = soon();
+    for (day, until, works) in [(day, until, true), (PAST, 984_096_000, false)] {
+        let mut server = MariaDb::start();
+        let ca = certify(server.dir(), "mysql", "127.0.0.1", day);
+        server.restart();
+        let name = server.database();
+        ends(&server.url(&name, server.port()), server.password_file(), ca, until, works).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_to_postgresql_wants_the_right_ca_and_the_right_name() {
     let mut server = Postgres::start();
-    let ca = certify(server.dir(), "postgres", "127.0.0.1");
+    let ca = certify(server.dir(), "postgres", "127.0.0.1", soon().0);
     let other = tempfile::tempdir().unwrap();
-    let other_ca = certify(other.path(), "postgres", "127.0.0.1");
+    let other_ca = certify(other.path(), "postgres", "127.0.0.1", soon().0);
     server.restart();
     let name = server.database();
     tls(&server.url(&name, server.port()), server.password_file(), ca, other_ca).await;
@@ -218,9 +271,9 @@ async fn tls_to_postgresql_wants_the_right_ca_and_the_right_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_to_mariadb_wants_the_right_ca_and_the_right_name() {
     let mut server = MariaDb::start();
-    let ca = certify(server.dir(), "mysql", "127.0.0.1");
+    let ca = certify(server.dir(), "mysql", "127.0.0.1", soon().0);
     let other = tempfile::tempdir().unwrap();
-    let other_ca = certify(other.path(), "mysql", "127.0.0.1");
+    let other_ca = certify(other.path(), "mysql", "127.0.0.1", soon().0);
     server.restart();
     let name = server.database();
     tls(&server.url(&name, server.port()), server.password_file(), ca, other_ca).await;

@@ -64,6 +64,11 @@ impl AllowedSigners {
         &self.signers
     }
 
+    /// When each key that has an end may sign no longer, Unix time.
+    pub fn ends(&self) -> Vec<i64> {
+        self.signers.iter().filter_map(|signer| signer.options.valid_before).map(Timestamp::as_second).collect()
+    }
+
     /// The principals of each line that lists `key` for `namespace` at `at`; else why none does, to follow "key FINGERPRINT".
     pub(super) fn principals_of(&self, key: &KeyData, namespace: &str, at: Timestamp) -> Result<Vec<String>, String> {
         let mut why = format!("is not listed in {}", self.file);

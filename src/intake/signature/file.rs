@@ -67,7 +67,9 @@ impl SignersFile {
         file.take(LARGEST)
             .read_to_string(&mut text)
             .map_err(|e| format!("cannot read the allowed signers {shown}: {e}"))?;
-        AllowedSigners::parse(&shown.to_string(), &text).map(Arc::new).map_err(|errors| errors.join("\n"))
+        let parsed = AllowedSigners::parse(&shown.to_string(), &text).map_err(|errors| errors.join("\n"))?;
+        crate::tls::file_ends(&self.path, parsed.ends());
+        Ok(Arc::new(parsed))
     }
 }
 

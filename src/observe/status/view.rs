@@ -71,6 +71,8 @@ pub struct LaneShown {
     pub again: String,
     /// Steps that need a person.
     pub stuck: String,
+    /// Which of these four are nothing: on a small screen they are left out.
+    pub nothing: [bool; 4],
     /// What is wrong, or was.
     pub fault: Option<String>,
     /// The class of it.
@@ -262,6 +264,10 @@ fn headline(data: &Data, ailing: &Ailing, tongue: Tongue) -> Headline {
     if stuck > 0 {
         parts.push(("bad", needs));
     }
+    if data.late > 0 {
+        let word = tongue.word(if data.late == 1 { "are_late_one" } else { "are_late" });
+        parts.push(("warn", format!("{} {word}", tongue.number(data.late))));
+    }
     if ailing.closed.is_some() {
         parts.push(("warn", tongue.word("closed").to_owned()));
     }
@@ -324,6 +330,7 @@ fn lane(lane: &Lane, tongue: Tongue, now: Timestamp) -> LaneShown {
         running: tongue.number(status.running),
         again: tongue.number(status.retry),
         stuck: tongue.number(status.stuck),
+        nothing: [status.ready, status.running, status.retry, status.stuck].map(|steps| steps == 0),
         fault: lane.fault.as_ref().map(|fault| mask(&fault.fault, &fault.names)),
         class: class.map(|class| tongue.model(&class)),
         fault_ago: lane.last_fault.map(|(at, _)| tongue.between(at, now)),

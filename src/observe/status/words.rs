@@ -155,6 +155,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("closed", "Permohonan baru tidak diterima", "New requests are not taken"),
     ("needs_person", "permohonan perlu ditangani petugas", "requests need a person"),
     ("needs_person_one", "permohonan perlu ditangani petugas", "request needs a person"),
+    ("are_late", "permohonan melebihi waktu standar SOP", "requests are past the procedure's time"),
+    ("are_late_one", "permohonan melebihi waktu standar SOP", "request is past the procedure's time"),
     ("lanes_down", "Tidak terjangkau", "Cannot be reached"),
     ("lanes_paused", "Dijeda", "Paused"),
     ("numbers", "Ringkasan", "Summary"),

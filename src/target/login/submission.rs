@@ -91,10 +91,10 @@ impl Submission {
         }
         let hello = ClientId::default();
         let lost = |error: Error| self.lost(&error);
-        match (&self.tls, self.place.protection) {
+        let smtp = match (&self.tls, self.place.protection) {
             (Some(parameters), Protection::Tls) => {
                 let (tls, limit) = (Some(parameters.clone()), Some(ONE_ADDRESS));
-                AsyncSmtpConnection::connect_tokio1(&addresses[..], limit, &hello, tls, None).await.map_err(lost)
+                AsyncSmtpConnection::connect_tokio1(&addresses[..], limit, &hello, tls, None).await.map_err(lost)?
             }
             (parameters, _) => {
                 let tcp = connect(&addresses)
@@ -111,9 +111,13 @@ impl Submission {
                     }
                     smtp.starttls(parameters.clone(), &hello).await.map_err(lost)?;
                 }
-                Ok(smtp)
+                smtp
             }
+        };
+        if let (Some(_), Ok(certificate)) = (&self.tls, smtp.peer_certificate()) {
+            tls::saw(&self.place.host, &certificate);
         }
+        Ok(smtp)
     }
 
     fn lost(&self, error: &Error) -> String {
