@@ -8,12 +8,12 @@
 mod peers;
 mod support;
 
-use lapin::BasicProperties;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Confirmation};
 use peers::RabbitMq;
 use std::fs;
 use std::io::Write as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use support::{Site, records};
 
 const QUEUE: &str = "akund.requests";
@@ -68,6 +68,12 @@ fn by_queue(requests: usize, broker: &RabbitMq) {
         broker.port(),
         broker.password_file()
     ));
+    // akund declares its queue: what is published before that comes back.
+    let daemon = site.start();
+    while daemon.metrics().get("akund_queue_up{queue=\"requests\"}") < 1.0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    daemon.stop();
     publish(requests, broker);
     let begun = Instant::now();
     let mut daemon = site.start();
@@ -90,7 +96,7 @@ fn publish(requests: usize, broker: &RabbitMq) {
             confirms.push(sent.await.unwrap());
         }
         for confirm in confirms {
-            assert!(confirm.await.unwrap().is_ack());
+            assert!(matches!(confirm.await.unwrap(), Confirmation::Ack(None)), "taken, and not given back");
         }
     });
 }
