@@ -165,10 +165,15 @@ pub(super) fn finish(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
     next_for_account(tx, account)
 }
 
+/// Starts the earliest request that waits for the account; none where another one has begun: who ended was then itself waiting.
 fn next_for_account(tx: &mut Tx<'_>, account: Option<uuid::Uuid>) -> Result<(), JournalError> {
     let next: Option<i64> = tx
         .row(
-            "SELECT min(id) FROM request WHERE account = ?1 AND state IN ('working', 'waiting', 'stuck', 'withdrawing')",
+            "SELECT min(r.id) FROM request r
+             WHERE r.account = ?1 AND r.state IN ('working', 'waiting', 'stuck', 'withdrawing') AND NOT EXISTS (
+               SELECT 1 FROM request o JOIN step s ON s.id BETWEEN o.id << 8 AND o.id << 8 | 255
+               WHERE o.account = ?1 AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing')
+                 AND s.part <> 'notice' AND s.state NOT IN ('blocked', 'cancelled'))",
             [account],
             |row| row.get(0),
         )?

@@ -139,6 +139,24 @@ async fn a_released_change_does_not_take_back_what_was_changed_while_it_was_held
     assert_eq!(in_register(&f, "a@x.id"), ("b@x.id".into(), Some(5)));
 }
 
+#[tokio::test]
+async fn the_end_of_one_that_waits_for_an_account_starts_nobody_beside_the_one_that_works_on_it() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    admit_change(&f, "2", "review", to_quota(5)).await;
+    admit_change(&f, "3", "", to_quota(6)).await;
+    admit_change(&f, "4", "", to_quota(7)).await;
+    let working = f.journal.turn("credentials", Arc::default(), 10).await.unwrap().claims;
+    assert_eq!(working.iter().map(|claim| claim.key.id.as_str()).collect::<Vec<_>>(), ["3"]);
+    assert!(ordered(&f, OrderVerb::Release, "2").await.0);
+    assert!(ordered(&f, OrderVerb::Withdraw, "4").await.0);
+    assert_eq!(serve(&f.journal, "credentials").await, 0, "3 works on the account");
+    f.journal.turn("credentials", Arc::new(working.iter().map(done).collect()), 0).await.unwrap();
+    serve_all(&f.journal).await;
+    assert_eq!([f.state("2"), f.state("3"), f.state("4")], ["done", "done", "withdrawn"]);
+}
+
 fn holds(f: &Fixture, name: &str) -> bool {
     let sql = "SELECT EXISTS (SELECT 1 FROM name WHERE name = ?1)";
     f.reader().connection.query_row(sql, [name], |row| row.get(0)).unwrap()
