@@ -148,8 +148,9 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     let gauges =
         Gauges::open(&journal, &metrics, &health, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
     for lane in gauges.orphans() {
-        // Nothing is in flight there any more: an operator may withdraw what waits.
-        journal.recover(&lane, false).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
+        // Nothing is in flight there any more: an operator may withdraw what waits. A notice may have been taken, and is not sent
+        // again by itself when the channel is configured again.
+        journal.recover(&lane, true).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
     }
     let listener = TcpListener::bind(config.http.listen)
         .await

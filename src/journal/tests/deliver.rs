@@ -92,6 +92,50 @@ async fn a_channel_that_the_step_does_not_name_next_takes_nothing() {
 }
 
 #[tokio::test]
+async fn a_text_message_that_may_have_been_taken_is_never_sent_another_way_also_when_it_is_tried_again_by_order() {
+    use crate::lane::retry::{Failure, Policy, decide};
+    let f = begun().await;
+    let hour = SignedDuration::from_hours(1);
+    let policy = Policy { first: hour, longest: hour, give_up: hour, settle: hour, never_blindly: true };
+    let fail = async |fault: Fault| {
+        let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
+        let failure = Failure {
+            next: claim.detail.next.first().cloned(),
+            uncertain: claim.uncertain,
+            verb: claim.verb,
+            attempt: claim.attempt,
+            first_at: claim.first_at,
+            fault,
+        };
+        let settlement = decide(&policy, failure, Timestamp::now(), 0.5);
+        let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+        f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
+    };
+    fail(Fault::unknown("the answer was lost")).await;
+    assert_eq!(f.state("1"), "stuck");
+    orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
+    f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
+    fail(Fault::permanent("not routable")).await;
+    assert_eq!(f.state("1"), "stuck", "the first one may have arrived");
+    assert!(f.journal.turn("sms2", Arc::default(), 10).await.unwrap().claims.is_empty());
+}
+
+#[tokio::test]
+async fn a_notice_in_flight_of_a_channel_that_is_no_longer_configured_is_not_sent_again_by_itself() {
+    let f = begun().await;
+    assert_eq!(f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.len(), 1);
+    let f = f.reopen();
+    // As the daemon does for a lane that it does not know; a step of a target's is only looked at again.
+    f.journal.recover("sms", true).await.unwrap();
+    assert_eq!(f.state("1"), "stuck");
+    f.admit(vec![record("2", "b@x.id")]).await;
+    assert_eq!(f.journal.turn("credentials", Arc::default(), 10).await.unwrap().claims.len(), 1);
+    let f = f.reopen();
+    f.journal.recover("credentials", true).await.unwrap();
+    assert_eq!(f.state("2"), "working");
+}
+
+#[tokio::test]
 async fn the_password_is_wiped_with_the_last_notice_that_needs_it_and_not_before_or_later() {
     let f = begun().await;
     assert_eq!(sealed(&f), 1, "the user name went, and the password did not");
