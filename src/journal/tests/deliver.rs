@@ -221,3 +221,33 @@ async fn a_newer_document_takes_the_place_of_one_that_waits_and_each_has_its_own
     let kept: Option<Vec<u8>> = f.reader().connection.query_row("SELECT body FROM post", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, None, "what was posted is not kept");
 }
+
+/// Has a document of request 1 written, with this body; and asks for the next one.
+async fn write(f: &Fixture, text: &str) {
+    let mut due = f.reader().outcomes_due(10).unwrap();
+    due.iter_mut().for_each(|one| one.body = text.into());
+    f.journal.outcomes_written(&due, |_| Vec::new(), vec![("tickets".into(), Vec::new())]).await.unwrap();
+    f.journal.call(|tx| crate::journal::register::report(tx, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_older_document_is_never_posted_after_or_beside_a_newer_one() {
+    for crash in [false, true] {
+        let f = Fixture::new();
+        f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
+        write(&f, "first").await;
+        let first = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.remove(0);
+        write(&f, "second").await;
+        if crash {
+            f.journal.recover_posts("tickets").await.unwrap();
+        } else {
+            let stuck = PostSettlement::Stuck("422".into());
+            f.journal.posts("tickets", Arc::new(vec![(first.id, 1, stuck)]), 0).await.unwrap();
+            orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
+            f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
+        }
+        let posts = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims;
+        let bodies: Vec<_> = posts.iter().map(|claim| claim.posting.body.as_slice()).collect();
+        assert_eq!(bodies, [b"second"], "after a crash: {crash}");
+    }
+}
