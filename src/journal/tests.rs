@@ -2,6 +2,7 @@
 
 mod deliver;
 mod hostile;
+pub(super) mod plans;
 mod units;
 
 use super::orders::{self, NewOrder, OrderVerb};

@@ -4,7 +4,7 @@ use super::JournalError;
 use super::chain::{self, Head, Link};
 use super::state::{Move, State, transition};
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Params};
 use std::collections::{BTreeSet, HashMap};
 
 /// What the writer keeps in memory between transactions.
@@ -105,9 +105,15 @@ impl<'a> Tx<'a> {
         result
     }
 
+    fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'a>> {
+        #[cfg(test)]
+        super::tests::plans::note(sql);
+        self.connection.prepare_cached(sql)
+    }
+
     /// Runs one statement; the number of rows changed.
     pub fn run(&mut self, sql: &str, params: impl Params) -> Result<usize, JournalError> {
-        let result = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params));
+        let result = self.prepare(sql).and_then(|mut statement| statement.execute(params));
         self.mind(result)
     }
 
@@ -118,8 +124,7 @@ impl<'a> Tx<'a> {
         params: impl Params,
         read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, JournalError> {
-        let result =
-            self.connection.prepare_cached(sql).and_then(|mut statement| statement.query_row(params, read).optional());
+        let result = self.prepare(sql).and_then(|mut statement| statement.query_row(params, read).optional());
         self.mind(result)
     }
 
@@ -131,8 +136,7 @@ impl<'a> Tx<'a> {
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, JournalError> {
         let result = self
-            .connection
-            .prepare_cached(sql)
+            .prepare(sql)
             .and_then(|mut statement| statement.query_map(params, read)?.collect::<Result<Vec<T>, _>>());
         self.mind(result)
     }
