@@ -46,7 +46,8 @@ pub struct Raise {
 }
 
 const COURSE: &str = "SELECT r.id, r.procedure, r.texts, r.state, r.received_at, r.state_at,
-    (SELECT json_group_array(json_array(a.value ->> 'role', a.value ->> 'at')) FROM json_each(p.record, '$.approvals') a)
+    (SELECT json_group_array(json_array(a.value ->> 'role', a.value ->> 'at'))
+     FROM json_each(CASE WHEN json_valid(p.record) THEN p.record END, '$.approvals') a)
   FROM request r LEFT JOIN personal p ON p.request = r.id";
 
 /// A row of [`COURSE`].
@@ -96,7 +97,9 @@ impl Reader {
     fn standard(&self, texts: i64) -> Result<Option<Standard>, JournalError> {
         let json: Option<String> = self
             .connection
-            .prepare_cached("SELECT texts ->> ('$.' || ?2) FROM texts WHERE id = ?1")?
+            .prepare_cached(
+                "SELECT CASE WHEN json_valid(texts) THEN texts ->> ('$.' || ?2) END FROM texts WHERE id = ?1",
+            )?
             .query_row((texts, STANDARD), |row| row.get(0))
             .optional()?
             .flatten();

@@ -243,6 +243,61 @@ async fn a_step_whose_data_are_gone_or_damaged_is_stuck_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_request_whose_data_are_damaged_keeps_no_document_and_no_deadline_of_others_waiting() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id"), record("2", "b@x.id"), record("3", "c@x.id")]).await;
+    by_hand(&f, "UPDATE personal SET judgement = '{', account = '{', record = '{' WHERE request = 1");
+    assert_eq!(f.reader().running().map(|running| running.len()).unwrap(), 0, "no procedure here has a table of steps");
+    by_hand(&f, "UPDATE texts SET texts = '{'");
+    f.reader().running().unwrap();
+    for id in ["1", "2", "3"] {
+        assert!(ordered(&f, OrderVerb::Withdraw, id).await.0);
+    }
+    let due = f.reader().outcomes_due(10).unwrap();
+    assert_eq!(due.iter().map(|due| due.outcome.state.as_str()).collect::<Vec<_>>(), ["withdrawn"; 3]);
+    assert!(due[0].outcome.reasons.iter().any(|reason| reason.contains("cannot be read")), "{:?}", due[0].outcome);
+}
+
+#[tokio::test]
+async fn a_request_for_an_account_whose_data_are_gone_is_judged_and_stops_nobody() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    by_hand(&f, "UPDATE account SET account = '{}'");
+    // The journal's little procedure does not look whether there is an account.
+    let suspend = with_category(about("2", Action::Suspend, "a@x.id"), "refuse");
+    let admitted = f.admit(vec![suspend, record("3", "a@x.id"), record("4", "b@x.id")]).await;
+    let states: Vec<State> =
+        admitted.iter().map(|a| if let Admitted::New { state, .. } = a { *state } else { State::Stuck }).collect();
+    assert_eq!(states, [State::Refused, State::Conflicted, State::Working]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_keeps_no_repetition_waiting_until_it_has_caught_up() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id"), with_category(record("2", "b@x.id"), "refuse")]).await;
+    let later = |_: &Claim| Settlement::Retry {
+        due: Timestamp::now() + SignedDuration::from_hours(7),
+        fault: Fault::transient("away"),
+    };
+    settle_one(&f, "credentials", later).await;
+    let due = f.reader().outcomes_due(10).unwrap();
+    f.journal.outcomes_written(&due, |_| Vec::new(), vec![("tickets".into(), Vec::new())]).await.unwrap();
+    by_hand(&f, "UPDATE post SET state = 'retry', due = (SELECT max(due) FROM step)");
+    let f = f.reopen();
+    assert_eq!(serve(&f.journal, "credentials").await, 0, "a wait is a wait");
+    // As it looks after the clock of a machine that thought it was seven hours later was set right.
+    by_hand(
+        &f,
+        "INSERT INTO event (seq, at, subject, kind, detail, hash)
+         SELECT max(seq) + 1, max(at) + 25200000000, x'', 'reloaded', '{}', zeroblob(32) FROM event",
+    );
+    let f = f.reopen();
+    assert_eq!(serve(&f.journal, "credentials").await, 1);
+    assert_eq!(f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.len(), 1);
+}
+
+#[tokio::test]
 async fn an_order_that_cannot_be_carried_out_does_not_keep_others_waiting() {
     let f = Fixture::new();
     f.admit(vec![record("1", "a@x.id"), with_category(record("2", "b@x.id"), "review")]).await;
