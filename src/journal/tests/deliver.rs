@@ -176,6 +176,27 @@ async fn a_report_counts_once_also_when_it_comes_before_the_handing_over_is_reco
 }
 
 #[tokio::test]
+async fn a_report_on_an_earlier_attempt_says_nothing_of_the_one_that_was_ordered() {
+    let f = begun().await;
+    let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
+    let stuck = Settlement::Stuck { fault: Fault::unknown("the answer was lost") };
+    let settled = Settled { step: claim.step, attempt: 1, settlement: stuck };
+    f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
+    let place = u8::try_from(claim.step.0 & 0xff).unwrap();
+    assert!(f.journal.reported(claim.uid, place, "sms".into(), Report::Failed, None).await.unwrap());
+    orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
+    f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
+    let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
+    let mut settled = done(&claim);
+    if let Settlement::Done { reference, .. } = &mut settled.settlement {
+        *reference = Some("r-2".into());
+    }
+    f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
+    assert_eq!(f.reader().outcome(1).unwrap().steps[2].arrival.as_deref(), Some("expected"));
+    assert!(f.journal.reported(claim.uid, place, "sms".into(), Report::Confirmed, None).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_report_that_never_comes_is_given_up() {
     let f = begun().await;
     let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
