@@ -2,6 +2,7 @@
 
 mod deliver;
 mod hostile;
+mod migrate;
 pub(super) mod plans;
 mod units;
 
