@@ -14,8 +14,8 @@ use rusqlite::OptionalExtension;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// The bell of the clock: it rings when a step becomes ready.
-pub const LANE: &str = "clock";
+/// The bell of the clock: it rings when a step becomes ready. No target or channel can be called so: a bell wakes one.
+pub const LANE: &str = "the clock";
 
 /// A request that is on its way, and what must be done in time.
 #[derive(Debug)]

@@ -272,3 +272,30 @@ async fn an_older_document_is_never_posted_after_or_beside_a_newer_one() {
         assert_eq!(bodies, [b"second"], "after a crash: {crash}");
     }
 }
+
+#[tokio::test]
+async fn publications_that_come_back_are_passed_over_until_they_are_asked_for_anew() {
+    let f = Fixture::new();
+    let refused = |n: usize| with_category(record(&n.to_string(), "a@x.id"), "refuse");
+    f.admit((1..=5).map(refused).collect()).await;
+    let written = async || {
+        let due = f.reader().outcomes_due(10).unwrap();
+        f.journal.outcomes_written(&due, |_| vec!["q".into()], Vec::new()).await.unwrap();
+    };
+    written().await;
+    let due = |passed: &crate::journal::outcome::PassedOver| {
+        let due = f.reader().publications_due("q", 2, passed).unwrap();
+        due.iter().map(|due| due.publication()).collect::<Vec<_>>()
+    };
+    let mut passed = Default::default();
+    let first = due(&passed);
+    passed.extend(first.clone());
+    let second = due(&passed);
+    passed.extend(second.clone());
+    assert_eq!((first.len(), second.len(), due(&passed).len()), (2, 2, 1), "those behind them come next");
+    passed.extend(due(&passed));
+    assert!(due(&passed).is_empty());
+    f.journal.call(|tx| crate::journal::register::report(tx, 1)).await.unwrap();
+    written().await;
+    assert_eq!(due(&passed), [(1, 2)], "a newer document of the same request is another publication");
+}

@@ -297,6 +297,14 @@ async fn a_clock_that_was_set_back_keeps_no_repetition_waiting_until_it_has_caug
     assert_eq!(f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.len(), 1);
 }
 
+#[test]
+fn no_target_or_channel_can_be_called_as_what_akund_wakes_by_itself() {
+    // A name has no space in it ([`crate::config`]). Two who wait for one bell are woken in turn, and one of them too late.
+    for bell in [crate::journal::outcome::LANE, operator::LANE, overdue::LANE] {
+        assert!(bell.contains(' '), "{bell}");
+    }
+}
+
 #[tokio::test]
 async fn an_order_that_cannot_be_carried_out_does_not_keep_others_waiting() {
     let f = Fixture::new();

@@ -96,9 +96,8 @@ async fn no_statement_of_a_requests_life_looks_through_a_table_that_grows() {
     f.journal.posts("tickets", Arc::new(vec![(posts.claims[0].id, 1, again)]), 100).await.unwrap();
     f.journal.posts("tickets", Arc::default(), 100).await.unwrap();
     f.journal.recover_posts("tickets").await.unwrap();
-    let due = f.reader().publications_due("q", 10).unwrap();
+    let due = f.reader().publications_due("q", 10, &Default::default()).unwrap();
     f.journal.outcomes_published("q", &due[..1]).await.unwrap();
-    f.journal.outcomes_returned("q", &due[1..]).await.unwrap();
     f.journal.arrivals("email".into(), vec![(1 << 8, receipt::Report::Confirmed, None)]).await.unwrap();
     f.journal.stop_expecting("email".into(), SignedDuration::from_hours(1)).await.unwrap();
     f.journal.letters_to_keep().await.unwrap();
