@@ -32,8 +32,16 @@ pub fn outcomes_are_published_once_confirmed_and_wait_where_nobody_is_bound(camp
     site.until("it came back", || counted(&daemon.get("/metrics").1, unroutable));
     site.until("it is said", || site.log().contains(&format!("exchange {EXCHANGE} has no queue bound to it")));
     assert!(counted(&daemon.get("/metrics").1, "akund_publications_due{queue=\"requests\"}"));
+    // More than are tried together, for whom nobody listens, keep none waiting for whom somebody does.
+    let helpdesk = campus.producer("helpdesk");
+    let unheard =
+        |n: usize| (helpdesk.properties(), refused_student(&format!("U-{n}"), 100 + n).to_string().into_bytes());
+    helpdesk.publish_all(QUEUE, &(0..150).map(unheard).collect::<Vec<_>>());
+    site.until("theirs are written, too", || site.outcomes().len() == 151);
     bind(campus, "akund.heard", "siakad.generic.*");
     site.until("the outcome arrives", || campus.broker.depth("akund.heard").0 == 1);
+    bind(campus, "akund.others", "helpdesk.generic.*");
+    site.until("the others arrive", || campus.broker.depth("akund.others").0 == 150);
     daemon.terminate();
     let mut heard = campus.broker.drain("akund.heard");
     let of = heard.pop().unwrap().delivery;
