@@ -12,8 +12,8 @@ const STYLE: &str = "\
 @page{size:A4 landscape;margin:12mm 10mm}\
 body{font:8.5pt/1.35 'DejaVu Sans',Arial,sans-serif;color:#000;background:#fff;margin:0}\
 table{border-collapse:collapse;width:100%;table-layout:fixed}\
-col:nth-child(1){width:3%}col:nth-child(2){width:21%}col:nth-child(3){width:19%}col:nth-child(4){width:11%}\
-col:nth-child(5){width:17%}col:nth-child(6){width:14%}col:nth-child(7){width:6%}col:nth-child(8){width:9%}\
+col:nth-child(1){width:3%}col:nth-child(2){width:21%}col:nth-child(3){width:17%}col:nth-child(4){width:11%}\
+col:nth-child(5){width:17%}col:nth-child(6){width:14%}col:nth-child(7){width:6%}col:nth-child(8){width:11%}\
 thead{display:table-header-group}tr{page-break-inside:avoid;break-inside:avoid}\
 th,td{border:0 solid #888;border-bottom-width:.4pt;padding:3pt 5pt 3pt 0;text-align:left;vertical-align:top;overflow-wrap:break-word}\
 thead .office{border:0;padding:0 0 6pt;font-weight:normal}thead .office b{font-size:14pt;display:block;padding-right:60mm}\
@@ -57,7 +57,7 @@ pub fn page(entries: &[Entry], language: Language, zone: &TimeZone, office: &str
     );
     let _ = writeln!(html, "<tr>{}</tr>\n</thead>\n<tbody>", heads.map(|head| format!("<th>{head}</th>")).concat());
     for (number, entry) in entries.iter().enumerate() {
-        let cell = |column: Column| escaped(&column.cell(entry, language, zone));
+        let cell = |column: Column| escaped(&column.cell(entry, language, zone).replace(" | ", ", "));
         let small = |columns: &[Column]| {
             let lines = columns.iter().map(|column| cell(*column)).filter(|text| !text.is_empty());
             lines.map(|text| format!("<small>{text}</small>")).collect::<String>()
@@ -75,7 +75,8 @@ pub fn page(entries: &[Entry], language: Language, zone: &TimeZone, office: &str
             html,
             "<tr><td class=\"no\">{}</td><td>{}{}</td><td>{}{}{responsible}</td><td>{}{}</td><td>{}{}</td><td>{}{}</td><td>{}</td><td>{}<small>{} {}</small></td></tr>",
             number + 1,
-            escaped(entry.called()),
+            // A long address breaks behind its @.
+            escaped(entry.called()).replace('@', "@<wbr>"),
             small(&[Column::Username, Column::Aliases]),
             cell(Column::Name),
             small(&[Column::Identifier, Column::Category, Column::Unit]),
@@ -163,7 +164,8 @@ pub(super) mod tests {
             assert!(head.contains("Dinas &lt;Kominfo&gt; &amp; Statistik</b>") && head.contains(wanted), "{head}");
             assert!(head.contains("2026-11-22 07:00") && head.contains("table-header-group") && head.contains("A4"));
             assert_eq!(body.matches("<tr>").count(), 2);
-            for there in ["humas@example.ac.id", "tamu1", "2027-06-30", "SM-881", "Kepala", "generic:B-12/2026@1"] {
+            for there in ["humas@<wbr>example.ac.id", "tamu1", "2027-06-30", "SM-881", "Kepala", "generic:B-12/2026@1"]
+            {
                 assert!(body.contains(there), "{there}");
             }
             assert!(!page.contains("<script") && !page.contains("href=") && !page.contains("src="), "self-contained");

@@ -100,8 +100,8 @@ fn procedure() -> String {
 
 fn service() -> String {
     let mut metrics = Roff::new();
-    for (name, meaning) in Metrics::new().described() {
-        metrics.control("TP", []).text([bold(name)]).text([roman(meaning)]);
+    for (name, meaning) in Metrics::described() {
+        metrics.control("TP", []).text([bold(*name)]).text([roman(*meaning)]);
     }
     SERVICE.replace("@METRICS@\n", &metrics.to_roff())
 }
