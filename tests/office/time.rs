@@ -34,6 +34,9 @@ fn a_missed_deadline_is_an_event_a_metric_and_exit_code_1_and_stands_in_show_and
     site.until("the alarm is raised", || alarms(&site) == 1);
     let (_, metrics) = daemon.get("/metrics");
     assert!(metrics.contains("akund_deadline_alarms_total{procedure=\"generic\",alarm=\"breached\"} 1"), "{metrics}");
+    // By procedure and never by request: one runs, is past its end, and has less than nothing left.
+    assert!(metrics.contains("akund_sla_requests{procedure=\"generic\",standing=\"breached\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("akund_sla_left_seconds{procedure=\"generic\"} -"), "{metrics}");
     let (code, said) = site.told(&["list", "--overdue"]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("generic:W/1@1") && said.contains("sejak persetujuan") && said.contains("open"), "{said}");
@@ -41,6 +44,11 @@ fn a_missed_deadline_is_an_event_a_metric_and_exit_code_1_and_stands_in_show_and
     assert_eq!(site.told(&["unpause", "email"]).0, 0);
     site.until_rest(1);
     assert_eq!(site.state("generic:W/1@1"), "done");
+    // Nothing runs any more; without anything else that would wake the clock.
+    site.until("nothing is late now", || {
+        let metrics = daemon.get("/metrics").1;
+        metrics.contains("standing=\"breached\"} 0\n") && !metrics.contains("akund_sla_left_seconds{")
+    });
     // Late it remains, and the working day was kept.
     let (code, said) = site.told(&["list", "--overdue", "--json"]);
     assert_eq!((code, said.matches("\"request\"").count()), (1, 1), "{said}");

@@ -72,6 +72,12 @@ fn the_page_is_readable_and_asks_nobody_else_for_anything() {
             }
         }
     }
+    // What looks sees: a text that is too faint, and one that is too wide.
+    tab.eval(
+        "document.querySelector('footer p').style.color = '#777'; document.querySelector('h1').style.width = '3000px'",
+    );
+    assert!(texts(&tab.eval(CONTRAST))[0].contains("<P"), "{}", tab.eval(CONTRAST));
+    assert!(texts(&tab.eval(BEYOND)).iter().any(|one| one.contains("<H1")), "{}", tab.eval(BEYOND));
     // The one page that is not there answers 404, and the browser tells of it.
     let complaints = tab.complaints(&base);
     let others: Vec<&String> = complaints.iter().filter(|one| !one.contains("/request/x")).collect();

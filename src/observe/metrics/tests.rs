@@ -104,6 +104,34 @@ fn each_call_is_seen_under_its_name_and_labels() {
 }
 
 #[test]
+fn what_is_left_shrinks_without_anybody_waking_and_ends_with_what_runs() {
+    let metrics = Metrics::new();
+    metrics.request_judged("surel", "permit");
+    let standing = |text: &Exposition, word: &str| {
+        value(text, &format!("akund_sla_requests{{procedure=\"surel\",standing=\"{word}\"}}"))
+    };
+    let text = parse(&metrics.encode(), true);
+    assert_eq!(["in-time", "warned", "breached"].map(|word| standing(&text, word)), [0.0; 3]);
+    let mut calendar = crate::procedure::calendar::Calendar::usual(jiff::tz::TimeZone::UTC);
+    calendar.hours.fill(vec![(0, 24 * 60)]);
+    let standard = Arc::new(Standard { calendar, rows: Vec::new(), deadlines: Vec::new() });
+    let left = "akund_sla_left_seconds{procedure=\"surel\"}";
+    for (seconds, breached) in [(600, 0), (-600, 2)] {
+        let due = Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+        let sla = Sla { in_time: 1, warned: 0, breached, first: Some((standard.clone(), due)) };
+        metrics.set_sla(BTreeMap::from([("surel".to_owned(), sla)]));
+        let text = parse(&metrics.encode(), true);
+        assert_eq!((standing(&text, "breached"), metrics.breached()), (breached as f64, breached));
+        let shown = value(&text, left);
+        assert!((seconds as f64 - 60.0..=seconds as f64 + 1.0).contains(&shown), "{shown}");
+    }
+    metrics.set_sla(BTreeMap::new());
+    let text = parse(&metrics.encode(), true);
+    assert_eq!((standing(&text, "breached"), metrics.breached()), (0.0, 0));
+    assert!(!text.samples.contains_key(left), "nothing runs: nothing is left of anything");
+}
+
+#[test]
 fn the_oldest_steps_age_grows_without_anybody_waking_and_ends_with_the_wait() {
     let metrics = Metrics::new();
     let lane = "akund_lane_oldest_seconds{lane=\"mail\"}";

@@ -214,8 +214,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("volume_about", "Permohonan yang berakhir setiap hari.", "Requests that ended, by day."),
     (
         "times_about",
-        "Waktu tengah dari diterima sampai selesai, setiap hari.",
-        "Median time from received to done, by day.",
+        "Waktu tengah dari diterima sampai selesai, setiap hari, termasuk malam dan hari libur.",
+        "Median time from received to done, by day, nights and holidays included.",
     ),
     ("done", "Selesai", "Done"),
     ("other", "Ditolak, dialihkan, dibatalkan", "Refused, redirected, withdrawn"),

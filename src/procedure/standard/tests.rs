@@ -211,3 +211,25 @@ fn a_row_does_not_begin_before_the_row_before_it_is_done() {
     let rows = table(&unit_email(), &course, at("11-23T15:00"));
     assert_eq!(rows.iter().find(|row| row.step == "6").unwrap().began_at, Some(at("11-20T14:58")));
 }
+
+#[test]
+fn what_is_left_is_working_time_and_below_zero_what_has_passed() {
+    let calendar = &unit_email().calendar;
+    let due = at("11-23T08:00");
+    for (now, wanted) in [
+        ("11-20T15:00", 5400),
+        ("11-21T12:00", 1800),
+        ("11-23T08:00", 0),
+        ("11-23T08:10", -600),
+        ("11-25T07:40", -29_400),
+    ] {
+        // The 24th is a holiday: 8 hours of the 23rd and 10 minutes of the 25th.
+        assert_eq!(left(calendar, due, at(now)), wanted, "{now}");
+    }
+    let clocks = clocks(&unit_email(), &course(None));
+    let running = first(&clocks).unwrap();
+    assert_eq!((running.name.as_str(), running.standing(at("11-20T15:00"))), ("step 6", Some(Standing::InTime)));
+    assert_eq!(running.standing(at("11-25T15:00")), Some(Standing::Breached));
+    let over = clocks.iter().find(|clock| clock.name == "step 5").unwrap();
+    assert_eq!(over.standing(at("11-25T15:00")), None, "it was done");
+}
