@@ -37,7 +37,13 @@ impl Chromium {
         command.args(["-c", SCRIPT, "sh", "chromium", "--headless", "--remote-debugging-pipe"]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         // Its sandbox makes user namespaces, which root and containers often may not; it sees nothing but akund's own pages here.
-        command.args(["--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage", "--force-color-profile=srgb"]);
+        command.args([
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--disable-dev-shm-usage",
+            "--force-color-profile=srgb",
+        ]);
         // What a browser asks of its maker by itself is not what is tested; and no name but this machine's has an address.
         command.args([
             "--no-first-run",
