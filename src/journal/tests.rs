@@ -2,6 +2,8 @@
 
 mod deliver;
 mod hostile;
+mod migrate;
+pub(super) mod plans;
 mod units;
 
 use super::orders::{self, NewOrder, OrderVerb};
