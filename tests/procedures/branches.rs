@@ -53,3 +53,15 @@ pub fn a_decision_before_its_paper_is_none(at: &Institution, text: &str, id: &st
     assert_ne!(code, 0, "{said}");
     at.ask("in-order.toml", &crate::institution::corrected(text), &format!("{id}@2"), "done");
 }
+
+/// Where nobody is sent to an application, who is not served is refused, and told.
+#[track_caller]
+pub fn who_is_not_served_is_told(at: &Institution, text: &str, served: &str, to: &str, id: &str) {
+    let category = format!("category = {served:?}");
+    let text = crate::institution::edited(text, &[(&category, "category = \"neighbour\"")]);
+    let request = format!("{id}@1");
+    at.ask("neighbour.toml", &text, &request, "refused");
+    assert_eq!(crate::institution::unmet(&at.outcome(&request)), ["category: neighbour"]);
+    let told = at.told(to, id);
+    assert!(told.contains("Kategori pemohon \"neighbour\" tidak dikenal dalam prosedur ini."), "{told}");
+}

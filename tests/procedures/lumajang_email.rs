@@ -30,6 +30,7 @@ async fn lumajang_email() {
     what_is_signed_by_others_is_no_request(&lumajang);
     a_new_password_needs_no_letter(&lumajang).await;
     a_mail_server_that_refuses_undoes_nothing(&lumajang, &slapd);
+    who_is_not_served_is_told(&lumajang);
     an_official_with_another_address_is_written_to_there(&lumajang, &mut daemon);
     lumajang.close(daemon);
 }
@@ -313,4 +314,15 @@ fn an_official_with_another_address_is_written_to_there(lumajang: &Institution, 
     brings_the_letter(lumajang, request);
     assert_eq!(to(lumajang, KASI, id).len(), 2, "report and draft");
     assert!(to(lumajang, wrong, id).is_empty());
+}
+
+fn who_is_not_served_is_told(lumajang: &Institution) {
+    let text = office(lumajang, "045/18/427.67", "Karang Taruna", "karang-taruna");
+    branches::who_is_not_served_is_told(
+        lumajang,
+        &text,
+        "office",
+        "karang-taruna.lama@example.org",
+        "045/18/427.67/2026",
+    );
 }

@@ -168,7 +168,6 @@ async fn a_mail_server_that_refuses_undoes_nothing(malang: &Institution) {
 }
 
 fn who_is_not_served_is_told(malang: &Institution) {
-    let text = edited(&unit(malang, "T-2026-0110", "tetangga"), &[("category = \"unit\"", "category = \"neighbour\"")]);
-    malang.ask("neighbour.toml", &text, "T-2026-0110@1", "refused");
-    assert_eq!(unmet(&malang.outcome("T-2026-0110@1")), ["category: neighbour"]);
+    let text = unit(malang, "T-2026-0110", "tetangga");
+    branches::who_is_not_served_is_told(malang, &text, "unit", "tetangga@example.org", "T-2026-0110");
 }

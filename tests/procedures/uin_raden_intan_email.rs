@@ -21,6 +21,7 @@ async fn uin_raden_intan_email() {
     whoever_of_the_chain_refuses_refuses(&lampung);
     what_is_signed_by_others_is_no_request(&lampung);
     a_mail_server_that_refuses_undoes_nothing(&lampung).await;
+    who_is_not_served_is_told(&lampung);
     a_procedure_may_demand_a_signature_of_every_source(&lampung, &mut daemon);
     lampung.close(daemon);
 }
@@ -189,4 +190,9 @@ async fn a_mail_server_that_refuses_undoes_nothing(lampung: &Institution) {
     let (to, id) = ("pj.karier@example.org", "B-145/Un.16/2026");
     let password = branches::a_mail_server_that_refuses_holds_up_the_notice_and_undoes_nothing(lampung, &text, to, id);
     assert!(lampung.office.imap_takes("karier@radenintan.ac.id", &password).await);
+}
+
+fn who_is_not_served_is_told(lampung: &Institution) {
+    let text = unit(lampung, "B-146/Un.16", "Warga Sekitar", "warga");
+    branches::who_is_not_served_is_told(lampung, &text, "unit", "warga.lama@example.org", "B-146/Un.16/2026");
 }

@@ -19,6 +19,7 @@ async fn unja_email() {
     a_problem_is_told_and_answered_by_a_corrected_request(&jambi).await;
     papers_and_decision_are_supplied_by_a_higher_revision_alone(&jambi);
     a_refusal_is_told_with_its_reason(&jambi);
+    who_is_not_served_is_told(&jambi);
     what_is_signed_by_others_is_no_request(&jambi);
     an_address_is_changed_according_to_the_letter_of_change(&jambi).await;
     a_number_that_the_gateway_refuses_holds_up_the_notice_alone(&jambi).await;
@@ -179,4 +180,9 @@ async fn what_a_channel_refuses_goes_by_the_next_that_is_named(jambi: &Instituti
     let outcome = jambi.outcome("F-2026-041@1");
     let handing = outcome["steps"].as_array().unwrap().last().unwrap();
     assert_eq!((&handing["lane"], &handing["refused"][0]["channel"]), (&"email".into(), &"sms".into()), "{handing}");
+}
+
+fn who_is_not_served_is_told(jambi: &Institution) {
+    let text = lecturer(jambi, "F-2026-042", "Tetangga Kampus", "tetangga", "7842");
+    branches::who_is_not_served_is_told(jambi, &text, "lecturer", "tetangga.pribadi@example.org", "F-2026-042");
 }
