@@ -8,6 +8,7 @@ use crate::model::verdict::Judgement;
 use crate::model::{Account, AccountUid, Action, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -357,7 +358,7 @@ pub(super) fn insert(
     let state = state::judged(&judgement.verdict);
     let grant = judgement.verdict.grant();
     let now = tx.micros();
-    let texts = texts(tx, judgement)?;
+    let texts = texts(tx, &judgement.texts)?;
     let flow = if submission.bulk { submission_id } else { 0 };
     let hold = match &judgement.verdict {
         Verdict::Hold { reason, .. } => Some(*reason),
@@ -438,8 +439,8 @@ fn judgement_to_store(judgement: &Judgement, base: Option<&Account>) -> Result<S
     }))?)
 }
 
-fn texts(tx: &mut Tx<'_>, judgement: &Judgement) -> Result<i64, JournalError> {
-    let texts = serde_json::to_string(&judgement.texts)?;
+pub(super) fn texts(tx: &mut Tx<'_>, texts: &BTreeMap<String, String>) -> Result<i64, JournalError> {
+    let texts = serde_json::to_string(texts)?;
     let digest: [u8; 32] = Sha256::digest(texts.as_bytes()).into();
     let find = "SELECT id FROM texts WHERE digest = ?1";
     if let Some(id) = tx.row(find, [digest], |row| row.get(0))? {

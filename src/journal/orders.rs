@@ -2,7 +2,7 @@
 //! socket or at its next start, carries it out and writes what came of it.
 
 use super::letters::{self, Kept, KeptLetters, NewLetter};
-use super::redeliver::Redeliver;
+use super::officials::{self, InForce};
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
 use super::{Journal, JournalError, course, holdings, post, read, register, schema};
@@ -163,7 +163,7 @@ pub struct CarriedOut {
 }
 
 impl Journal {
-    /// Carries out every new order. `lanes` are those that exist; `judge` judges what is handed out anew; `kept`
+    /// Carries out every new order. `lanes` are those that exist; `procedures` is what is needed of them for retry and redeliver; `kept`
     /// are the signed letters that lie in the spool: an order that brings one which does not yet stays new.
     ///
     /// # Errors
@@ -171,10 +171,10 @@ impl Journal {
     pub async fn carry_out_orders(
         &self,
         lanes: Vec<String>,
-        judge: Option<Arc<Redeliver>>,
+        procedures: Option<Arc<InForce>>,
         kept: KeptLetters,
     ) -> Result<Vec<CarriedOut>, JournalError> {
-        let done = self.call(move |tx| carry_out(tx, &lanes, judge.as_deref(), &kept)).await?;
+        let done = self.call(move |tx| carry_out(tx, &lanes, procedures.as_deref(), &kept)).await?;
         if done.iter().any(|order| order.done && matches!(order.verb, OrderVerb::Pause | OrderVerb::Unpause)) {
             self.ring_all();
         }
@@ -185,7 +185,7 @@ impl Journal {
 fn carry_out(
     tx: &mut Tx<'_>,
     lanes: &[String],
-    judge: Option<&Redeliver>,
+    procedures: Option<&InForce>,
     kept: &KeptLetters,
 ) -> Result<Vec<CarriedOut>, JournalError> {
     let new: Vec<(i64, Option<u32>, String, String, String, String)> = tx.rows(
@@ -203,9 +203,9 @@ fn carry_out(
             )?;
             continue;
         };
-        let order = One { id, verb, argument: &argument, reason: &reason, lanes, kept: kept.get(&id) };
+        let order = One { id, verb, argument: &argument, reason: &reason, lanes, procedures, kept: kept.get(&id) };
         let outcome = tx.savepoint(|tx| match verb {
-            OrderVerb::Redeliver => anew(tx, id, &argument, judge).map(Some),
+            OrderVerb::Redeliver => anew(tx, id, &argument, procedures).map(Some),
             OrderVerb::Import => holdings::import(tx, id).map(|result| Some((Vec::new(), result))),
             _ => one(tx, &order),
         });
@@ -236,9 +236,10 @@ fn anew(
     tx: &mut Tx<'_>,
     order: i64,
     argument: &str,
-    judge: Option<&Redeliver>,
+    procedures: Option<&InForce>,
 ) -> Result<(Vec<u8>, String), JournalError> {
     let request = tx.resolve(argument)?;
+    let judge = procedures.map(|procedures| procedures.judge.as_ref());
     let key = super::redeliver::redeliver(tx, request, order, judge)?;
     let uid: Option<uuid::Uuid> = tx.row("SELECT uid FROM request WHERE id = ?1", [request], |row| row.get(0))?;
     let subject = uid.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default();
@@ -252,6 +253,7 @@ struct One<'o> {
     argument: &'o str,
     reason: &'o str,
     lanes: &'o [String],
+    procedures: Option<&'o InForce>,
     kept: Option<&'o Kept>,
 }
 
@@ -267,8 +269,17 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .ok_or_else(|| JournalError::NotFound(format!("no request is called `{argument}`")))?;
+    let mut rest = String::new();
     match verb {
-        OrderVerb::Retry => retry(tx, request)?,
+        OrderVerb::Retry => {
+            let officials = order.procedures.map(|procedures| &procedures.officials);
+            let roles =
+                officials.map(|officials| officials::readdress(tx, request, order.id, officials)).transpose()?;
+            if let Some(roles) = roles.filter(|roles| !roles.is_empty()) {
+                rest = format!("; the addresses of {} are the procedure's of today", roles.join(", "));
+            }
+            retry(tx, request)?;
+        }
         OrderVerb::Release => match letters::brought(tx, order.id)? {
             None => release(tx, request, &state, hold.as_deref(), argument)?,
             Some((letter, sha256)) => {
@@ -284,11 +295,9 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
     }
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
-    let rest = if verb == OrderVerb::Withdraw && register::stays_as_it_is(tx, request)? {
-        "; what it has done at a target stays: hand in a new request that says how the account shall be"
-    } else {
-        ""
-    };
+    if verb == OrderVerb::Withdraw && register::stays_as_it_is(tx, request)? {
+        rest = "; what it has done at a target stays: hand in a new request that says how the account shall be".into();
+    }
     Ok(Some((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}"))))
 }
 
