@@ -297,10 +297,11 @@ fn accounts_of_unit(tx: &mut Tx<'_>, procedure: &str, unit: &str) -> Result<Vec<
 }
 
 fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>, JournalError> {
+    let hidden = tx.hidden_name(name)?;
     tx.row(
         "SELECT n.account, coalesce(r.procedure || ':' || r.ext_id || '@' || r.revision, '')
-         FROM name n JOIN account a ON a.uid = n.account LEFT JOIN request r ON r.id = a.request WHERE n.name = ?1",
-        [name],
+         FROM name n JOIN account a ON a.uid = n.account LEFT JOIN request r ON r.id = a.request WHERE n.name IN (?1, ?2)",
+        [name, &hidden],
         |row| Ok((AccountUid(row.get(0)?), row.get(1)?)),
     )
 }
@@ -312,7 +313,7 @@ type Registered = (Account, String, (String, [u8; 32]));
 fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Option<Registered>, JournalError> {
     let found: Option<(String, String, (String, [u8; 32]))> = tx.row(
         "SELECT a.account, a.state, a.procedure, a.holder FROM name n JOIN account a ON a.uid = n.account
-         WHERE n.name = ?1 AND a.procedure = ?2",
+         WHERE n.name = ?1 AND a.procedure = ?2 AND a.emptied IS NULL",
         [name, procedure],
         |row| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?))),
     )?;

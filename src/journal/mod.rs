@@ -10,7 +10,8 @@
 //! still verifies.
 //!
 //! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators), [`letters`],
-//! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents), [`overdue`] (time). They only carry out what
+//! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents), [`overdue`] (time),
+//! [`retention`] (what is kept no longer). They only carry out what
 //! [`state::transition`] and the callers' pure functions decide.
 
 pub mod admit;
@@ -31,6 +32,7 @@ mod rebase;
 pub mod receipt;
 pub mod redeliver;
 mod register;
+pub mod retention;
 pub mod schema;
 pub mod state;
 pub mod status;
