@@ -30,6 +30,7 @@ pub mod post;
 pub mod read;
 mod rebase;
 pub mod receipt;
+pub mod reconcile;
 pub mod redeliver;
 mod register;
 pub mod retention;

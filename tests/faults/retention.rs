@@ -33,7 +33,9 @@ fn age(site: &Site) {
 
 /// The request of which everything must go in the end.
 fn tuti() -> String {
-    records::good("TUTI/1", "tuti-wahyuni").replace("Rukmini", "Tuti").replace("197003031995031003", "199912312024012007")
+    records::good("TUTI/1", "tuti-wahyuni")
+        .replace("Rukmini", "Tuti")
+        .replace("197003031995031003", "199912312024012007")
 }
 
 fn remove_tuti() -> String {
@@ -123,7 +125,9 @@ fn what_is_too_old_goes_and_stands_nowhere_in_database_log_or_spool() {
     // The same again is a duplicate; nobody else is given the address.
     site.drop_in("tuti-lagi.toml", tuti());
     site.drop_in("lain.toml", records::good("LAIN/1", "tuti-wahyuni"));
-    site.until("the other one is judged", || !site.state(&records::key("LAIN/1")).is_empty() && site.incoming().is_empty());
+    site.until("the other one is judged", || {
+        !site.state(&records::key("LAIN/1")).is_empty() && site.incoming().is_empty()
+    });
     assert_eq!(site.state(&records::key("LAIN/1")), "conflicted");
     assert_eq!(site.state(&records::key("TUTI/1")), "done");
     assert_eq!(site.states().len(), 16);
@@ -184,7 +188,10 @@ fn new_ages_are_told_by_check_and_take_effect_a_day_after_they_were_first_read()
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{text}\n{AGES}")).unwrap();
     let said = site.told(&["check"]).1;
-    assert!(said.contains("a day after akund starts with these ages goes what is older: 1 outcome documents"), "{said}");
+    assert!(
+        said.contains("a day after akund starts with these ages goes what is older: 1 outcome documents"),
+        "{said}"
+    );
     let daemon = site.start();
     let journal = rusqlite::Connection::open(&site.journal).unwrap();
     site.until("the ages are recorded", || count(&journal, "SELECT count(*) FROM event WHERE kind = 'retention'") == 1);
