@@ -172,7 +172,6 @@ pub(super) fn carry_out(tx: &mut Tx<'_>, order: i64, lanes: &[String]) -> Result
 
 /// What made the account, and the account as the register has it.
 struct Original {
-    request: i64,
     uid: uuid::Uuid,
     key: RequestKey,
     source: String,
@@ -184,19 +183,19 @@ struct Original {
 /// Whether what is to be put right is still to be, by the register; else why not.
 fn wanted(tx: &mut Tx<'_>, fix: &Fix, lanes: &[String]) -> Result<Result<Original, String>, JournalError> {
     let found = tx.row(
-        "SELECT a.state, a.account, a.request, r.uid, r.procedure, r.ext_id, r.revision, u.source, p.record, r.procedure_sha256
+        "SELECT a.state, a.account, r.uid, r.procedure, r.ext_id, r.revision, u.source, p.record, r.procedure_sha256
          FROM placed t JOIN account a ON a.uid = t.account JOIN request r ON r.id = a.request
          JOIN submission u ON u.id = r.submission JOIN personal p ON p.request = r.id
          WHERE t.account = ?1 AND t.target = ?2 AND a.emptied IS NULL",
         (fix.account, &fix.target),
         |row| {
-            let key = RequestKey { procedure: row.get(4)?, id: row.get(5)?, revision: row.get(6)? };
-            let (state, account, record): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(8)?);
-            let rest: (i64, uuid::Uuid, String, String) = (row.get(2)?, row.get(3)?, row.get(7)?, row.get(9)?);
+            let key = RequestKey { procedure: row.get(3)?, id: row.get(4)?, revision: row.get(5)? };
+            let (state, account, record): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(7)?);
+            let rest: (uuid::Uuid, String, String) = (row.get(2)?, row.get(6)?, row.get(8)?);
             Ok((state, account, record, key, rest))
         },
     )?;
-    let Some((state, account, record, key, (request, uid, source, procedure_sha256))) = found else {
+    let Some((state, account, record, key, (uid, source, procedure_sha256))) = found else {
         return Ok(Err("the register does not have it there".into()));
     };
     if !lanes.contains(&fix.target) {
@@ -216,7 +215,7 @@ fn wanted(tx: &mut Tx<'_>, fix: &Fix, lanes: &[String]) -> Result<Result<Origina
         return Ok(Err("a request is working on it".into()));
     }
     let account = serde_json::from_str(&account)?;
-    Ok(Ok(Original { request, uid, key, source, record: serde_json::from_str(&record)?, procedure_sha256, account }))
+    Ok(Ok(Original { uid, key, source, record: serde_json::from_str(&record)?, procedure_sha256, account }))
 }
 
 /// Makes the linked request.
@@ -252,8 +251,7 @@ fn put_right(
     let (id, uid, _) = admit::insert(tx, &submission, submission_id, &admission, &judgement, Some(&original.account))?;
     budgets.spend(tx, id, &judgement)?;
     let detail = serde_json::json!({"by": uid.0, "order": order, "target": fix.target, "action": fix.action.as_str()});
-    tx.event(original.uid.as_bytes(), "reconciled", &detail)?;
-    super::register::report(tx, original.request)
+    tx.event(original.uid.as_bytes(), "reconciled", &detail).map(drop)
 }
 
 /// The same people and documents; the order stands for the approval. Pure.

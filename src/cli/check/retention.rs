@@ -54,8 +54,18 @@ fn foreseen(config: &Config, policy: &Policy, now: Timestamp) -> Result<String, 
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{count} {what}"))
     .collect();
+    let (requests, accounts) = reader.never_ended(policy, now)?;
+    let mut never = String::new();
+    if requests > 0 {
+        never.push_str(&format!(
+            "; {requests} requests that came before that are still open: withdraw what is given up"
+        ));
+    }
+    if accounts > 0 {
+        never.push_str(&format!("; {accounts} accounts expired before that and were never removed"));
+    }
     if parts.is_empty() {
-        return Ok("; nothing is older".into());
+        return Ok(format!("; nothing is older{never}"));
     }
     let stands = reader.retention()?;
     let since = stands.swept_at.filter(|_| stands.policy == policy.sentence());
@@ -63,7 +73,7 @@ fn foreseen(config: &Config, policy: &Policy, now: Timestamp) -> Result<String, 
         Some(at) => format!("from {} on", at.max(now).strftime("%Y-%m-%d %H:%M UTC")),
         None => "a day after akund starts with these ages".into(),
     };
-    Ok(format!("; {when} goes what is older: {}", parts.join(", ")))
+    Ok(format!("; {when} goes what is older: {}{never}", parts.join(", ")))
 }
 
 /// Whole copies of the journal that migrations left beside it: retention does not reach into them.

@@ -178,6 +178,21 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// What no age reaches, since it does not end by itself: requests that came before a moment and are still open, and accounts
+    /// that ended before another and were never removed.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn never_ended(&self, policy: &Policy, now: Timestamp) -> Result<(u64, u64), JournalError> {
+        let count = |sql: &str, at: i64| -> Result<u64, JournalError> {
+            Ok(self.connection.query_row(sql, [at], |row| row.get::<_, i64>(0))?.unsigned_abs())
+        };
+        let requests = "SELECT count(*) FROM request INDEXED BY request_in_state
+             WHERE state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn') AND received_at <= ?1";
+        let accounts = "SELECT count(*) FROM account WHERE state IN ('active', 'suspended') AND ends_at <= ?1";
+        Ok((count(requests, before(policy.personal, now))?, count(accounts, before(policy.register, now))?))
+    }
+
     /// Where retention stands.
     ///
     /// # Errors

@@ -14,6 +14,9 @@ use crate::model::retention::{Need, Policy, Standing};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+/// The last look is at most so long ago, where akund runs every day.
+const LONG: jiff::SignedDuration = jiff::SignedDuration::from_hours(35 * 24);
+
 /// What a file was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum What {
@@ -64,7 +67,7 @@ pub enum Wanted {
     Originals(Vec<i64>),
     /// Of these requests.
     Letters(Vec<i64>),
-    /// These paths; with strays the journal looks whether it knows them.
+    /// These paths, which no request is known of.
     Files(What, Vec<String>),
 }
 
@@ -94,8 +97,9 @@ fn standing(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Standing>
 }
 
 impl Journal {
-    /// Takes note of the ages in force. New or changed ones are recorded, and nothing is due before a day has passed: when
-    /// all was last looked through, as far as that counts.
+    /// Takes note of the ages in force; gives when all was last looked through, as far as that counts. New or changed ages are
+    /// recorded, and nothing is due before a day has passed. Likewise where the last look was long ago: by the clock, which may
+    /// stand wrong, and a day is time to put it right.
     ///
     /// # Errors
     /// Where it could not be written.
@@ -105,12 +109,15 @@ impl Journal {
             let known: Option<(String, Option<i64>)> =
                 tx.row("SELECT policy, swept_at FROM retention", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let (known, swept) = known.unwrap_or_default();
-            if known == sentence || (known.is_empty() && policy.is_empty()) {
-                return Ok(swept.and_then(|at| Timestamp::from_microsecond(at).ok()));
+            let swept = swept.and_then(|at| Timestamp::from_microsecond(at).ok());
+            let none = known.is_empty() && policy.is_empty();
+            let long_ago = !policy.is_empty() && swept.is_some_and(|at| tx.now.duration_since(at) > LONG);
+            if none || (known == sentence && !long_ago) {
+                return Ok(swept);
             }
             let now = tx.micros();
             tx.run("UPDATE retention SET policy = ?1, swept_at = ?2", (&sentence, now))?;
-            tx.event(&[], "retention", &serde_json::json!({"policy": sentence}))?;
+            tx.event(&[], "retention", &serde_json::json!({"policy": sentence, "after_a_long_time": long_ago}))?;
             Ok(Some(tx.now))
         })
         .await
@@ -322,7 +329,12 @@ fn originals(tx: &mut Tx<'_>, policy: &Policy, submissions: &[i64]) -> Result<Ve
         if let Some(removal) = intend(tx, What::Original, *submission, evidence)? {
             let detail =
                 serde_json::json!({"what": What::Original.as_str(), "submission": submission, "requests": requests});
-            tx.event(&[], "erasing", &detail)?;
+            // Of one request it is told among what happened to that.
+            let sole: Option<uuid::Uuid> = match requests {
+                1 => tx.row("SELECT uid FROM request WHERE submission = ?1", [submission], |row| row.get(0))?,
+                _ => None,
+            };
+            tx.event(sole.as_ref().map_or(&[][..], |uid| uid.as_bytes()), "erasing", &detail)?;
             removals.push(removal);
         }
     }

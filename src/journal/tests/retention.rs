@@ -178,4 +178,10 @@ async fn new_ages_are_recorded_and_take_effect_a_day_later() {
     assert_eq!(policies(), 1);
     f.journal.retention_policy(Policy::default()).await.unwrap();
     assert_eq!(policies(), 2);
+    // A look that was long ago, by a clock that may stand wrong, is as good as new ages.
+    f.journal.retention_policy(policy(5)).await.unwrap();
+    f.journal.call(|tx| tx.run("UPDATE retention SET swept_at = 1", []).map(drop)).await.unwrap();
+    let again = f.journal.retention_policy(policy(5)).await.unwrap().unwrap();
+    assert!(Timestamp::now().duration_since(again) < SignedDuration::from_hours(1));
+    assert_eq!(policies(), 4);
 }
