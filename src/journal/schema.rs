@@ -190,7 +190,7 @@ const V9: &str = r"
 ALTER TABLE request ADD COLUMN outcome_removed INTEGER;
 ALTER TABLE request ADD COLUMN personal_removed INTEGER;
 CREATE INDEX request_outcome_kept ON request(ended_at) WHERE ended_at IS NOT NULL AND outcome_removed IS NULL;
-CREATE INDEX request_submission ON request(submission);
+CREATE INDEX request_submission ON request(submission, ended_at);
 ALTER TABLE submission ADD COLUMN removed INTEGER;
 CREATE INDEX submission_kept ON submission(received_at) WHERE evidence <> '';
 CREATE INDEX outgoing_evidence ON outgoing(evidence);

@@ -133,6 +133,16 @@ impl Retention {
             swept.requests += self.context.journal.empty_requests(self.policy, chunk.to_vec()).await?;
             self.rest(began).await;
         }
+        if swept.requests > 0 {
+            let path = self.context.journal.path().to_owned();
+            let names = blocking(move || Reader::open(&path)?.file_names_going()).await?;
+            for chunk in names.chunks(BATCH).take_while(|_| !self.ending()) {
+                moves();
+                let began = Instant::now();
+                self.context.journal.empty_file_names(chunk.to_vec()).await?;
+                self.rest(began).await;
+            }
+        }
         for chunk in due.accounts.chunks(BATCH).take_while(|_| !self.ending()) {
             moves();
             let began = Instant::now();

@@ -49,7 +49,7 @@ pub struct Going {
     pub outcome: bool,
     /// What the journal knows of its people.
     pub personal: bool,
-    /// Its letters, and, as far as it goes by this request, what it came in.
+    /// Its letters.
     pub original: bool,
 }
 

@@ -1,6 +1,6 @@
 //! What is due, as far as reading can tell.
 
-use super::{MADE, STANDING, standing};
+use super::{MADE, NOTHING_LEFT, OF_SUBMISSION, STANDING, since, standing};
 use crate::journal::JournalError;
 use crate::journal::read::{Reader, maybe_time, time};
 use crate::model::RequestKey;
@@ -103,25 +103,27 @@ impl Reader {
         let mut statement = self.connection.prepare(
             "SELECT id FROM submission INDEXED BY submission_kept WHERE evidence <> '' AND received_at <= ?1 ORDER BY received_at",
         )?;
-        let sql = format!("SELECT {STANDING} FROM request r {MADE} WHERE r.submission = ?1");
+        let mut of = self.connection.prepare_cached(OF_SUBMISSION)?;
         let mut rows = statement.query([before(policy.originals, now)])?;
         let mut going = Vec::new();
         while let Some(row) = rows.next()? {
             let submission: i64 = row.get(0)?;
-            let mut of = self.connection.prepare_cached(&sql)?;
-            let mut requests = of.query([submission])?;
-            let mut goes = true;
-            while let Some(request) = requests.next()? {
-                goes = policy.request(&standing(request, 0)?, now).original;
-                if !goes {
-                    break;
-                }
-            }
-            if goes {
+            let since = of.query_row([submission], since)?.and_then(|at| Timestamp::from_microsecond(at).ok());
+            if since.is_some_and(|since| policy.original(since, now)) {
                 going.push(submission);
             }
         }
         Ok(going)
+    }
+
+    /// Files of which nothing is left but the name.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn file_names_going(&self) -> Result<Vec<i64>, JournalError> {
+        let mut statement = self.connection.prepare(&format!("SELECT id FROM submission WHERE {NOTHING_LEFT}"))?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn requests_going(

@@ -193,17 +193,22 @@ impl Journal {
         self.call(move |tx| {
             let mut emptied = 0;
             for request in requests {
-                let sql = format!("SELECT {STANDING}, r.uid, r.submission FROM request r {MADE} WHERE r.id = ?1");
-                let found = tx.row(&sql, [request], |row| Ok((standing(row, 0)?, row.get(4)?, row.get(5)?)))?;
-                let Some((standing, uid, submission)) = found else { continue };
+                let Some((standing, uid)) = of_request(tx, request)? else { continue };
                 if policy.request(&standing, tx.now).personal {
                     emptied += usize::from(empty_request(tx, request, uid)?);
-                    forget_name_of(tx, submission)?;
                 }
             }
             Ok(emptied)
         })
         .await
+    }
+
+    /// Empties the names of files of which nothing is left, as far as it may.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub async fn empty_file_names(&self, submissions: Vec<i64>) -> Result<(), JournalError> {
+        self.call(move |tx| submissions.into_iter().try_for_each(|submission| forget_name_of(tx, submission))).await
     }
 
     /// Empties what the register knows of accounts that are no more, as far as it may; how many.
@@ -290,19 +295,26 @@ fn outcomes(tx: &mut Tx<'_>, policy: &Policy, requests: Vec<(i64, String)>) -> R
     Ok(removals)
 }
 
-/// Whether everything in a submission, and the submission itself, is older than its age; its evidence.
-fn of_submission(tx: &mut Tx<'_>, policy: &Policy, submission: i64) -> Result<Option<(String, usize)>, JournalError> {
-    let found: Option<(String, i64)> =
-        tx.row("SELECT evidence, received_at FROM submission WHERE id = ?1 AND evidence <> ''", [submission], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    let Some((evidence, received)) = found else { return Ok(None) };
-    let sql = format!("SELECT {STANDING} FROM request r {MADE} WHERE r.submission = ?1");
-    let requests = tx.rows(&sql, [submission], |row| standing(row, 0))?;
-    let received = Timestamp::from_microsecond(received).unwrap_or(tx.now);
-    let now = tx.now;
-    let goes = policy.original(received, now) && requests.iter().all(|one| policy.request(one, now).original);
-    Ok(goes.then_some((evidence, requests.len())))
+/// A submission's evidence, if nothing in it is open and everything is older than its age. Each look is one into an index, however many
+/// requests came in one file.
+fn of_submission(tx: &mut Tx<'_>, policy: &Policy, submission: i64) -> Result<Option<String>, JournalError> {
+    let found = tx.row(OF_SUBMISSION, [submission], |row| Ok((row.get(0)?, since(row)?)))?;
+    Ok(found.and_then(|(evidence, since): (String, Option<i64>)| {
+        let since = Timestamp::from_microsecond(since?).ok()?;
+        policy.original(since, tx.now).then_some(evidence)
+    }))
+}
+
+/// A submission with its evidence: whether a request in it is open, when it came, and when the last one ended.
+const OF_SUBMISSION: &str =
+    "SELECT u.evidence, EXISTS (SELECT 1 FROM request r WHERE r.submission = u.id AND r.ended_at IS NULL), u.received_at,
+       coalesce((SELECT max(r.ended_at) FROM request r WHERE r.submission = u.id), 0)
+     FROM submission u WHERE u.id = ?1 AND u.evidence <> ''";
+
+/// Since when nothing of what came is open; of a row of [`OF_SUBMISSION`].
+fn since(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<i64>> {
+    let (open, received, last): (bool, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    Ok((!open).then_some(received.max(last)))
 }
 
 /// Other submissions with the very same file: from another source, or by another akund.
@@ -320,21 +332,19 @@ fn sharing(tx: &mut Tx<'_>, submission: i64, evidence: &str) -> Result<Vec<i64>,
 fn originals(tx: &mut Tx<'_>, policy: &Policy, submissions: &[i64]) -> Result<Vec<Removal>, JournalError> {
     let mut removals = Vec::new();
     'next: for submission in submissions {
-        let Some((evidence, requests)) = of_submission(tx, policy, *submission)? else { continue };
+        let Some(evidence) = of_submission(tx, policy, *submission)? else { continue };
         for other in sharing(tx, *submission, &evidence)? {
             if of_submission(tx, policy, other)?.is_none() {
                 continue 'next;
             }
         }
         if let Some(removal) = intend(tx, What::Original, *submission, evidence)? {
-            let detail =
-                serde_json::json!({"what": What::Original.as_str(), "submission": submission, "requests": requests});
+            let detail = serde_json::json!({"what": What::Original.as_str(), "submission": submission});
             // Of one request it is told among what happened to that.
-            let sole: Option<uuid::Uuid> = match requests {
-                1 => tx.row("SELECT uid FROM request WHERE submission = ?1", [submission], |row| row.get(0))?,
-                _ => None,
-            };
-            tx.event(sole.as_ref().map_or(&[][..], |uid| uid.as_bytes()), "erasing", &detail)?;
+            let sql = "SELECT uid FROM request WHERE submission = ?1 LIMIT 2";
+            let of: Vec<uuid::Uuid> = tx.rows(sql, [submission], |row| row.get(0))?;
+            let subject = if let [sole] = of.as_slice() { sole.as_bytes().to_vec() } else { Vec::new() };
+            tx.event(&subject, "erasing", &detail)?;
             removals.push(removal);
         }
     }
@@ -421,13 +431,12 @@ pub(super) fn outcome_is_back(tx: &mut Tx<'_>, request: i64) -> Result<(), Journ
 }
 
 /// A file's name may tell who it is about: it goes with the last of what it brought.
+const NOTHING_LEFT: &str = "evidence = '' AND removed IS NOT NULL AND name <> 'removed ' || id
+    AND NOT EXISTS (SELECT 1 FROM request r JOIN personal p ON p.request = r.id WHERE r.submission = submission.id)";
+
 fn forget_name_of(tx: &mut Tx<'_>, submission: i64) -> Result<(), JournalError> {
-    tx.run(
-        "UPDATE submission SET name = 'removed ' || id WHERE id = ?1 AND evidence = '' AND name NOT LIKE 'removed %'
-           AND NOT EXISTS (SELECT 1 FROM request r JOIN personal p ON p.request = r.id WHERE r.submission = ?1)",
-        [submission],
-    )
-    .map(drop)
+    let sql = format!("UPDATE submission SET name = 'removed ' || id WHERE id = ?1 AND {NOTHING_LEFT}");
+    tx.run(&sql, [submission]).map(drop)
 }
 
 fn empty_request(tx: &mut Tx<'_>, request: i64, uid: uuid::Uuid) -> Result<bool, JournalError> {
