@@ -118,9 +118,17 @@ pub(super) fn report(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
 /// What a request would have made is not made, or no more: the names of its new account are free again, and so are those that
 /// it took for an account there was, unless it has reached a target or another open request wants them for the same account.
 pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    tx.run("DELETE FROM name WHERE account IN (SELECT uid FROM account WHERE request = ?1)", [request])?;
-    let now = tx.micros();
-    tx.run("UPDATE account SET state = 'void', ended_at = ?2 WHERE request = ?1", (request, now))?;
+    // By its key: the register has no index of the requests that made its accounts.
+    let made: Option<uuid::Uuid> = tx.row(
+        "SELECT a.uid FROM request r JOIN account a ON a.uid = r.account WHERE r.id = ?1 AND a.request = r.id",
+        [request],
+        |row| row.get(0),
+    )?;
+    if let Some(made) = made {
+        let now = tx.micros();
+        tx.run("DELETE FROM name WHERE account = ?1", [made])?;
+        tx.run("UPDATE account SET state = 'void', ended_at = ?2 WHERE uid = ?1", (made, now))?;
+    }
     if stays_as_it_is(tx, request)? {
         return Ok(());
     }

@@ -320,9 +320,9 @@ fn since(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<i64>> {
 /// Other submissions with the very same file: from another source, or by another akund.
 fn sharing(tx: &mut Tx<'_>, submission: i64, evidence: &str) -> Result<Vec<i64>, JournalError> {
     tx.rows(
-        "WITH RECURSIVE s(source) AS (SELECT min(source) FROM submission
-           UNION ALL SELECT (SELECT min(u.source) FROM submission u WHERE u.source > s.source) FROM s WHERE s.source IS NOT NULL)
-         SELECT o.id FROM submission u CROSS JOIN s JOIN submission o ON o.source = s.source AND o.sha256 = u.sha256
+        "WITH RECURSIVE known(source) AS (SELECT min(source) FROM submission WHERE source > ''
+           UNION ALL SELECT (SELECT min(source) FROM submission WHERE source > known.source) FROM known WHERE known.source IS NOT NULL)
+         SELECT o.id FROM submission u CROSS JOIN known JOIN submission o ON o.source = known.source AND o.sha256 = u.sha256
          WHERE u.id = ?1 AND o.id <> ?1 AND o.evidence = ?2",
         (submission, evidence),
         |row| row.get(0),

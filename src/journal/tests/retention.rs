@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 const MICROS_OF_100_DAYS: i64 = 100 * 86_400 * 1_000_000;
 
-fn policy(days: i64) -> Policy {
+pub fn policy(days: i64) -> Policy {
     let age = Some(SignedDuration::from_hours(days * 24));
     Policy { outcomes: age, originals: age, personal: age, register: age }
 }
@@ -38,7 +38,7 @@ fn of(action: Action, id: &str, address: &str) -> Record {
 }
 
 /// Removes all that the policy lets go.
-async fn sweep(f: &Fixture, policy: Policy) {
+pub async fn sweep(f: &Fixture, policy: Policy) {
     let due = f.reader().retention_due(&policy, Timestamp::now()).unwrap();
     let outcomes = due.outcomes.iter().map(|(request, ..)| (*request, format!("outcome/{request}"))).collect();
     for wanted in [Wanted::Outcomes(outcomes), Wanted::Originals(due.originals), Wanted::Letters(due.letters)] {
@@ -46,6 +46,8 @@ async fn sweep(f: &Fixture, policy: Policy) {
         f.journal.removed(&removals).await.unwrap();
     }
     f.journal.empty_requests(policy, due.requests).await.unwrap();
+    let names = f.reader().file_names_going().unwrap();
+    f.journal.empty_file_names(names).await.unwrap();
     f.journal.empty_accounts(policy, due.accounts).await.unwrap();
     f.journal.empty_orders(policy, due.orders).await.unwrap();
 }
