@@ -128,10 +128,13 @@ impl Journal {
     }
 }
 
+/// Enters a submission, once. One that comes again after retention has removed its original has one again.
 pub(super) fn record_submission(tx: &mut Tx<'_>, submission: &Submission) -> Result<i64, JournalError> {
     let now = tx.micros();
     tx.run(
-        "INSERT OR IGNORE INTO submission (source, name, sha256, evidence, received_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO submission (source, name, sha256, evidence, received_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (source, sha256, name) DO UPDATE SET evidence = ?4, received_at = ?5, removed = NULL
+           WHERE removed IS NOT NULL AND ?4 <> ''",
         (&submission.source, &submission.name, submission.sha256, &submission.evidence, now),
     )?;
     tx.row(

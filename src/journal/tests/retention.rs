@@ -187,3 +187,50 @@ async fn new_ages_are_recorded_and_take_effect_a_day_later() {
     assert!(Timestamp::now().duration_since(again) < SignedDuration::from_hours(1));
     assert_eq!(policies(), 4);
 }
+
+#[tokio::test]
+async fn a_file_that_two_sources_brought_and_a_letter_of_two_requests_go_when_nobody_keeps_them() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id"), record("2", "b@x.id")]).await;
+    serve_all(&f.journal).await;
+    age(&f);
+    let other = Submission {
+        source: "other".into(),
+        name: "b.csv".into(),
+        sha256: [7; 32],
+        evidence: "accepted/a".into(),
+        bulk: false,
+    };
+    f.journal.rejected(other, 1, false).await.unwrap();
+    let due = f.reader().retention_due(&policy(99), Timestamp::now()).unwrap().originals;
+    assert_eq!(due, [1]);
+    let kept = f.journal.about_to_remove(policy(99), Wanted::Originals(due)).await.unwrap();
+    assert!(kept.is_empty(), "the other source's is young");
+    age(&f);
+    let due = f.reader().retention_due(&policy(99), Timestamp::now()).unwrap().originals;
+    let gone = f.journal.about_to_remove(policy(99), Wanted::Originals(due)).await.unwrap();
+    assert_eq!(gone.iter().map(|one| one.path.as_str()).collect::<Vec<_>>(), ["accepted/a"; 2]);
+    f.journal.removed(&gone).await.unwrap();
+    assert!(f.reader().retention_due(&policy(99), Timestamp::now()).unwrap().originals.is_empty());
+
+    // The same file again: its original is kept as if it had never gone.
+    f.admit(vec![record("3", "c@x.id")]).await;
+    let kept = f.reader().evidence_kept(Timestamp::now()).unwrap();
+    assert!(kept.contains("accepted/a"), "{kept:?}");
+    f.journal
+        .call(|tx| {
+            tx.run(
+                "INSERT INTO draft (request, evidence, sha256, at) VALUES (1, 'accepted/own', x'00', 1),
+                   (2, 'accepted/both', x'00', 1), (3, 'accepted/both', x'00', 1)",
+                [],
+            )
+        })
+        .await
+        .unwrap();
+    let due = f.reader().retention_due(&policy(99), Timestamp::now()).unwrap().letters;
+    assert_eq!(due, [1, 2]);
+    let gone = f.journal.about_to_remove(policy(99), Wanted::Letters(due)).await.unwrap();
+    assert_eq!(gone.iter().map(|one| one.path.as_str()).collect::<Vec<_>>(), ["accepted/own"]);
+    f.journal.removed(&gone).await.unwrap();
+    assert_eq!(f.reader().retention_due(&policy(99), Timestamp::now()).unwrap().letters, [2]);
+}
