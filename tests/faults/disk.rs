@@ -3,6 +3,7 @@
 use crate::daemon::disk::Disk;
 use crate::daemon::{Daemon, Setup, Site, mailbox, records};
 use crate::once::{self, Work};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
