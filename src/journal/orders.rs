@@ -5,7 +5,7 @@ use super::letters::{self, Kept, KeptLetters, NewLetter};
 use super::officials::{self, InForce};
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
-use super::{Journal, JournalError, course, holdings, post, read, register, schema};
+use super::{Journal, JournalError, course, holdings, post, read, reconcile, register, schema};
 use crate::model::HoldReason;
 use crate::model::entry::Import;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -31,6 +31,8 @@ pub enum OrderVerb {
     Unpause,
     /// Enter accounts into the register that akund has not made.
     Import,
+    /// Write accounts at targets as the register has them.
+    Reconcile,
 }
 
 impl OrderVerb {
@@ -44,6 +46,7 @@ impl OrderVerb {
             Self::Pause => "pause",
             Self::Unpause => "unpause",
             Self::Import => "import",
+            Self::Reconcile => "reconcile",
         }
     }
 }
@@ -103,6 +106,14 @@ pub fn place(path: &Path, order: &NewOrder) -> Result<i64, JournalError> {
 /// # Errors
 /// As [`place`].
 pub fn place_import(path: &Path, order: &NewOrder, imports: &[Import]) -> Result<i64, JournalError> {
+    place_rows(path, order, &imports.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// As [`place`], with what it is about, row by row, each a JSON document; forgotten when the order is carried out.
+///
+/// # Errors
+/// As [`place`].
+pub fn place_rows(path: &Path, order: &NewOrder, rows: &[String]) -> Result<i64, JournalError> {
     let mut connection = connect(path)?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     transaction.execute(
@@ -117,11 +128,11 @@ pub fn place_import(path: &Path, order: &NewOrder, imports: &[Import]) -> Result
         ),
     )?;
     let number = transaction.last_insert_rowid();
-    for (row, import) in imports.iter().enumerate() {
+    for (row, entry) in rows.iter().enumerate() {
         transaction.prepare_cached("INSERT INTO import (orders, row, entry) VALUES (?1, ?2, ?3)")?.execute((
             number,
             i64::try_from(row).unwrap_or(i64::MAX),
-            serde_json::to_string(import)?,
+            entry,
         ))?;
     }
     if let Some(NewLetter { signed, bytes }) = &order.letter {
@@ -207,6 +218,7 @@ fn carry_out(
         let outcome = tx.savepoint(|tx| match verb {
             OrderVerb::Redeliver => anew(tx, id, &argument, procedures).map(Some),
             OrderVerb::Import => holdings::import(tx, id).map(|result| Some((Vec::new(), result))),
+            OrderVerb::Reconcile => reconcile::carry_out(tx, id, lanes).map(|result| Some((Vec::new(), result))),
             _ => one(tx, &order),
         });
         let (subject, done, result) = match outcome {
@@ -291,7 +303,7 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
         // What is being undone already is not begun anew: its stuck undo step is tried again.
         OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => retry(tx, request)?,
         OrderVerb::Withdraw => course::withdraw(tx, request)?,
-        OrderVerb::Pause | OrderVerb::Unpause | OrderVerb::Redeliver | OrderVerb::Import => {}
+        OrderVerb::Pause | OrderVerb::Unpause | OrderVerb::Redeliver | OrderVerb::Import | OrderVerb::Reconcile => {}
     }
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();

@@ -3,8 +3,9 @@
 mod deliver;
 mod hostile;
 mod migrate;
-mod officials;
 pub(super) mod plans;
+mod retention;
+mod role_addresses;
 mod units;
 
 use super::orders::{self, NewOrder, OrderVerb};
