@@ -14,6 +14,10 @@ mod disk;
 mod life;
 #[path = "faults/malformed.rs"]
 mod malformed;
+#[path = "faults/reconcile.rs"]
+mod reconcile;
+#[path = "faults/retention.rs"]
+mod retention;
 #[path = "faults/secrets.rs"]
 mod secrets;
 #[path = "faults/smtp.rs"]

@@ -8,6 +8,7 @@ mod list;
 mod manual;
 mod order;
 mod output;
+mod reconcile;
 mod register;
 mod run;
 mod schema;
@@ -99,6 +100,8 @@ enum Command {
     Register(register::Args),
     /// Verify or show the audit record.
     Audit(audit::Args),
+    /// Compare every target with the register. Changes nothing; with --fix orders what can be put right safely.
+    Reconcile(reconcile::Args),
     /// Print a JSON Schema.
     Schema(schema::Args),
     /// Look at the notices that applicants get.
@@ -163,6 +166,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::Unpause(args) => order::on_lane(common, OrderVerb::Unpause, &args),
         Command::Register(args) => register::run(common, &args),
         Command::Audit(args) => audit::run(common, &args),
+        Command::Reconcile(args) => reconcile::run(common, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Template(args) => template::run(common, &args),
         Command::Manual(args) => manual::run(&args),

@@ -10,7 +10,8 @@
 //! still verifies.
 //!
 //! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators), [`letters`],
-//! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents), [`overdue`] (time). They only carry out what
+//! [`receipt`] (what arrived), [`redeliver`], [`officials`] (their addresses), [`outcome`] and [`post`] (documents),
+//! [`overdue`] (time), [`retention`] (what is kept no longer). They only carry out what
 //! [`state::transition`] and the callers' pure functions decide.
 
 pub mod admit;
@@ -21,6 +22,7 @@ mod course;
 pub mod holdings;
 pub mod letters;
 pub mod life;
+pub mod officials;
 pub mod operator;
 pub mod orders;
 pub mod outcome;
@@ -29,8 +31,10 @@ pub mod post;
 pub mod read;
 mod rebase;
 pub mod receipt;
+pub mod reconcile;
 pub mod redeliver;
 mod register;
+pub mod retention;
 pub mod schema;
 pub mod state;
 pub mod status;

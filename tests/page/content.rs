@@ -99,7 +99,7 @@ pub fn busy(site: &Site) -> Daemon {
         ["B-13/Un.03/2026", HOSTILE].iter().all(|id| state("generic", id) == "stuck")
             && state("generic", "B-12/Un.03/2026") == "done"
             && state("generic", "B-15/Un.03/2026") == "held"
-            && state("dinas-surel", "005/88/Dishub/2026") == "waiting"
+            && state("lumajang-email", "005/88/Dishub/2026") == "waiting"
     });
     assert_eq!(site.told(&["pause", "email"]).0, 0);
     site.drop_in("kilat.toml", kilat("K-1/2026", "kilat"));

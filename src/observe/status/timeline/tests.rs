@@ -74,6 +74,7 @@ pub fn standard(rows: &[(&str, Option<u32>)]) -> Standard {
         actor: None,
         minutes: *minutes,
         roles: Vec::new(),
+        receives: Vec::new(),
         judged: false,
     };
     let calendar = Calendar::usual(TimeZone::get("Asia/Jakarta").unwrap());
@@ -187,6 +188,7 @@ fn the_other_languages_title_is_taken_from_the_same_row_only() {
         verbs: Vec::new(),
         notices: Vec::new(),
         checks: Vec::new(),
+        receives: Vec::new(),
         register: false,
         people: false,
     };
