@@ -1,6 +1,7 @@
 //! What is due, as far as reading can tell.
 
-use super::{MADE, NOTHING_LEFT, OF_SUBMISSION, STANDING, since, standing};
+use super::files::{OF_SUBMISSION, since};
+use super::{MADE, NOTHING_LEFT, STANDING, standing};
 use crate::journal::JournalError;
 use crate::journal::read::{Reader, maybe_time, time};
 use crate::model::RequestKey;
