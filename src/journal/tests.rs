@@ -3,8 +3,8 @@
 mod deliver;
 mod hostile;
 mod migrate;
-mod officials;
 pub(super) mod plans;
+mod readdressed;
 mod units;
 
 use super::orders::{self, NewOrder, OrderVerb};
