@@ -4,8 +4,8 @@ mod deliver;
 mod hostile;
 mod migrate;
 pub(super) mod plans;
+mod readdressed;
 mod retention;
-mod role_addresses;
 mod units;
 
 use super::orders::{self, NewOrder, OrderVerb};
