@@ -61,7 +61,7 @@ fn scans(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
 async fn carried(f: &Fixture, verb: OrderVerb, argument: &str) {
     orders::place(&f.path(), &order(verb, argument)).unwrap();
     let judge = |_: &Record, _: &Facts, _: Timestamp| Err("no".to_owned());
-    let in_force = officials::InForce { judge: Box::new(judge), officials: Default::default() };
+    let in_force = crate::journal::officials::InForce { judge: Box::new(judge), officials: Default::default() };
     f.journal.carry_out_orders(vec!["mail".into()], Some(Arc::new(in_force)), Default::default()).await.unwrap();
 }
 

@@ -16,7 +16,7 @@ async fn retried(category: &str, procedure: &str, address: &str) -> (String, Str
     let number = orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
     let now = [("role.kasi.email", address), ("role.other.email", "other@x.id")];
     let now = now.map(|(key, address)| (key.to_owned(), address.to_owned())).into();
-    let in_force = officials::InForce {
+    let in_force = crate::journal::officials::InForce {
         judge: Box::new(|_, _, _| Err("no".to_owned())),
         officials: [(procedure.to_owned(), now)].into(),
     };
