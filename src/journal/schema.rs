@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 8;
+pub const VERSION: i64 = 9;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-pub(super) const MIGRATIONS: [&str; 8] = [V1, V2, V3, V4, V5, V6, V7, V8];
+pub(super) const MIGRATIONS: [&str; 9] = [V1, V2, V3, V4, V5, V6, V7, V8, V9];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -183,6 +183,11 @@ CREATE TABLE brought (ordered INTEGER PRIMARY KEY, number TEXT NOT NULL, role TE
 /// The accounts of a unit are found by its name.
 const V8: &str = r"
 CREATE INDEX account_unit ON account(procedure, lower(account ->> 'unit'));
+";
+
+/// Of an account that akund did not make and acts on: the request that adopted it.
+const V9: &str = r"
+ALTER TABLE account ADD COLUMN adopted INTEGER;
 ";
 
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
