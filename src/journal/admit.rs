@@ -307,12 +307,15 @@ fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>
     )
 }
 
-/// An account, its state, and for whom it was made: the procedure, the digest of [`holder`], and whether it was adopted.
-type Registered = (Account, String, (String, [u8; 32], bool));
+/// For whom an account was made: the procedure, the digest of [`holder`], and whether it was adopted.
+type MadeFor = (String, [u8; 32], bool);
+
+/// An account, its state, and for whom it was made.
+type Registered = (Account, String, MadeFor);
 
 /// The account that has a name, if it was made by this procedure: another one's approvals do not reach it.
 fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Option<Registered>, JournalError> {
-    let found: Option<(String, String, (String, [u8; 32], bool))> = tx.row(
+    let found: Option<(String, String, MadeFor)> = tx.row(
         "SELECT a.account, a.state, a.procedure, a.holder, a.adopted IS NOT NULL FROM name n JOIN account a ON a.uid = n.account
          WHERE n.name = ?1 AND a.procedure = ?2",
         [name, procedure],
