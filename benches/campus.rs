@@ -1,7 +1,7 @@
 //! A campus on one machine: directory, mail and hotspot, with everything that akund does for an account beside what it cannot do
 //! without, and beside the tools that people use otherwise. All of one round on the same slapd.
 //!
-//! `cargo bench --bench campus [-- --full | --accounts N] [--others N | --others-only] [--rounds N]`
+//! `cargo bench --bench campus [-- --full | --accounts N] [--others N | --others-only | --proven-only] [--rounds N]`
 //!
 //! Each line: wall time, accounts per second, and the processor time of each part (proc(5), getrusage(2)). Compare within a round.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends")]
@@ -10,6 +10,8 @@
 mod others;
 #[path = "../tests/peers/mod.rs"]
 mod peers;
+#[path = "campus/proven.rs"]
+mod proven;
 mod support;
 
 use akund::config::target::LdapConfig;
@@ -42,6 +44,10 @@ fn main() {
             others::all(&slapd, others);
             continue;
         }
+        if support::flag("--proven-only") {
+            proven::all(&slapd, accounts);
+            continue;
+        }
         let plain = ldapadd(&slapd, accounts);
         let lane = lane(&slapd, accounts);
         let fast = pipeline(&slapd, accounts, Hashes::Fast);
@@ -53,6 +59,7 @@ fn main() {
         println!("the whole pipeline, fast hashes, no log-ins / ldapadd {:.2} (aim 1)", plain / fast);
         println!("with SHA-512-crypt / hashing alone {:.2} (aim 0.8)", hashing / strong);
         println!("with log-ins / hashing and slapd's verifying {:.2} (aim 0.7)", (hashing + verifying) / proven);
+        proven::all(&slapd, accounts);
         others::all(&slapd, others);
     }
 }
@@ -263,6 +270,7 @@ fn works(n: usize, scheme: Scheme) -> Vec<Work> {
         external_id: None,
         credential: Some(credential.clone()),
         uncertain: false,
+        adopted: None,
     };
     (0..n).map(work).collect()
 }

@@ -131,6 +131,7 @@ fn works(n: usize) -> Vec<Work> {
             external_id: None,
             credential: Some(credential.clone()),
             uncertain: false,
+            adopted: None,
         })
         .collect()
 }

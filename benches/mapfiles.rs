@@ -135,7 +135,15 @@ fn work(credential: &Credential) -> Work {
         recovery_phone: None,
     };
     let credential = Some(credential.clone());
-    Work { step: StepId(1), action: Action::Create, account, external_id: None, credential, uncertain: false }
+    Work {
+        step: StepId(1),
+        action: Action::Create,
+        account,
+        external_id: None,
+        credential,
+        uncertain: false,
+        adopted: None,
+    }
 }
 
 fn config(dir: &Path, kind: MapKind) -> MapFilesConfig {

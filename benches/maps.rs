@@ -92,7 +92,15 @@ fn work(name: &str, credential: &Credential) -> Work {
         recovery_phone: None,
     };
     let credential = Some(credential.clone());
-    Work { step: StepId(1), action: Action::Create, account, external_id: None, credential, uncertain: false }
+    Work {
+        step: StepId(1),
+        action: Action::Create,
+        account,
+        external_id: None,
+        credential,
+        uncertain: false,
+        adopted: None,
+    }
 }
 
 /// Through akund itself, so that the rows are akund's.

@@ -11,6 +11,8 @@ mod campus;
 #[path = "endtoend/office.rs"]
 mod office;
 
+#[path = "endtoend/adopt.rs"]
+mod adopt;
 #[path = "endtoend/broken.rs"]
 mod broken;
 #[path = "endtoend/life.rs"]

@@ -15,9 +15,26 @@ const ROOT: &str = "cn=root,dc=example,dc=org";
 /// Each of them, with so many accounts.
 pub fn all(slapd: &Slapd, accounts: usize) {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    ldapscripts(slapd, &dir, accounts);
-    smbldap(slapd, &dir, accounts);
-    postfixadmin(&dir, accounts);
+    if there("ldapadduser", "/usr/sbin/ldapadduser", "ldapscripts") {
+        ldapscripts(slapd, &dir, accounts);
+    }
+    if there("smbldap-useradd", "/usr/sbin/smbldap-useradd", "smbldap-tools") {
+        smbldap(slapd, &dir, accounts);
+    }
+    let php = ["/usr/share/postfixadmin/scripts/postfixadmin-cli.php", "/usr/bin/php"];
+    let packages = "postfixadmin, php-cli, php-sqlite3 and php-mbstring";
+    if there("postfixadmin-cli", php[0], packages) && there("postfixadmin-cli", php[1], packages) {
+        postfixadmin(&dir, accounts);
+    }
+}
+
+/// Whether a tool is installed; else the line that says what it takes.
+fn there(tool: &str, file: &str, packages: &str) -> bool {
+    let there = Path::new(file).exists();
+    if !there {
+        println!("{tool:<58}  not measured: {file} is missing; apt-get install {packages}");
+    }
+    there
 }
 
 fn run(command: &mut Command, package: &str) {

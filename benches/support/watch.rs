@@ -34,6 +34,17 @@ pub fn processor_time(pid: u32) -> (Duration, Duration) {
     times(&stat)
 }
 
+/// Processor time of a process and everybody below it, those that have ended too (once they were waited for).
+pub fn processor_time_of_tree(pid: u32) -> Duration {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return Duration::ZERO };
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // utime, stime, cutime and cstime: fields 14 to 17.
+    let ticks: u64 = fields[11..15].iter().map(|ticks| ticks.parse::<u64>().unwrap_or(0)).sum();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let below = children.split_whitespace().filter_map(|child| child.parse().ok()).map(processor_time_of_tree);
+    Duration::from_millis(ticks * 10) + below.sum::<Duration>()
+}
+
 /// The same by name of thread, of those that still live.
 pub fn processor_time_by_thread(pid: u32) -> BTreeMap<String, Duration> {
     let mut threads = BTreeMap::new();

@@ -19,6 +19,13 @@ pub struct MailProofConfig {
     /// PEM file with the CA of a private server certificate; default: the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// With `imap`: a master user of the server, as whom akund asks whether a suspended account is closed and a resumed one open, for
+    /// nobody has its password any more. Default: none, and these are read back only.
+    #[serde(default)]
+    pub master_user: Option<String>,
+    /// File with its password, or the name of a systemd credential (a bare name without `/`).
+    #[serde(default)]
+    pub master_password_file: Option<PathBuf>,
     /// Logins at once. Default 8.
     #[serde(default = "eight")]
     pub concurrency: usize,

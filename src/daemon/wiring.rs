@@ -58,7 +58,7 @@ fn each_target(
         let wrong = |sentence: String| format!("[target.{name}]: {sentence}");
         Ok(match target {
             TargetConfig::MailMaps(settings) => {
-                let proofs = Proofs::of_mail(settings.proof.as_ref()).map_err(wrong)?;
+                let proofs = Proofs::of_mail(settings.proof.as_ref(), &read_secret).map_err(wrong)?;
                 Arc::new(mail_maps(name, settings).map_err(said)?.proven_by(proofs))
             }
             TargetConfig::Radius(settings) => {
@@ -66,7 +66,7 @@ fn each_target(
                 Arc::new(radius(name, settings).map_err(said)?.proven_by(proofs.map_err(wrong)?))
             }
             TargetConfig::MapFiles(settings) => {
-                let proofs = Proofs::of_mail(settings.proof.as_ref()).map_err(wrong)?;
+                let proofs = Proofs::of_mail(settings.proof.as_ref(), &read_secret).map_err(wrong)?;
                 Arc::new(map_files(name, settings).map_err(said)?.proven_by(proofs))
             }
             TargetConfig::Ldap(settings) => {

@@ -230,7 +230,7 @@ fn admit_one(
         register::void(tx, old.id)?;
     }
     let mut facts = facts(tx, &submission.source, admission)?;
-    if facts.account.is_some() && record.action != Action::Create {
+    if record.action != Action::Create {
         facts.taken_away.clone_from(budgets.of(tx)?);
     }
     let proposed = AccountUid(Uuid::now_v7());
@@ -268,8 +268,10 @@ fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, 
     if let Some(name) = named
         && let Some((account, state, made_for)) = account_by_name(tx, name, &record.key.procedure)?
     {
-        let (procedure, by) = made_for;
+        let (procedure, by, adopted) = made_for;
         facts.other_holder = by != holder(&procedure, &record.applicant.identifier);
+        facts.no_holder = by == holder(&procedure, "");
+        facts.adopted = adopted;
         facts.account = Some(account);
         facts.account_state = Some(state);
     }
@@ -310,16 +312,19 @@ fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>
     )
 }
 
-/// An account, its state, and for whom it was made: the procedure and the digest of [`holder`].
-type Registered = (Account, String, (String, [u8; 32]));
+/// For whom an account was made: the procedure, the digest of [`holder`], and whether it was adopted.
+type MadeFor = (String, [u8; 32], bool);
+
+/// An account, its state, and for whom it was made.
+type Registered = (Account, String, MadeFor);
 
 /// The account that has a name, if it was made by this procedure: another one's approvals do not reach it.
 fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Option<Registered>, JournalError> {
-    let found: Option<(String, String, (String, [u8; 32]))> = tx.row(
-        "SELECT a.account, a.state, a.procedure, a.holder FROM name n JOIN account a ON a.uid = n.account
+    let found: Option<(String, String, MadeFor)> = tx.row(
+        "SELECT a.account, a.state, a.procedure, a.holder, a.adopted IS NOT NULL FROM name n JOIN account a ON a.uid = n.account
          WHERE n.name = ?1 AND a.procedure = ?2 AND a.emptied IS NULL",
         [name, procedure],
-        |row| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?))),
+        |row| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?, row.get(4)?))),
     )?;
     // One whose data are gone or damaged has its names still, and nothing that could be asked for: it must not stop intake.
     let read = |(account, state, made_for): (String, String, _)| match serde_json::from_str(&account) {
@@ -416,11 +421,14 @@ pub(super) fn insert(
         }),
     )?;
     if let Some(grant) = grant {
+        // Of an adopted account the register learns the holder only where the applicant gets its password.
+        let known = grant.adopts.is_none() || record.action.mints();
+        let identifier = if known { record.applicant.identifier.as_str() } else { "" };
         register::reserve(
             tx,
             id,
             record.action,
-            &holder(&record.key.procedure, &record.applicant.identifier),
+            &holder(&record.key.procedure, identifier),
             grant,
             &record.key.procedure,
         )?;

@@ -1,7 +1,7 @@
 //! The register as people read it, and accounts that are entered into it from a list.
 //!
 //! An imported account takes its names, so that no request is given them; its holder counts as having it. akund has not made it and
-//! no target's entry bears its mark, so akund never acts on it: a request that asks for that is held.
+//! no target's entry bears its mark: a request that acts on it is held, unless its procedure lets akund adopt it.
 
 use super::read::{Reader, time};
 use super::tx::Tx;
@@ -79,8 +79,9 @@ impl Reader {
             .prepare_cached(
                 "SELECT a.uid, a.account, a.state, a.procedure, a.created_at, a.ends_at, a.entry, p.record,
                    r.procedure || ':' || r.ext_id || '@' || r.revision, t.texts ->> ('$.' || ?1),
-                   (SELECT json_group_array(target) FROM (SELECT target FROM placed WHERE account = a.uid ORDER BY target)), a.emptied
-                 FROM account a LEFT JOIN request r ON r.id = a.request LEFT JOIN personal p ON p.request = r.id
+                   (SELECT json_group_array(target) FROM (SELECT target FROM placed WHERE account = a.uid ORDER BY target)),
+                   a.emptied, a.adopted IS NOT NULL
+                 FROM account a LEFT JOIN request r ON r.id = coalesce(a.adopted, a.request) LEFT JOIN personal p ON p.request = r.id
                  LEFT JOIN texts t ON t.id = r.texts WHERE a.state <> 'void' ORDER BY a.created_at, a.uid",
             )
             .map_err(JournalError::from)?;
@@ -164,8 +165,13 @@ fn entry(row: &rusqlite::Row<'_>) -> Result<Entry, JournalError> {
         entry.targets = told.targets;
     }
     entry.state = state;
+    let listed = (entry.identifier.clone(), entry.responsible.clone(), entry.responsible_identifier.clone());
     if let Some(record) = record {
         why(&mut entry, &record, &zone);
+    }
+    if row.get::<_, bool>(12)? {
+        // Who asked for it need not be who holds it.
+        (entry.identifier, entry.responsible, entry.responsible_identifier) = listed;
     }
     Ok(entry)
 }

@@ -47,6 +47,11 @@ impl Accounts {
         Ok(Self { wanted: row.get(first)?, base: row.get(first + 1)?, current: row.get(first + 2)? })
     }
 
+    /// As the register has it now; none for one that the request makes.
+    pub fn current(&self) -> Result<Option<Account>, JournalError> {
+        Ok(self.current.as_deref().map(serde_json::from_str).transpose()?)
+    }
+
     /// As the request shall leave it, by the register as it stands now; none where it has no grant or its data are gone.
     pub fn wanted(&self) -> Result<Option<Account>, JournalError> {
         let Some(wanted) = &self.wanted else { return Ok(None) };

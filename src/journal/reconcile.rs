@@ -60,6 +60,8 @@ pub struct Placed {
     pub request: String,
     /// When it was last written there, microseconds since 1970.
     pub written_at: i64,
+    /// Whether akund adopted it: of such a one the register does not know everything.
+    pub adopted: bool,
 }
 
 impl Placed {
@@ -95,8 +97,8 @@ impl Reader {
         let mut statement = self.connection.prepare_cached(
             "SELECT a.account, a.state, p.external_id, p.at, coalesce(r.procedure || ':' || r.ext_id || '@' || r.revision, ''),
                EXISTS (SELECT 1 FROM request o WHERE o.account = a.uid
-                 AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing'))
-             FROM placed p JOIN account a ON a.uid = p.account LEFT JOIN request r ON r.id = a.request
+                 AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing')), a.adopted IS NOT NULL
+             FROM placed p JOIN account a ON a.uid = p.account LEFT JOIN request r ON r.id = coalesce(a.adopted, a.request)
              WHERE p.target = ?1 AND a.emptied IS NULL AND a.state IN ('reserved', 'active', 'suspended', 'removed')",
         )?;
         let mut rows = statement.query([target])?;
@@ -114,6 +116,7 @@ impl Reader {
                 external_id: row.get(2)?,
                 request: row.get(4)?,
                 written_at: row.get(3)?,
+                adopted: row.get(6)?,
             };
             all.push((placed, row.get::<_, bool>(5)? || state == "reserved"));
         }
@@ -186,7 +189,7 @@ fn wanted(tx: &mut Tx<'_>, fix: &Fix, lanes: &[String]) -> Result<Result<Origina
         "SELECT a.state, a.account, r.uid, r.procedure, r.ext_id, r.revision, u.source, p.record, r.procedure_sha256
          FROM placed t JOIN account a ON a.uid = t.account JOIN request r ON r.id = a.request
          JOIN submission u ON u.id = r.submission JOIN personal p ON p.request = r.id
-         WHERE t.account = ?1 AND t.target = ?2 AND a.emptied IS NULL",
+         WHERE t.account = ?1 AND t.target = ?2 AND a.emptied IS NULL AND a.adopted IS NULL",
         (fix.account, &fix.target),
         |row| {
             let key = RequestKey { procedure: row.get(3)?, id: row.get(4)?, revision: row.get(5)? };
@@ -196,7 +199,7 @@ fn wanted(tx: &mut Tx<'_>, fix: &Fix, lanes: &[String]) -> Result<Result<Origina
         },
     )?;
     let Some((state, account, record, key, (uid, source, procedure_sha256))) = found else {
-        return Ok(Err("the register does not have it there".into()));
+        return Ok(Err("the register does not have it there, or akund has only adopted it".into()));
     };
     if !lanes.contains(&fix.target) {
         return Ok(Err(format!("there is no target {}", fix.target)));
@@ -275,7 +278,13 @@ fn record(original: &Original, action: Action, order: i64, row: usize) -> Record
 
 /// At the one target, written and proven; no notice to anybody. Pure.
 fn judgement(fix: &Fix, original: &Original, used_up: bool) -> Judgement {
-    let grant = Grant { action: fix.action, account: original.account.clone(), names: Vec::new(), budgeted: true };
+    let grant = Grant {
+        action: fix.action,
+        account: original.account.clone(),
+        names: Vec::new(),
+        budgeted: true,
+        adopts: None,
+    };
     let step = |verb| PlannedStep { lane: fix.target.clone(), verb, detail: StepDetail::default() };
     let found = match used_up {
         false => format!("it differs at {}, and an order puts it right", fix.target),

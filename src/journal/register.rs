@@ -15,11 +15,13 @@ pub(super) fn reserve(
     procedure: &str,
 ) -> Result<(), JournalError> {
     let account = &grant.account;
-    if action == Action::Create {
+    // Of one that is adopted, what is known of it before: what the request makes of it is entered when that is done.
+    let entered = if action == Action::Create { Some(account) } else { grant.adopts.as_deref() };
+    if let Some(account) = entered {
         let now = tx.micros();
         tx.run(
             "INSERT INTO account (uid, request, procedure, state, holder, account, created_at, ends_at)
-             VALUES (?1, ?2, ?3, 'reserved', ?4, ?5, ?6, ?7)",
+             VALUES (?1, ?2, ?3, 'reserved', ?4, ?5, ?6, ?7) ON CONFLICT (uid) DO NOTHING",
             (
                 account.uid.0,
                 request,
@@ -65,6 +67,7 @@ pub(super) fn done(
                 tx.run("INSERT OR REPLACE INTO secret (request, sealed) VALUES (?1, ?2)", (request, sealed))?;
             }
         }
+        Verb::Adopt => adopted(tx, request, lane, external_id)?,
         Verb::Apply => {
             tx.run(
                 "INSERT INTO placed (account, target, external_id, at) SELECT account, ?2, ?3, ?4 FROM request
@@ -105,6 +108,35 @@ pub(super) fn done(
     Ok(())
 }
 
+/// A target has named an account that akund did not make: from now on akund acts on that one and no other. What approved it is
+/// the request's record.
+fn adopted(tx: &mut Tx<'_>, request: i64, lane: &str, external_id: Option<&str>) -> Result<(), JournalError> {
+    let now = tx.micros();
+    tx.run(
+        "INSERT INTO placed (account, target, external_id, at) SELECT account, ?2, ?3, ?4 FROM request
+           WHERE id = ?1 AND account IS NOT NULL
+         ON CONFLICT (account, target) DO UPDATE SET external_id = coalesce(external_id, ?3)",
+        (request, lane, external_id, now),
+    )?;
+    let new = tx.run(
+        "UPDATE account SET adopted = ?1, state = 'active' WHERE uid = (SELECT account FROM request WHERE id = ?1)
+           AND adopted IS NULL",
+        [request],
+    )?;
+    let (uid, account, approvals): (uuid::Uuid, uuid::Uuid, i64) = tx
+        .row(
+            "SELECT r.uid, r.account, coalesce(json_array_length(p.record, '$.approvals'), 0)
+             FROM request r JOIN personal p ON p.request = r.id WHERE r.id = ?1",
+            [request],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?
+        .ok_or_else(|| JournalError::Internal(format!("request number {request} has no account to adopt")))?;
+    let detail = serde_json::json!({
+        "account": account, "target": lane, "approvals": approvals, "first": new > 0,
+    });
+    tx.event(uid.as_bytes(), "adopted", &detail).map(drop)
+}
+
 /// Asks for a new outcome document of a request that has one already.
 pub(super) fn report(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     let state: Option<String> = tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?;
@@ -117,20 +149,32 @@ pub(super) fn report(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
 
 /// What a request would have made is not made, or no more: the names of its new account are free again, and so are those that
 /// it took for an account there was, unless it has reached a target or another open request wants them for the same account.
+///
+/// An account that it adopted is forgotten again, but stays at its targets as it is; once one of them was written to, it stays adopted.
 pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    // By its key: the register has no index of the requests that made its accounts.
-    let made: Option<uuid::Uuid> = tx.row(
-        "SELECT a.uid FROM request r JOIN account a ON a.uid = r.account WHERE r.id = ?1 AND a.request = r.id",
-        [request],
-        |row| row.get(0),
-    )?;
-    if let Some(made) = made {
-        let now = tx.micros();
-        tx.run("DELETE FROM name WHERE account = ?1", [made])?;
-        tx.run("UPDATE account SET state = 'void', ended_at = ?2 WHERE uid = ?1", (made, now))?;
-    }
     if stays_as_it_is(tx, request)? {
         return Ok(());
+    }
+    // By its key: the register has no index of the requests that made or adopted its accounts.
+    let account: Option<(uuid::Uuid, bool, bool, bool)> = tx.row(
+        "SELECT a.uid, a.request = r.id, a.adopted IS r.id, a.entry IS NOT NULL
+         FROM request r JOIN account a ON a.uid = r.account WHERE r.id = ?1",
+        [request],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+    )?;
+    if let Some((uid, made, adopted, listed)) = account {
+        if adopted {
+            tx.run("DELETE FROM placed WHERE account = ?1", [uid])?;
+            tx.run("UPDATE account SET adopted = NULL WHERE uid = ?1", [uid])?;
+        }
+        if adopted && listed {
+            tx.run("UPDATE account SET state = 'imported' WHERE uid = ?1", [uid])?;
+        }
+        if made {
+            tx.run("DELETE FROM name WHERE account = ?1", [uid])?;
+            let now = tx.micros();
+            tx.run("UPDATE account SET state = 'void', ended_at = ?2 WHERE uid = ?1", (uid, now))?;
+        }
     }
     let taken: Vec<String> = tx.rows(
         "SELECT n.name FROM request r JOIN name n ON n.account = r.account WHERE r.id = ?1 AND n.request = ?1",

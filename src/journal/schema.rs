@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 9;
+pub const VERSION: i64 = 10;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-pub(super) const MIGRATIONS: [&str; 9] = [V1, V2, V3, V4, V5, V6, V7, V8, V9];
+pub(super) const MIGRATIONS: [&str; 10] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -212,6 +212,11 @@ CREATE INDEX removal_of ON removal(of, what);
 CREATE TABLE retention (one INTEGER PRIMARY KEY CHECK (one = 1), name_salt BLOB NOT NULL, policy TEXT NOT NULL DEFAULT '',
   swept_at INTEGER) STRICT;
 INSERT INTO retention (one, name_salt) VALUES (1, randomblob(16));
+";
+
+/// Of an account that akund did not make and acts on: the request that adopted it.
+const V10: &str = r"
+ALTER TABLE account ADD COLUMN adopted INTEGER;
 ";
 
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.

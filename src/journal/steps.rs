@@ -7,6 +7,7 @@ use super::letters::{self, Kept, Paper};
 use super::state::State;
 use super::tx::{Tx, from_word};
 use super::{Journal, JournalError, course, rebase, receipt, register};
+use crate::model::request::Change;
 use crate::model::verdict::Check;
 use crate::model::{
     Account, Action, Fault, NoticeKind, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb,
@@ -40,6 +41,8 @@ pub struct Claim {
     pub account: Option<Account>,
     /// What the lane's target called the account when it was last written there.
     pub external_id: Option<String>,
+    /// Of an account that akund did not make: as the register has it.
+    pub adopted: Option<Account>,
     /// Sealed credential, once minted.
     pub sealed: Option<Vec<u8>>,
     /// For `Deliver` and `Draft` only: what the notice or letter says.
@@ -236,13 +239,37 @@ struct Ready {
     action: String,
     sealed: Option<Vec<u8>>,
     external_id: Option<String>,
+    adopted: bool,
+    /// Of an adopted account: what its request changes, as JSON.
+    change: Option<String>,
     accounts: rebase::Accounts,
+}
+
+impl Ready {
+    /// What is known of an adopted account before its request. The register may say of it what a list said, or the request itself, and
+    /// not what its targets hold: so what the request changes counts as not known, and is written.
+    fn known(&self) -> Result<Option<Account>, JournalError> {
+        let change: Option<Option<Change>> = self.change.as_deref().map(serde_json::from_str).transpose()?;
+        let (Some(mut known), Some(change)) = (self.accounts.current()?, change.flatten()) else {
+            return self.accounts.current();
+        };
+        if change.name.is_some() {
+            for name in [&mut known.name, &mut known.given_name, &mut known.family_name] {
+                *name = "?".into();
+            }
+        }
+        known.quota = known.quota.filter(|_| change.quota.is_none());
+        known.ends_at = known.ends_at.filter(|_| change.expires.is_none());
+        known.group = known.group.filter(|group| change.group.as_ref() != Some(group));
+        Ok(Some(known))
+    }
 }
 
 static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT s.verb, s.detail, s.attempts, s.uncertain, s.first_at, r.uid, r.procedure, r.ext_id, r.revision, r.action,
-           c.sealed, t.external_id, {}
+           c.sealed, t.external_id, a.adopted IS NOT NULL,
+           CASE WHEN a.adopted IS NOT NULL THEN p.record -> '$.change' END, {}
          FROM step s JOIN request r ON r.id = s.id >> 8 LEFT JOIN secret c ON c.request = r.id
          LEFT JOIN placed t ON t.account = r.account AND t.target = ?2 {} WHERE s.id = ?1",
         rebase::COLUMNS,
@@ -263,7 +290,9 @@ fn ready(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Option<Ready>, JournalE
             action: row.get(9)?,
             sealed: row.get(10)?,
             external_id: row.get(11)?,
-            accounts: rebase::Accounts::read(row, 12)?,
+            adopted: row.get(12)?,
+            change: row.get(13)?,
+            accounts: rebase::Accounts::read(row, 14)?,
         })
     })
 }
@@ -276,6 +305,7 @@ fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError
     let verb: Verb = from_word(&ready.verb)?;
     let detail: StepDetail = serde_json::from_str(&ready.detail)?;
     let told = matches!(verb, Verb::Deliver | Verb::Draft);
+    let adopted = if ready.adopted || verb == Verb::Adopt { ready.known()? } else { None };
     let notice = told.then(|| notice_facts(tx, id >> 8, detail.notice)).transpose()?.map(Box::new);
     let claim = Claim {
         step: StepId(id),
@@ -289,6 +319,7 @@ fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError
         action: from_word(&ready.action)?,
         account: ready.accounts.wanted()?,
         external_id: ready.external_id,
+        adopted,
         sealed: ready.sealed,
         notice,
     };

@@ -1,5 +1,6 @@
 //! Tests of the journal through its own operations, on a real file.
 
+mod adopt;
 mod deliver;
 mod hostile;
 mod migrate;
@@ -100,7 +101,10 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
             let account = facts.account.clone().unwrap_or_else(made);
             let budgeted = record.action == Action::Suspend;
             let used_up = facts.taken_away.get("mail").is_some_and(|taken| taken.is_used_up());
-            let grant = Grant { action: record.action, names: vec![address.to_string()], account, budgeted };
+            let grant =
+                Grant { action: record.action, names: vec![address.to_string()], account, budgeted, adopts: None };
+            let adopts = (category == "adopt" && !facts.adopted).then(|| Box::new(grant.account.clone()));
+            let grant = Grant { adopts, ..grant };
             match category {
                 _ if budgeted && used_up => {
                     Verdict::Hold { reason: HoldReason::Review, missing: vec!["budget".into()], grant: Some(grant) }
@@ -121,6 +125,9 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
         detail: StepDetail { to: to.clone().filter(|_| verb == Verb::Deliver), ..StepDetail::default() },
     };
     let plan = match verdict.grant() {
+        Some(grant) if grant.adopts.is_some() => {
+            vec![step("mail", Verb::Adopt), step("mail", Verb::Apply), step("mail", Verb::Prove)]
+        }
         Some(_) => vec![
             step("credentials", Verb::Mint),
             step("mail", Verb::Apply),
@@ -190,7 +197,8 @@ fn done(claim: &Claim) -> Settled {
         attempt: claim.attempt,
         settlement: Settlement::Done {
             proof,
-            external_id: (claim.verb == Verb::Apply).then(|| format!("{}-id", claim.action.as_str())),
+            external_id: matches!(claim.verb, Verb::Apply | Verb::Adopt)
+                .then(|| format!("{}-id", claim.action.as_str())),
             note: None,
             sealed,
             reference: None,

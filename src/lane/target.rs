@@ -41,7 +41,7 @@ impl Worker for TargetWorker {
                 .iter()
                 .map(|claim| Err(Fault::permanent(format!("a target cannot {}", claim.verb.as_str()))))
                 .collect();
-            for verb in [Verb::Undo, Verb::Apply, Verb::Prove] {
+            for verb in [Verb::Undo, Verb::Adopt, Verb::Apply, Verb::Prove] {
                 let mut places = Vec::new();
                 let mut works = Vec::new();
                 for (place, claim) in batch.iter().enumerate().filter(|(_, claim)| claim.verb == verb) {
@@ -73,7 +73,7 @@ impl TargetWorker {
             .ok_or_else(|| Fault::permanent("the account's data are gone from the journal; withdraw the request"))?;
         let credential = match &claim.sealed {
             Some(sealed) => Some(self.key.open_credential(&super::mint::purpose(claim.uid), sealed)?),
-            None if claim.action.mints() && claim.verb != Verb::Undo => {
+            None if claim.action.mints() && !matches!(claim.verb, Verb::Undo | Verb::Adopt) => {
                 return Err(Fault::permanent("the password is gone from the journal; withdraw the request"));
             }
             None => None,
@@ -85,13 +85,17 @@ impl TargetWorker {
             external_id: claim.external_id.clone(),
             credential,
             uncertain: claim.uncertain,
+            adopted: claim.adopted.clone().map(Box::new),
         })
     }
 
     async fn ask(&self, verb: Verb, works: &[Work]) -> Vec<Result<Success, Fault>> {
         match verb {
-            Verb::Apply => {
-                let answers = self.target.apply(works).await;
+            Verb::Apply | Verb::Adopt => {
+                let answers = match verb {
+                    Verb::Adopt => self.target.identify(works).await,
+                    _ => self.target.apply(works).await,
+                };
                 let success = |applied: crate::target::Applied| Success {
                     external_id: applied.external_id,
                     ..Success::default()

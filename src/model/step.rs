@@ -20,6 +20,8 @@ impl fmt::Display for StepId {
 pub enum Verb {
     /// Make the password and its hashes, sealed. Lane [`Verb::MINT_LANE`].
     Mint,
+    /// Of an account that akund did not make: find it at a target, and enter its immutable id in the register.
+    Adopt,
     /// Bring the request's action about at a target.
     Apply,
     /// Show that what was applied really works.
@@ -44,6 +46,7 @@ impl Verb {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mint => "mint",
+            Self::Adopt => "adopt",
             Self::Apply => "apply",
             Self::Prove => "prove",
             Self::Undo => "undo",

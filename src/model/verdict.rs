@@ -35,6 +35,10 @@ pub struct Facts {
     pub account_state: Option<String>,
     /// With an account: whether the record's identifier is not the one that the account was made for.
     pub other_holder: bool,
+    /// With an account: whether the register does not say who holds it. Only of imported and adopted ones.
+    pub no_holder: bool,
+    /// With an account: whether akund adopted it, and did not make it.
+    pub adopted: bool,
     /// Other active accounts of the same holder (identifier) and procedure: their addresses.
     pub holder_has: Vec<String>,
     /// Where the unit was asked about: its active accounts of this procedure, some of their addresses or user names.
@@ -96,6 +100,10 @@ pub struct Grant {
     /// It takes something away and nobody approved it by itself: it counts against the change budget.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub budgeted: bool,
+    /// Of an account that akund did not make and may act on from now on: what is known of it before. Its targets name it first
+    /// ([`super::Verb::Adopt`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<Box<Account>>,
 }
 
 /// A free name that would do instead.

@@ -62,6 +62,11 @@ pub struct File {
     /// What may be asked for. Default `["create"]`.
     #[serde(default = "create_only")]
     pub actions: Vec<Action>,
+    /// Of `actions`, those that akund may carry out on accounts that it did not make: such an account is found by its address or user
+    /// name, entered in the register with its target's immutable id, and is akund's to act on from then on. The register must
+    /// know the applicant as its holder, or the procedure require an approval. Default none: such requests are held.
+    #[serde(default)]
+    pub adopt: Vec<Action>,
     /// Nobody may give two of the approvals that a request needs. Default false.
     #[serde(default)]
     pub nobody_twice: bool,
@@ -438,7 +443,7 @@ pub struct SopStep {
     pub yields: Option<String>,
     /// Minutes that the document allows.
     pub minutes: Option<u32>,
-    /// The verbs of akund that carry it: `mint`, `apply`, `prove`, `draft`, `sign`, and `deliver` for notices that no step names.
+    /// The verbs of akund that carry it: `mint`, `adopt`, `apply`, `prove`, `draft`, `sign`, and `deliver` for notices that no step names.
     #[serde(default)]
     pub verbs: Vec<Verb>,
     /// The notices that carry it.

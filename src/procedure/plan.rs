@@ -43,6 +43,11 @@ pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) 
     let targets = targets(grant, site);
     let mut plan = Plan::with_capacity(2 * targets.len() + 2);
     let sop = |verb: Verb| procedure.sop.verb(verb);
+    // Found everywhere before anything is changed anywhere.
+    for target in targets.iter().filter(|_| grant.adopts.is_some()) {
+        let detail = StepDetail { sop: sop(Verb::Adopt), ..StepDetail::default() };
+        plan.push(PlannedStep { lane: target.name.clone(), verb: Verb::Adopt, detail });
+    }
     if grant.action.mints() {
         let detail = StepDetail { schemes: schemes(&targets), sop: sop(Verb::Mint), ..StepDetail::default() };
         plan.push(PlannedStep { lane: Verb::MINT_LANE.into(), verb: Verb::Mint, detail });

@@ -52,6 +52,10 @@ pub(super) enum Problem {
     AccountState { action: Action, state: String },
     AccountOfOtherCategory,
     AccountOfOtherHolder,
+    AdoptionOfOtherHolder,
+    AdoptionUnapproved,
+    AdoptionUnclear { name: String },
+    AdoptionNotFound { targets: Vec<String> },
     AccountEnded,
     TooManyAliases { most: usize },
     FieldMissing { field: Field },
@@ -133,6 +137,10 @@ impl Problem {
             | Self::NoContact { .. }
             | Self::NothingToChange
             | Self::NameCannotBeMade
+            | Self::AdoptionOfOtherHolder
+            | Self::AdoptionUnapproved
+            | Self::AdoptionUnclear { .. }
+            | Self::AdoptionNotFound { .. }
             | Self::AccountNotOurs { .. } => Class::Incomplete,
             Self::NameTaken { .. } | Self::AllNamesTaken | Self::HolderHas { .. } | Self::UnitHas { .. } => {
                 Class::Conflict

@@ -70,6 +70,22 @@ impl Problem {
             }
             Self::AccountOfOtherCategory => "Akun yang dimaksud bukan milik kategori pemohon ini.".into(),
             Self::AccountOfOtherHolder => "Akun yang dimaksud dibuat untuk pemegang dengan nomor identitas lain.".into(),
+            Self::AdoptionOfOtherHolder => {
+                "Menurut register, akun yang dimaksud milik pemegang dengan nomor identitas lain; petugas perlu memeriksanya.".into()
+            }
+            Self::AdoptionUnapproved => {
+                "Pemegang akun yang dimaksud tidak tercatat, dan prosedur ini tidak mensyaratkan persetujuan; petugas perlu memeriksanya.".into()
+            }
+            Self::AdoptionUnclear { name } => {
+                format!("Nama pengguna {name} bukan nama akun yang tercatat dengan alamat itu.")
+            }
+            Self::AdoptionNotFound { targets } if targets.is_empty() => {
+                "Layanan akun yang dimaksud tidak diketahui; mohon sebutkan layanannya.".into()
+            }
+            Self::AdoptionNotFound { targets } => format!(
+                "Akun yang dimaksud tidak ditemukan di {}; mohon sebutkan nama pengguna dan layanannya.",
+                targets.join(", ")
+            ),
             Self::AccountEnded => "Masa berlaku akun sudah berakhir; mohon ajukan perubahan tanggal berakhir.".into(),
             Self::TooManyAliases { most } => format!("Alamat alias terlalu banyak; paling banyak {most}."),
             Self::FieldMissing { field } => format!("{} belum diisi.", field_id(*field)),
@@ -181,6 +197,20 @@ impl Problem {
             }
             Self::AccountOfOtherCategory => "The account does not belong to this category of applicants.".into(),
             Self::AccountOfOtherHolder => "The account was made for a holder with another identifier.".into(),
+            Self::AdoptionOfOtherHolder => {
+                "By the register the account is another holder's; an officer must look.".into()
+            }
+            Self::AdoptionUnapproved => {
+                "The register does not know who holds the account, and this procedure requires no approval for this; an officer must look."
+                    .into()
+            }
+            Self::AdoptionUnclear { name } => format!("The user name {name} is not the one of the account with that address."),
+            Self::AdoptionNotFound { targets } if targets.is_empty() => {
+                "The services of the account are not known; please name them.".into()
+            }
+            Self::AdoptionNotFound { targets } => {
+                format!("The account was not found at {}; please name its user name and services.", targets.join(", "))
+            }
             Self::AccountEnded => "The account has reached its end; please ask for a later last valid day.".into(),
             Self::TooManyAliases { most } => format!("There are too many aliases; {most} at most."),
             Self::FieldMissing { field } => format!("{} is missing.", field_en(*field)),

@@ -235,7 +235,14 @@ mod tests {
             recovery_email: None,
             recovery_phone: None,
         };
-        Placed { account, state, external_id: Some(format!("id{n}")), request: format!("p:{n}@1"), written_at: 1 }
+        Placed {
+            account,
+            state,
+            external_id: Some(format!("id{n}")),
+            request: format!("p:{n}@1"),
+            written_at: 1,
+            adopted: false,
+        }
     }
 
     fn held(n: u128, change: impl FnOnce(&mut Held)) -> Held {

@@ -159,6 +159,7 @@ async fn read_back(target: &dyn Target, placed: &[&Placed]) -> Result<Vec<Differ
             external_id: placed.external_id.clone(),
             credential: None,
             uncertain: false,
+            adopted: placed.adopted.then(|| Box::new(placed.account.clone())),
         })
         .collect();
     let mut differences = Vec::new();

@@ -4,6 +4,7 @@
 //! wrongly or not at all, and shows what it has taken only after a while: so every doubtful answer is followed by a look, and
 //! what is not to be seen yet is waited for. Its quota is kept here, for all targets of the same Workspace account.
 
+mod adopt;
 mod answer;
 mod api;
 mod check;
@@ -273,6 +274,9 @@ impl Target for Workspace {
     }
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
         Box::pin(self.find_names(names))
+    }
+    fn identify<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
+        Box::pin(self.each(batch, move |at, until| self.identify_one(&batch[at], until)))
     }
     fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
         Box::pin(self.each(batch, move |at, until| async move {

@@ -4,6 +4,7 @@
 //! entry carries akund's mark (`urn:uuid:UID akund TARGET`), and nothing without it is ever touched. What a lost answer leaves
 //! open needs no memory: every batch begins by looking at what is there.
 
+mod adopt;
 mod batch;
 mod check;
 mod connection;
@@ -250,6 +251,9 @@ impl Target for Directory {
     }
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
         Box::pin(self.find_names(names))
+    }
+    fn identify<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
+        Box::pin(self.identify_all(batch))
     }
     fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
         Box::pin(async move {

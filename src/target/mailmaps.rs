@@ -3,6 +3,7 @@
 //! `config/integration/postfix/` and `config/integration/dovecot/` have the queries. A suspended account can't log in and still
 //! receives mail, for a suspension ends; an expired one neither logs in nor receives. No NT hash is ever in here.
 
+mod adopt;
 mod picture;
 mod proof;
 mod tables;
@@ -83,10 +84,23 @@ impl Tables for MailTables {
         Picture::load(db, batch, &self.home)
     }
 
+    fn identify(&self, picture: &Picture, work: &Work) -> Result<String, Fault> {
+        picture.identify(work)
+    }
+
+    fn claim(&self, picture: &mut Picture, work: &Work) -> Result<(), Fault> {
+        picture.claim(work)
+    }
+
+    fn disclaim(&self, picture: &mut Picture, work: &Work) {
+        picture.disclaim(work);
+    }
+
     fn apply(&self, picture: &mut Picture, work: &Work, now: Timestamp) -> Result<(), Fault> {
         let uid = work.account.uid.to_string();
         match work.action {
             Action::Create => picture.create(work, self.password, &self.home),
+            Action::Change if work.adopted.is_some() => picture.change_adopted(work),
             Action::Change => picture.change(work),
             Action::Reset => picture.reset(work, self.password),
             Action::Suspend => picture.set_enabled(&uid, Enabled::No),

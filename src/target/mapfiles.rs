@@ -6,6 +6,7 @@
 //! out when its end has come ([`Target::keep_up`]). No NT hash is ever in here.
 
 pub mod accounts;
+mod adopt;
 pub mod disk;
 pub mod entry;
 mod inspect;
@@ -145,6 +146,14 @@ impl Target for MapFiles {
         })
     }
 
+    fn identify<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
+        self.blocking(batch, |shared, batch| {
+            let accounts = batch.iter().flat_map(accounts::concerned);
+            let maps = shared.read(interest(accounts, &shared.rules))?;
+            Ok(batch.iter().map(|work| Ok(Applied { external_id: Some(maps.identify(work)?) })).collect())
+        })
+    }
+
     fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
         self.blocking(batch, |shared, batch| {
             // How much may be taken away is decided where it is approved (the change budget), not here again.
@@ -230,7 +239,7 @@ impl Shared {
         let _lock = self.disk.lock()?;
         for _ in 0..TRIES {
             let now = Timestamp::now().as_second();
-            let mut interest = interest(batch.iter().map(|work| &work.account), &self.rules);
+            let mut interest = interest(batch.iter().flat_map(accounts::concerned), &self.rules);
             interest.ended_by = Some(now);
             let mut snapshot = self.disk.read()?;
             let (texts, originals) = snapshot.take_texts();

@@ -1,5 +1,6 @@
 //! Targets: where accounts are made. A target knows nothing of retries, leases or the journal.
 
+pub mod adopt;
 pub mod google;
 pub mod home;
 pub mod ldap;
@@ -28,6 +29,10 @@ pub struct Work {
     pub credential: Option<Credential>,
     /// An earlier attempt's answer was lost: it may have happened already.
     pub uncertain: bool,
+    /// Of an account that akund did not make: as the register knew it before this request. It is the one with
+    /// [`Work::external_id`], whether it bears a mark yet or not, and of it only what differs from this is changed: the register
+    /// does not know the rest.
+    pub adopted: Option<Box<Account>>,
 }
 
 /// What `apply` has done.
@@ -43,7 +48,7 @@ pub struct Applied {
 /// answer per work, in the same order. Methods must be **idempotent**: a target that has been written to
 /// twice with the same work is as if written to once. An implementation must *not* retry, must not
 /// wait longer than its own time-outs, must not touch what `account.uid` does not mark as the same
-/// account (that is `Fault::conflict`), must not log secrets, and must not fail a whole batch for one bad entry.
+/// account (that is `Fault::conflict`; an adopted one is known by its `external_id`, too, and gets the mark with the first change), must not log secrets, and must not fail a whole batch for one bad entry.
 pub trait Target: Send + Sync {
     /// Its name in the configuration; the name of its lane.
     fn name(&self) -> &str;
@@ -54,6 +59,10 @@ pub trait Target: Send + Sync {
     /// Which of these names (addresses, aliases, user names; lower case) exist here, and are they akund's:
     /// for each name found, the name, and the `uid` that marks the account, if any.
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>>;
+    /// Of accounts that akund did not make: the immutable id of the one that has the account's address (or, without one, its user
+    /// name). None there is permanent; two, or one that is marked as another account's, is a conflict; one that is this account's
+    /// already is a success. Changes nothing.
+    fn identify<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>>;
     /// Brings each work's action about. Create of an account that is there with the same uid is a success
     /// after making it as wanted; with another uid or none it is a conflict, and nothing is written.
     fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>>;

@@ -9,7 +9,8 @@
 //! `Expiration` is written in seconds since 1970. FreeRADIUS reads a date in words in the time zone of its own host (tried with
 //! 3.2.1 under three time zones), and digits alone as what they are.
 
-pub mod attributes;
+pub mod adopt;
+mod attributes;
 pub mod dictionary;
 pub(in crate::target) mod held;
 mod picture;
@@ -101,7 +102,11 @@ impl RadiusTables {
     }
 
     fn group<'a>(&'a self, work: &'a Work) -> Option<&'a str> {
-        group_of(&work.account, &self.groups, self.default_group.as_deref())
+        self.group_of(&work.account)
+    }
+
+    fn group_of<'a>(&'a self, account: &'a Account) -> Option<&'a str> {
+        group_of(account, &self.groups, self.default_group.as_deref())
     }
 
     /// What to write as the password of a create or reset.
@@ -168,10 +173,23 @@ impl Tables for RadiusTables {
         Picture::load(db, batch, self)
     }
 
+    fn identify(&self, picture: &Picture, work: &Work) -> Result<String, Fault> {
+        picture.identify(work)
+    }
+
+    fn claim(&self, picture: &mut Picture, work: &Work) -> Result<(), Fault> {
+        picture.claim(work)
+    }
+
+    fn disclaim(&self, picture: &mut Picture, work: &Work) {
+        picture.disclaim(work);
+    }
+
     fn apply(&self, picture: &mut Picture, work: &Work, _now: Timestamp) -> Result<(), Fault> {
         let uid = work.account.uid.to_string();
         match work.action {
             Action::Create => picture.create(work, self),
+            Action::Change if work.adopted.is_some() => picture.change_adopted(work, self),
             Action::Change => picture.change(work, self),
             Action::Reset => picture.reset(work, self),
             Action::Suspend => picture.suspend(&uid),

@@ -2,7 +2,7 @@
 
 use crate::daemon::mailbox::notices;
 use crate::daemon::{Daemon, Setup, Site};
-use crate::peers::{FreeRadius, MailHost, MariaDb, Method, Postgres, SECRET, setgid_dir};
+use crate::peers::{FreeRadius, MASTER_USER, MailHost, MariaDb, Method, Postgres, SECRET, setgid_dir};
 use async_imap::Client;
 use futures_util::TryStreamExt;
 use std::fmt::Write as _;
@@ -177,16 +177,20 @@ impl Office {
         let _ = write!(
             text,
             "[target.mail.proof]\nimap = \"imaps://127.0.0.1:{}\"\nsubmission = \"submission://localhost:{}\"\nca_file = {:?}\n\
+             master_user = \"{}\"\nmaster_password_file = {:?}\n\
              [target.radius.proof]\nserver = \"127.0.0.1:{}\"\nsecret_file = \"secret\"\n\
              [[target.radius.nas]]\naddress = \"127.0.0.1:{}\"\nsecret_file = \"{}\"\n",
             mail.imaps,
             mail.submission,
             mail.ca_file(),
+            MASTER_USER.0,
+            site.path("master"),
             radius.port,
             radius.nas_port,
             site.path("secret").display(),
         );
         let text = text.replace("secret_file = \"secret\"", &format!("secret_file = {:?}", site.path("secret")));
+        fs::write(site.path("master"), MASTER_USER.1).unwrap();
         fs::write(site.path("secret"), format!("{SECRET}\n")).unwrap();
         fs::write(site.path("conf.d/proofs.toml"), text).unwrap();
     }

@@ -208,7 +208,15 @@ pub fn creates(accounts: impl IntoIterator<Item = Account>) -> Vec<Work> {
 }
 
 pub fn work(action: Action, account: &Account, credential: Option<Credential>) -> Work {
-    Work { step: StepId(1), action, account: account.clone(), external_id: None, credential, uncertain: false }
+    Work {
+        step: StepId(1),
+        action,
+        account: account.clone(),
+        external_id: None,
+        credential,
+        uncertain: false,
+        adopted: None,
+    }
 }
 
 pub fn plain(action: Action, account: &Account) -> Work {

@@ -28,6 +28,10 @@ pub trait Site: Send {
     fn volatile(&self) -> &[&str] {
         &[]
     }
+    /// Whether the server itself takes each address once.
+    fn is_unique(&self) -> bool {
+        false
+    }
     /// Whether an account without a name that shows is refused.
     fn needs_a_name(&self) -> bool {
         true
@@ -74,6 +78,15 @@ impl<S: Site> Subject for S {
     }
     fn put_foreign(&self, account: &Account) {
         Site::put_foreign(self, account);
+    }
+    fn put_foreign_twice(&self, account: &Account) -> bool {
+        let other = Account { username: format!("{}2", account.username).parse().unwrap(), ..account.clone() };
+        Site::put_foreign(self, account);
+        if self.is_unique() {
+            return false;
+        }
+        Site::put_foreign(self, &other);
+        true
     }
     fn clear(&self) {
         Site::clear(self);
@@ -185,6 +198,9 @@ impl<S: Site, F: Fn(String) -> String + Send> Site for Varied<S, F> {
 pub const PEOPLE: &str = "ou=people,dc=example,dc=org";
 
 impl Site for OpenLdap {
+    fn is_unique(&self) -> bool {
+        true
+    }
     fn toml(&self) -> String {
         format!(
             "url = \"{}\"\nca_file = \"{}\"\n{}",

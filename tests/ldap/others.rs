@@ -214,6 +214,15 @@ async fn the_contract_holds_on_active_directory() {
     let mut site = Samba::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
     contract::all(&mut site).await;
+    // To a wrong password it says the same of a disabled account as of any other (52e): nothing is proven by that.
+    let (target, shut) = (directory(&site.toml()), named("tutup"));
+    let made = create(&shut, target.schemes());
+    apply(&target, &made).await.unwrap();
+    apply(&target, &plain(Action::Suspend, &shut)).await.unwrap();
+    assert_eq!(prove(&target, &plain(Action::Suspend, &shut)).await.unwrap(), Proof::Observed);
+    let with_password = work(Action::Suspend, &shut, made.credential.clone());
+    assert_eq!(prove(&target, &with_password).await.unwrap(), Proof::Login);
+    apply(&target, &plain(Action::Remove, &shut)).await.unwrap();
     let target = directory(&site.toml().replace("server =", "must_change = true\nserver ="));
     let account = named("baru");
     let work = create(&account, target.schemes());

@@ -20,12 +20,17 @@ impl Subject for Bench {
             self.append("domains", "example.org x\n");
         }
     }
+    fn put_foreign_twice(&self, account: &Account) -> bool {
+        self.put_foreign(account);
+        self.put_foreign(account);
+        true
+    }
     fn clear(&self) {
         for name in ["passwd", "domains", "aliases", "mailboxes"] {
             fs::write(self.path(name), "").unwrap();
         }
         // Emptied files are not believed, unless somebody says so.
-        fs::remove_file(self.config.passwd.with_file_name(".passwd.akund-state")).unwrap();
+        let _ = fs::remove_file(self.config.passwd.with_file_name(".passwd.akund-state"));
     }
     fn proof(&self) -> Proof {
         Proof::Stored

@@ -61,6 +61,11 @@ impl FreeRadius {
         panic!("FreeRADIUS did not start {PORT_TRIES} times on {PORT_TRIES} free ports");
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.server.as_ref().expect("a FreeRADIUS that runs").child.id()
+    }
+
     /// Ends the server.
     pub fn stop(&mut self) {
         self.server = None;

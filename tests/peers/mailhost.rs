@@ -16,6 +16,8 @@ const DATABASE: &str = "/var/lib/akund/mail/mail.db";
 const PASSWD: &str = "/var/lib/akund/dovecot/passwd";
 const QUERIES: &str = "/etc/dovecot/akund-sql.conf.ext";
 const MASTER: &str = "/usr/lib/postfix/sbin/master";
+/// Dovecot's master user, and its password.
+pub const MASTER_USER: (&str, &str) = ("akund-prove", "rahasia-penguji");
 /// Whose the mail is, in the shipped queries.
 const VMAIL: u32 = 5000;
 /// Who may hand mail in for other servers, and the password.
@@ -49,8 +51,15 @@ enum Lookups<'a> {
 }
 
 impl Lookups<'_> {
-    /// Dovecot's databases.
+    /// Dovecot's databases, a master user's first.
     fn databases(&self, dir: &Path) -> String {
+        let masters = dir.join("masters");
+        write(&masters, &format!("{}:{{PLAIN}}{}\n", MASTER_USER.0, MASTER_USER.1));
+        let master = snippet("dovecot/auth-akund-master.conf.ext", &[("/etc/dovecot/akund-master", &masters)]);
+        master + &self.accounts(dir)
+    }
+
+    fn accounts(&self, dir: &Path) -> String {
         match self {
             Self::Sql { queries, in_queries, .. } => {
                 let file = dir.join("akund-sql.conf.ext");
@@ -158,6 +167,11 @@ impl MailHost {
 
     fn refused(&self) -> rusqlite::Connection {
         refused(self.dir.path())
+    }
+
+    /// The process that all of Dovecot's are below.
+    pub fn dovecot_pid(&self) -> u32 {
+        self.dovecot.as_ref().expect("a Dovecot that runs").child.id()
     }
 
     /// Ends Dovecot; Postfix goes on.

@@ -4,7 +4,7 @@
 use crate::contract::Subject;
 use crate::proxy::{Proxy, Way};
 use crate::works::*;
-use akund::model::{Fault, FaultClass};
+use akund::model::{Action, Fault, FaultClass};
 use akund::target::{Applied, Target, Work};
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,58 @@ pub async fn cut_at_every_point(subject: &mut dyn Subject) {
     }
     assert!(unknown > 0 && transient > SIZE, "both were met: {unknown} unknown, {transient} transient");
     subject.clear();
+    adopted_over_a_cut_line(subject, &proxy).await;
+}
+
+/// How many places of an adoption the line is cut at, each way.
+const ADOPTION_CUTS: u64 = 6;
+
+/// Somebody else's account gets a new password over a line that is cut, and is looked at again: it is that account or nothing, done
+/// once, and its neighbour stays as it was.
+async fn adopted_over_a_cut_line(subject: &mut dyn Subject, proxy: &Proxy) {
+    let (asing, neighbour) = (named("asing"), named("tetangga"));
+    for way in [Way::There, Way::Back] {
+        let mut length = 0;
+        for n in 0..=ADOPTION_CUTS {
+            subject.put_foreign(&neighbour);
+            let alone = subject.rows();
+            subject.put_foreign(&asing);
+            let direct = subject.target();
+            let credential = create(&asing, direct.schemes()).credential;
+            let mut step = Work { adopted: Some(Box::new(asing.clone())), ..work(Action::Reset, &asing, credential) };
+            step.external_id = direct.identify(std::slice::from_ref(&step)).await.remove(0).unwrap().external_id;
+            let before = proxy.passed(way);
+            let target = subject.through(proxy.port());
+            if n > 0 {
+                proxy.cut_after(way, length * (n - 1) / ADOPTION_CUTS);
+            }
+            let first = target.apply(std::slice::from_ref(&step)).await;
+            drop(target);
+            if n == 0 {
+                length = proxy.passed(way) - before;
+                assert_eq!(told(&first).0, 1);
+            }
+            proxy.mend();
+            tokio::task::block_in_place(|| proxy.settle());
+            subject.recover();
+            told(&first);
+            step.uncertain = true;
+            let begun = Instant::now();
+            while told(&subject.target().apply(std::slice::from_ref(&step)).await).0 == 0 {
+                assert!(begun.elapsed() < PATIENCE, "it does not come back");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let rows = subject.rows();
+            subject.target().apply(std::slice::from_ref(&step)).await.remove(0).unwrap();
+            assert_eq!(subject.rows(), rows, "{way:?} {n}: once more is as once");
+            for row in &alone {
+                assert!(rows.contains(row), "{way:?} {n}: the neighbour is as it was: {row}");
+            }
+            let found = subject.target().find(&[subject.name_of(&asing)]).await.unwrap();
+            assert_eq!((found.len(), found[0].uid), (1, Some(asing.uid)), "{way:?} {n}");
+            subject.clear();
+        }
+    }
 }
 
 /// Ends the server in the middle of a batch of many, and starts it again.

@@ -25,6 +25,10 @@ pub trait Subject: Send {
     fn rows(&self) -> Vec<String>;
     /// Makes an account of somebody else's with this account's names.
     fn put_foreign(&self, account: &Account);
+    /// Makes two entries of somebody else's with this account's name; false: there can be no two.
+    fn put_foreign_twice(&self, _account: &Account) -> bool {
+        false
+    }
     /// Takes every account away, whosever it is.
     fn clear(&self);
     /// How a create is proven. With `Observed` nobody can tell one password from another.
@@ -115,6 +119,8 @@ macro_rules! contract {
             nothing_asked_nothing_answered,
             secrets_show_up_nowhere,
             all_is_listed,
+            an_account_of_others_is_adopted_where_that_was_asked,
+            what_cannot_be_told_apart_is_not_adopted,
         );
     };
 }
@@ -167,6 +173,8 @@ pub async fn all(subject: &mut dyn Subject) {
     nothing_asked_nothing_answered(subject).await;
     secrets_show_up_nowhere(subject).await;
     all_is_listed(subject).await;
+    an_account_of_others_is_adopted_where_that_was_asked(subject).await;
+    what_cannot_be_told_apart_is_not_adopted(subject).await;
 }
 
 pub async fn made_found_proven_and_undone(subject: &mut dyn Subject) {
@@ -518,5 +526,127 @@ pub async fn all_is_listed(subject: &mut dyn Subject) {
     }
     let foreign: Vec<&str> = held.iter().filter(|one| one.uid.is_none()).map(|one| one.name.as_str()).collect();
     assert!(foreign.iter().any(|name| name.to_lowercase().starts_with("asing")), "{foreign:?}");
+    subject.clear();
+}
+
+/// Acts on what somebody else has made, as the register knows it.
+fn adopting(action: Action, account: &Account, known: &Account, id: Option<&String>) -> Work {
+    Work { adopted: Some(Box::new(known.clone())), external_id: id.cloned(), ..plain(action, account) }
+}
+
+async fn identify(target: &dyn Target, work: &Work) -> Result<Applied, Fault> {
+    known(std::slice::from_ref(work), async |batch| target.identify(batch).await).await.remove(0)
+}
+
+pub async fn an_account_of_others_is_adopted_where_that_was_asked(subject: &mut dyn Subject) {
+    let target = subject.target();
+    let (asing, neighbour) = (named("asing"), named("tetangga"));
+    subject.put_foreign(&neighbour);
+    let alone = subject.rows();
+    subject.put_foreign(&asing);
+    let foreign = subject.rows();
+    let credential = create(&asing, target.schemes()).credential;
+    for action in [Action::Change, Action::Reset, Action::Suspend, Action::Resume] {
+        let refused = apply(&*target, &work(action, &asing, credential.clone())).await;
+        assert!(
+            matches!(class_of(&refused), FaultClass::Permanent | FaultClass::Conflict),
+            "{action:?} of what was not adopted"
+        );
+    }
+    apply(&*target, &plain(Action::Remove, &asing)).await.unwrap();
+    assert_eq!(subject.rows(), foreign, "untouched");
+    // Found by its name, by the account as it was, whatever the request makes of it.
+    let mut renamed = asing.clone();
+    renamed.address = Some(address("lain@example.org"));
+    let question = adopting(Action::Change, &renamed, &asing, None);
+    let id = identify(&*target, &question).await.unwrap().external_id.expect("what stays the same");
+    let again = identify(&*subject.target(), &question).await.unwrap();
+    assert_eq!(again.external_id.as_ref(), Some(&id), "asked again");
+    let nobody = named("nobody");
+    let none = identify(&*target, &adopting(Action::Suspend, &nobody, &nobody, None)).await;
+    assert_eq!(class_of(&none), FaultClass::Permanent);
+    assert_eq!(subject.rows(), foreign, "looking changes nothing");
+    // Acted on twice is as once.
+    let reset = Work { credential, ..adopting(Action::Reset, &asing, &asing, Some(&id)) };
+    apply(&*target, &reset).await.unwrap();
+    let mut more = asing.clone();
+    more.aliases = vec![address("baru@example.org")];
+    (more.quota, more.ends_at) = (Some(Quota(5_000_000_000)), from_now(3600));
+    let steps = [
+        (Action::Resume, &asing),
+        (Action::Suspend, &asing),
+        (Action::Suspend, &asing),
+        (Action::Resume, &asing),
+        (Action::Change, &more),
+        (Action::Change, &asing),
+    ];
+    let mut before = asing.clone();
+    for (action, account) in steps {
+        let mut step = adopting(action, account, &before, Some(&id));
+        for uncertain in [false, true] {
+            step.uncertain = uncertain;
+            let again = subject.target();
+            apply(&*again, &step).await.unwrap_or_else(|e| panic!("{action:?}: {e}"));
+            let once = subject.rows();
+            apply(&*again, &step).await.unwrap();
+            assert_eq!(subject.rows(), once, "{action:?}");
+            prove(&*again, &step).await.unwrap_or_else(|e| panic!("{action:?}: {e}"));
+        }
+        before = account.clone();
+        if *account == more && subject.has_aliases() {
+            assert_eq!(find(&*target, &["baru@example.org"]).await[0].uid, Some(asing.uid));
+        }
+        // A withdrawal deletes nothing.
+        let there = subject.rows();
+        assert_eq!(class_of(&undo(&*target, &step).await), FaultClass::Permanent);
+        assert_eq!(subject.rows(), there);
+    }
+    assert_eq!(prove(&*target, &reset).await.unwrap(), subject.proof());
+    assert_eq!(find(&*target, &[&subject.name_of(&asing)]).await[0].uid, Some(asing.uid), "it is marked");
+    let marked = identify(&*target, &adopting(Action::Reset, &asing, &asing, None)).await.unwrap();
+    assert!(marked.external_id.is_some());
+    let other = named("asing");
+    let anothers = identify(&*target, &adopting(Action::Reset, &other, &other, None)).await;
+    assert_eq!(class_of(&anothers), FaultClass::Conflict, "it is another account's already");
+    for row in &alone {
+        assert!(subject.rows().contains(row), "the neighbour is as it was: {row}");
+    }
+    let remove = adopting(Action::Remove, &asing, &asing, Some(&id));
+    for _ in 0..2 {
+        apply(&*target, &remove).await.unwrap();
+        prove(&*target, &remove).await.unwrap();
+        assert!(find(&*target, &[&subject.name_of(&asing)]).await.is_empty());
+    }
+    for row in &alone {
+        assert!(subject.rows().contains(row), "the neighbour is as it was: {row}");
+    }
+    subject.clear();
+}
+
+pub async fn what_cannot_be_told_apart_is_not_adopted(subject: &mut dyn Subject) {
+    let target = subject.target();
+    let asing = named("asing");
+    subject.put_foreign(&asing);
+    let id = identify(&*target, &adopting(Action::Suspend, &asing, &asing, None)).await.unwrap().external_id;
+    // Somebody puts another one in its place before akund acts on it.
+    subject.clear();
+    subject.put_foreign(&named("tetangga"));
+    subject.put_foreign(&named("asing"));
+    let replaced = subject.rows();
+    let credential = create(&asing, target.schemes()).credential;
+    for action in [Action::Reset, Action::Suspend, Action::Resume, Action::Change] {
+        let step = Work { credential: credential.clone(), ..adopting(action, &asing, &asing, id.as_ref()) };
+        assert!(apply(&*target, &step).await.is_err(), "{action:?}");
+        assert_eq!(subject.rows(), replaced, "{action:?}");
+    }
+    subject.clear();
+    let twice = named("ganda");
+    if subject.put_foreign_twice(&twice) {
+        let there = subject.rows();
+        let several = identify(&*target, &adopting(Action::Reset, &twice, &twice, None)).await;
+        assert_eq!(class_of(&several), FaultClass::Conflict);
+        assert!(!several.unwrap_err().message.contains("ganda"), "names are masked");
+        assert_eq!(subject.rows(), there);
+    }
     subject.clear();
 }

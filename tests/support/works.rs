@@ -36,7 +36,15 @@ pub fn named(local: &str) -> Account {
 }
 
 pub fn work(action: Action, account: &Account, credential: Option<Credential>) -> Work {
-    Work { step: StepId(1), action, account: account.clone(), external_id: None, credential, uncertain: false }
+    Work {
+        step: StepId(1),
+        action,
+        account: account.clone(),
+        external_id: None,
+        credential,
+        uncertain: false,
+        adopted: None,
+    }
 }
 
 pub fn plain(action: Action, account: &Account) -> Work {

@@ -1,7 +1,7 @@
 //! Proofs by login at real servers, target by target.
 
 use crate::fixture::*;
-use crate::peers::{FreeRadius, MailHost, SECRET, open_dir, setgid_dir};
+use crate::peers::{FreeRadius, MASTER_USER, MailHost, SECRET, open_dir, setgid_dir};
 use akund::config::proof::{MailProofConfig, RadiusMethod, RadiusProofConfig};
 use akund::model::{Action, Fault, FaultClass, Proof, Scheme, Secret};
 use akund::secret::hash;
@@ -28,13 +28,24 @@ impl Mail {
 
     fn proof(&self, imap: Option<String>, submission: Option<String>) -> MailProofConfig {
         let ca_file = Some(self.host.ca_file());
-        MailProofConfig { imap, submission, starttls: true, ca_file, concurrency: 4, timeout_seconds: 10 }
+        MailProofConfig {
+            imap,
+            submission,
+            starttls: true,
+            ca_file,
+            master_user: None,
+            master_password_file: None,
+            concurrency: 4,
+            timeout_seconds: 10,
+        }
     }
 
     fn target(&self, proof: &MailProofConfig) -> MailMaps {
         let mut config = mail_config(&self.database);
         config.home = self.host.homes();
-        MailMaps::open("mail", &config).unwrap().proven_by(Proofs::of_mail(Some(proof)).unwrap())
+        MailMaps::open("mail", &config)
+            .unwrap()
+            .proven_by(Proofs::of_mail(Some(proof), &|file| Ok(Secret::new(file.to_str().unwrap()))).unwrap())
     }
 }
 
@@ -91,6 +102,48 @@ async fn every_way_in_to_a_mail_server_proves_an_account_and_refuses_another_pas
         assert_eq!(proven(&target, &work).await, Ok(Proof::Login));
         assert_eq!(proven(&target, &plain(Action::Suspend, &work.account)).await, Ok(Proof::Observed));
     }
+}
+
+#[tokio::test]
+async fn a_master_user_shows_what_nobody_has_a_password_for() {
+    let mail = Mail::start();
+    let (user, password) = MASTER_USER;
+    let imaps = Some(format!("imaps://127.0.0.1:{}", mail.host.imaps));
+    // The reader of secrets gives back the file's name.
+    let as_master = |password: &str| MailProofConfig {
+        master_user: Some(user.into()),
+        master_password_file: Some(password.into()),
+        ..mail.proof(imaps.clone(), None)
+    };
+    let target = mail.target(&as_master(password));
+    for finding in target.check().await {
+        finding.unwrap();
+    }
+    let mut work = create(&target, "humas");
+    done(&target, &work).await;
+    let step = |action| plain(action, &work.account);
+    for (action, proof) in [
+        (Action::Suspend, Proof::Login),
+        (Action::Resume, Proof::Login),
+        (Action::Change, Proof::Observed),
+        (Action::Remove, Proof::Login),
+    ] {
+        done(&target, &step(action)).await;
+        assert_eq!(proven(&target, &step(action)).await, Ok(proof), "{action:?}");
+    }
+    // Of one whose password Dovecot does not take it learns nothing, and check says so.
+    let stranger = mail.target(&as_master("salah"));
+    work = create(&target, "humas2");
+    done(&target, &work).await;
+    let suspend = plain(Action::Suspend, &work.account);
+    done(&target, &suspend).await;
+    assert_eq!(proven(&stranger, &suspend).await, Ok(Proof::Observed));
+    let told: Vec<String> = stranger.check().await.into_iter().filter_map(Result::err).collect();
+    assert!(told.len() == 1 && told[0].contains("for the master user: NO [AUTHENTICATIONFAILED]"), "{told:?}");
+    // What Dovecot still lets in is not suspended, whatever the tables say.
+    assert_eq!(proven(&target, &suspend).await, Ok(Proof::Login));
+    done(&target, &plain(Action::Resume, &work.account)).await;
+    assert!(proven(&target, &suspend).await.is_err());
 }
 
 #[tokio::test]

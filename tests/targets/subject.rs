@@ -107,6 +107,16 @@ impl Subject for Tables {
             self.by_hand("INSERT INTO domains (domain) VALUES ('example.org')");
         }
     }
+    fn put_foreign_twice(&self, account: &Account) -> bool {
+        self.put_foreign(account);
+        if self.kind == Kind::Mail {
+            let address = account.address.as_ref().unwrap();
+            self.by_hand(&format!("INSERT INTO aliases (address, destination) VALUES ('{address}', 'x@example.org')"));
+        } else {
+            self.put_foreign(account);
+        }
+        true
+    }
     fn clear(&self) {
         let tables: &[&str] = match self.kind {
             Kind::Mail => &["mailboxes", "aliases", "domains", "retired_homes"],

@@ -30,6 +30,17 @@ pub fn mail(name: &str, proof: Option<&MailProofConfig>, found: &mut Findings) {
             None => {}
         }
     }
+    found.check_at(proof.master_user.is_some() == proof.master_password_file.is_some(), at("master_user"), || {
+        format!("target {name}'s proof needs both of master_user and master_password_file, or neither")
+    });
+    found.check_at(proof.master_user.is_none() || proof.imap.is_some(), at("master_user"), || {
+        format!("target {name}'s proof has a master_user, and no imap to ask")
+    });
+    found.check_at(
+        proof.master_user.as_deref().is_none_or(|user| !user.is_empty() && !user.contains('\0')),
+        at("master_user"),
+        || format!("master_user of target {name}'s proof must have a name"),
+    );
     limits(name, &["target", name, "proof"], proof.concurrency, proof.timeout_seconds, found);
 }
 

@@ -83,8 +83,8 @@ pub(super) fn hidden_name(salt: &[u8], name: &str) -> String {
 /// The columns of a request's [`Standing`], of a query over request `r`.
 const STANDING: &str = "r.ended_at, r.outcome_due > 0 OR EXISTS (SELECT 1 FROM step s
     WHERE s.id BETWEEN r.id << 8 AND r.id << 8 | 255 AND s.state IN ('ready', 'retry', 'running')), a.state, a.ended_at";
-/// And where they come from: the account that the request made.
-const MADE: &str = "LEFT JOIN account a ON a.uid = r.account AND a.request = r.id";
+/// And where they come from: the account that the request made or adopted.
+const MADE: &str = "LEFT JOIN account a ON a.uid = r.account AND (a.request = r.id OR a.adopted = r.id)";
 
 fn standing(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Standing> {
     let state: Option<String> = row.get(first + 2)?;

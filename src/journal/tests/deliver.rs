@@ -8,7 +8,8 @@ use crate::journal::receipt::Report;
 fn plan(_: &Admission, facts: &Facts, uid: AccountUid, _: Timestamp) -> Judgement {
     let address: Address = "a@x.id".parse().unwrap();
     let account = facts.account.clone().unwrap_or_else(|| account(uid, &address));
-    let grant = Grant { action: Action::Create, names: vec![address.to_string()], account, budgeted: false };
+    let grant =
+        Grant { action: Action::Create, names: vec![address.to_string()], account, budgeted: false, adopts: None };
     let notice = |kind, lane: &str, next: &[&str]| PlannedStep {
         lane: lane.into(),
         verb: Verb::Deliver,

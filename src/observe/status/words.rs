@@ -283,6 +283,7 @@ const MODEL: &[(&str, &str, &str)] = &[
     ("suspend", "tangguhkan", "suspend"),
     ("resume", "aktifkan lagi", "resume"),
     ("remove", "hapus", "remove"),
+    ("adopt", "mengenali akun yang sudah ada", "identify the existing account"),
     ("mint", "membuat sandi", "make the password"),
     ("apply", "menulis akun", "write the account"),
     ("prove", "membuktikan akun", "prove the account"),

@@ -16,7 +16,7 @@ use super::compiled::{Procedure, SopIndex};
 use super::file::{CheckKind, File, SopStep};
 use super::report::Finding;
 use super::shape::{Place, Spans, suggestion};
-use crate::model::NoticeKind;
+use crate::model::{Action, NoticeKind};
 use jiff::tz::TimeZone;
 use regex::Regex;
 use serde::Deserialize;
@@ -170,6 +170,15 @@ impl Checker<'_> {
         }
         if self.file.actions.is_empty() {
             self.find(&top.key("actions"), "no action is allowed", "expected at least one, like `[\"create\"]`");
+        }
+        for (at, action) in self.file.adopt.clone().into_iter().enumerate() {
+            let place = top.key("adopt").at(at);
+            if action == Action::Create {
+                self.find(&place, "an account that is there cannot be created", "leave `create` out of `adopt`");
+            } else if !self.file.actions.contains(&action) {
+                let message = format!("`{}` is not among this procedure's `actions`", action.as_str());
+                self.find(&place, message, "name it there, too, or leave it out here");
+            }
         }
     }
 

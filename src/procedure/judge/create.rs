@@ -156,7 +156,7 @@ impl Case<'_> {
             recovery_email,
             recovery_phone: contact.phone.clone(),
         };
-        Grant { action: Action::Create, account, names, budgeted: false }
+        Grant { action: Action::Create, account, names, budgeted: false, adopts: None }
     }
 }
 

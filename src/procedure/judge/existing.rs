@@ -3,7 +3,7 @@
 use super::{Case, MOST_ALTERNATIVES, Sheet};
 use crate::model::entry::IMPORTED;
 use crate::model::request::Change;
-use crate::model::{Account, Action, Address, Alternative, Grant, NameFact, Person, Username};
+use crate::model::{Account, Action, Address, Alternative, Grant, Person};
 use crate::procedure::candidates::{MAX_ALIASES, aliases, for_change, has_address};
 use crate::procedure::file::CheckKind;
 use crate::procedure::naming::{Parts, full_name};
@@ -12,15 +12,17 @@ use crate::procedure::problem::{Problem, quoted};
 impl Case<'_> {
     pub(super) fn check_existing(&self, sheet: &mut Sheet<'_>) -> Option<Grant> {
         let (Some(account), Some(state)) = (&self.facts.account, self.facts.account_state.as_deref()) else {
-            sheet.unmet(CheckKind::Register, "account is in the register", vec![self.not_in_the_register()]);
-            return None;
+            return self.check_unlisted(sheet);
         };
         if state == IMPORTED {
-            let problem = self.imported(account);
-            sheet.unmet(CheckKind::Register, "account was made by akund", vec![problem]);
-            return None;
+            return self.check_listed(account, sheet);
         }
         sheet.met(CheckKind::Register, "account is in the register", account.username.as_str());
+        if self.facts.adopted && !self.may_adopt() {
+            let name = account.address.as_ref().map_or(account.username.as_str(), Address::as_str);
+            let problem = Problem::AccountNotOurs { name: quoted(name), targets: Vec::new() };
+            sheet.unmet(CheckKind::Register, "account was made by akund", vec![problem]);
+        }
         self.check_fitting(account, state, sheet);
         let action = self.record.action;
         let (before, mut account) = (account, account.clone());
@@ -32,46 +34,26 @@ impl Case<'_> {
             self.check_own_address(&own, sheet);
         }
         let addresses = account.address.iter().chain(&account.aliases).map(Address::as_str);
-        let names = addresses.chain([account.username.as_str()]).map(str::to_owned).collect();
-        let budgeted = takes_away(action, before, &account) && self.required_approvals().next().is_none();
+        // The user name of an adopted account may be one that akund made of its address.
+        let username = Some(account.username.as_str()).filter(|_| !self.facts.adopted);
+        let names = addresses.chain(username).map(str::to_owned).collect();
+        let budgeted = self.spends_budget(before, &account, self.facts.adopted);
         if budgeted {
             self.check_budget(&account, sheet);
         }
-        Some(Grant { action, account, names, budgeted })
+        Some(Grant { action, account, names, budgeted, adopts: None })
     }
 
-    /// An account that was entered from a list: no target's entry bears akund's mark.
-    fn imported(&self, account: &Account) -> Problem {
-        let name = account.address.as_ref().map_or(account.username.as_str(), Address::as_str);
-        let held = self.facts.names.get(name).into_iter().flatten().filter_map(|fact| match fact {
-            NameFact::Target { target } => Some(target.clone()),
-            NameFact::Register { .. } => None,
-        });
-        Problem::AccountNotOurs { name: quoted(name), targets: held.collect() }
-    }
-
-    /// An account that a target has and the register has not is not akund's to act on.
-    fn not_in_the_register(&self) -> Problem {
-        let wanted = &self.record.account;
-        let name = wanted.address.as_ref().map(Address::as_str).or(wanted.username.as_ref().map(Username::as_str));
-        let held = name.and_then(|name| Some((name, self.facts.names.get(name)?)));
-        let Some((name, held)) = held else { return Problem::NoSuchAccount };
-        let targets: Vec<String> = held
-            .iter()
-            .filter_map(|fact| match fact {
-                NameFact::Target { target } => Some(target.clone()),
-                NameFact::Register { .. } => None,
-            })
-            .collect();
-        // What the register has under another procedure is out of reach, and nobody is told of it.
-        if targets.is_empty() || targets.len() < held.len() {
-            return Problem::NoSuchAccount;
-        }
-        Problem::AccountNotOurs { name: quoted(name), targets }
+    /// Whether it takes something away that nobody approved by itself. The removal of an account that akund did not make always
+    /// counts: nothing brings it back.
+    pub(super) fn spends_budget(&self, before: &Account, after: &Account, foreign: bool) -> bool {
+        let action = self.record.action;
+        takes_away(action, before, after)
+            && (self.required_approvals().next().is_none() || (foreign && action == Action::Remove))
     }
 
     /// The change budget of every target that the account stands at.
-    fn check_budget(&self, account: &Account, sheet: &mut Sheet<'_>) {
+    pub(super) fn check_budget(&self, account: &Account, sheet: &mut Sheet<'_>) {
         let targets = self.site.targets.iter().filter(|t| t.services.iter().any(|s| account.services.contains(s)));
         let used_up = targets.filter_map(|t| Some((&t.name, self.facts.taken_away.get(&t.name)?)));
         let problems = used_up
@@ -98,7 +80,12 @@ impl Case<'_> {
         sheet.check(CheckKind::Account, "account is of this category", "", other);
         if action.mints() {
             // The new password goes where the record says: that must be the holder of the account.
-            let other = if self.facts.other_holder { vec![Problem::AccountOfOtherHolder] } else { Vec::new() };
+            let unknown = self.facts.adopted && self.facts.no_holder;
+            let other = match (unknown, self.facts.other_holder) {
+                (true, _) if self.required_approvals().next().is_none() => vec![Problem::AdoptionUnapproved],
+                (false, true) => vec![Problem::AccountOfOtherHolder],
+                _ => Vec::new(),
+            };
             sheet.check(CheckKind::Holder, "account is the applicant's", "", other);
         }
         if matches!(action, Action::Reset | Action::Resume) && account.ends_at.is_some_and(|end| end <= self.now) {
@@ -110,7 +97,7 @@ impl Case<'_> {
         sheet.check(CheckKind::Account, "services", &account.services.join(", "), problems);
     }
 
-    fn check_change(&self, account: &mut Account, sheet: &mut Sheet<'_>) {
+    pub(super) fn check_change(&self, account: &mut Account, sheet: &mut Sheet<'_>) {
         let nothing = Change::default();
         let change = self.record.change.as_ref().unwrap_or(&nothing);
         if *change == nothing {

@@ -5,6 +5,7 @@
 //! even when an earlier one failed, so that an applicant hears everything at once.
 
 mod account;
+mod adopt;
 mod approvals;
 mod create;
 mod documents;

@@ -26,7 +26,7 @@ impl Workspace {
         if let Some(id) = &work.external_id
             && let Some(user) = api.user(id, until).await.map_err(|f| self.unseen(work, &f, &told))?
         {
-            return if user.uid() == Some(uid) {
+            return if user.uid() == Some(uid) || (user.uid().is_none() && work.adopted.is_some()) {
                 Ok(Seen::Own(Box::new(user)))
             } else {
                 Err(Fault::conflict(format!(

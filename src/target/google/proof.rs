@@ -55,10 +55,19 @@ impl Workspace {
             _ => {}
         }
         let Some(wanted) = wanted else { return Ok(()) };
-        if let Some(what) = differs(user, &wanted) {
+        let known = self.known(work)?;
+        if known.is_some() && user.uid().is_none() {
+            return self.not_so(work, "its user does not bear its mark yet");
+        }
+        let what = match &known {
+            Some(known) => changed_otherwise(known, user, &wanted),
+            None => differs(user, &wanted),
+        };
+        if let Some(what) = what {
             return self.not_so(work, &format!("its user has {what} than what was written"));
         }
-        for group in &wanted.groups {
+        let new = |group: &&String| known.as_ref().is_none_or(|known| !known.groups.contains(group));
+        for group in wanted.groups.iter().filter(new) {
             let told = format!("account {uid}: looking into the group {group}");
             let is_in = api.is_member(group, &user.id, until).await.map_err(|f| self.unseen(work, &f, &told))?;
             if !is_in {
@@ -79,6 +88,24 @@ impl Workspace {
             crate::model::FaultClass::Transient => Fault::transient(format!("account {uid}: {what}")),
             _ => fault,
         })
+    }
+}
+
+/// What of an adopted account is not as a change wants it.
+fn changed_otherwise(known: &Wanted, user: &User, wanted: &Wanted) -> Option<&'static str> {
+    let edit = super::adopt::of_change(known, wanted, Edit::of_account(user, wanted));
+    let has: Vec<String> = user.alias_names().collect();
+    let mut new = wanted.aliases.iter().filter(|alias| !known.aliases.contains(alias));
+    if edit.primary_email.is_some() {
+        Some("another address")
+    } else if edit.name.is_some() {
+        Some("another name")
+    } else if edit.org_unit.is_some() {
+        Some("another organisational unit")
+    } else if new.any(|alias| !has.contains(alias)) {
+        Some("other aliases")
+    } else {
+        None
     }
 }
 

@@ -22,7 +22,8 @@ pub struct User {
     pub suspended: bool,
     /// With or, in some answers, without the leading `/`.
     pub org_unit_path: Option<String>,
-    external_ids: Vec<ExternalId>,
+    /// As Google gave them: an update replaces all of them.
+    external_ids: Vec<Value>,
     /// Further addresses.
     pub aliases: Vec<String>,
     /// A super administrator.
@@ -41,18 +42,16 @@ pub struct Name {
     pub family_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ExternalId {
-    value: String,
-    custom_type: String,
-}
-
 impl User {
     /// Which account of akund's it is, if it is marked as one.
     pub fn uid(&self) -> Option<AccountUid> {
-        let mark = self.external_ids.iter().find(|id| id.custom_type == MARK)?;
-        mark.value.parse().ok().map(AccountUid)
+        let mark = self.external_ids.iter().find(|id| id["customType"] == MARK)?;
+        mark["value"].as_str()?.parse().ok().map(AccountUid)
+    }
+
+    /// Its external ids, and akund's mark with them.
+    pub fn marked(&self, uid: AccountUid) -> Vec<Value> {
+        self.external_ids.iter().filter(|id| id["customType"] != MARK).cloned().chain([mark(uid)]).collect()
     }
 
     /// The organisational unit with its leading `/`.
@@ -85,6 +84,8 @@ pub struct Edit {
     pub suspended: Option<bool>,
     /// A new password's hash, and whether it must be changed at the first log-in.
     pub password: Option<(Secret, bool)>,
+    /// Its external ids, when it gets its mark.
+    pub external_ids: Option<Vec<Value>>,
     /// Recovery address and phone.
     pub recovery: (Option<String>, Option<String>),
 }
@@ -97,6 +98,7 @@ impl Edit {
             name: Some(wanted.name()),
             org_unit: Some(wanted.org_unit.clone()),
             suspended: None,
+            external_ids: None,
             password: Some((password, must_change)),
             recovery: (wanted.recovery_email.clone(), wanted.recovery_phone.clone()),
         }
@@ -121,6 +123,7 @@ impl Edit {
             && self.org_unit.is_none()
             && self.suspended.is_none()
             && self.password.is_none()
+            && self.external_ids.is_none()
     }
 
     /// Whether it is to be seen in this user that it was done. A password never is.
@@ -133,6 +136,7 @@ impl Edit {
             && self.name.as_ref().is_none_or(name)
             && self.org_unit.as_ref().is_none_or(|path| user.org_unit().eq_ignore_ascii_case(path))
             && self.suspended.is_none_or(|suspended| user.suspended == suspended)
+            && self.external_ids.as_ref().is_none_or(|ids| *ids == user.external_ids)
     }
 
     /// The body of `users.update`, which leaves alone what is absent.
@@ -146,6 +150,7 @@ impl Edit {
         put("primaryEmail", self.primary_email.as_ref().map(|address| json!(address)));
         put("name", self.name.as_ref().map(name_body));
         put("orgUnitPath", self.org_unit.as_ref().map(|path| json!(path)));
+        put("externalIds", self.external_ids.clone().map(Value::Array));
         put("suspended", self.suspended.map(Value::Bool));
         put("recoveryEmail", self.recovery.0.as_ref().map(|address| json!(address)));
         put("recoveryPhone", self.recovery.1.as_ref().map(|phone| json!(phone)));
@@ -161,11 +166,14 @@ impl Edit {
     pub fn body_of_new(&self, uid: AccountUid) -> Value {
         let mut body = self.body();
         if let Some(map) = body.as_object_mut() {
-            let mark = json!([{"type": "custom", "customType": MARK, "value": uid.to_string()}]);
-            map.insert("externalIds".into(), mark);
+            map.insert("externalIds".into(), json!([mark(uid)]));
         }
         body
     }
+}
+
+fn mark(uid: AccountUid) -> Value {
+    json!({"type": "custom", "customType": MARK, "value": uid.to_string()})
 }
 
 fn name_body((given, family, display): &(String, String, Option<String>)) -> Value {

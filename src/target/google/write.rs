@@ -1,5 +1,6 @@
 //! What is done to an account that is there, and what takes one away.
 
+use super::adopt;
 use super::answer::{Kind, Missing};
 use super::api::Failure;
 use super::create::password;
@@ -26,7 +27,12 @@ impl Workspace {
         let hash = if work.action == Action::Reset { Some(password(work)?) } else { None };
         let user = self.existing(work, until).await?;
         if let Some(wanted) = wanted {
-            let edit = Edit::of_account(&user, &wanted);
+            let mut edit = Edit::of_account(&user, &wanted);
+            let mut wanted = wanted;
+            if let Some(known) = self.known(work)? {
+                edit = adopt::claiming(work, &user, adopt::of_change(&known, &wanted, edit));
+                wanted = adopt::with_own(&known, &wanted, &user);
+            }
             return self.make_as_wanted(work, &wanted, &user, edit, until).await;
         }
         let edit = match work.action {
@@ -34,7 +40,7 @@ impl Workspace {
             Action::Suspend => Edit { suspended: (!user.suspended).then_some(true), ..Edit::default() },
             _ => Edit { suspended: user.suspended.then_some(false), ..Edit::default() },
         };
-        let user = self.update(work, &user, &edit, until).await?;
+        let user = self.update(work, &user, &adopt::claiming(work, &user, edit), until).await?;
         self.is_clear(work.account.uid);
         Ok(Some(user.id))
     }
@@ -126,7 +132,8 @@ impl Workspace {
         }
         for group in &self.layout.groups {
             let wants = wanted.groups.contains(&group.email);
-            if is_new && !wants {
+            let known = self.known(work)?;
+            if (is_new && !wants) || known.is_some_and(|known| known.groups.contains(&group.email) == wants) {
                 continue;
             }
             // The first time it is simply tried.

@@ -33,6 +33,8 @@ impl Directory {
             let Ok(Plan { was: Some(was), dn, was_called, .. }) = plan else { continue };
             let renamed = dn.as_ref().is_none_or(|dn| dn.key() != was.key());
             let called = match dn {
+                // Of an adopted account only its entry says what it is called.
+                None if work.adopted.is_some() => was_called.as_deref(),
                 None => Some(work.account.username.as_str()),
                 Some(_) => was_called.as_deref(),
             };
@@ -79,7 +81,8 @@ impl Directory {
     ) -> impl Iterator<Item = Membership<'a>> + use<'a> {
         let (by_dn, by_name) = (Value::text(dn.as_str()), Value::text(name));
         let of = work.account.group.clone();
-        self.layout.groups.iter().map(move |group| {
+        let concerned = self.layout.groups.iter().filter(|group| super::adopt::concerns(work, group.only.as_ref()));
+        concerned.collect::<Vec<_>>().into_iter().map(move |group| {
             let value = if holds_names(group) { by_dn.clone() } else { by_name.clone() };
             let chosen = group.only.is_none() || group.only == of;
             Membership { work: at, group, value, wanted: stays && chosen }

@@ -1,5 +1,6 @@
 //! From what is there to what must be done for one account. Pure.
 
+use super::adopt;
 use super::entry::{Entry, mark};
 use super::layout::Layout;
 use super::lock;
@@ -38,17 +39,23 @@ pub fn decide(work: &Work, world: &World, layout: &Layout) -> Result<Plan, Fault
     let own = world.own(work, layout)?;
     match (work.action, own) {
         (Action::Remove, None) => Ok(Plan::NOTHING),
-        (Action::Remove, Some(entry)) => Ok(removed(entry, layout)),
+        (Action::Remove, Some(entry)) => {
+            let was_called = work.adopted.as_ref().and_then(|_| adopt::own_user_name(entry, layout));
+            Ok(Plan { was_called, ..removed(entry, layout) })
+        }
         (Action::Create, None) => {
             refuse_taken(work, None, world, layout)?;
             created(work, layout)
         }
         (Action::Create | Action::Change, Some(entry)) => {
             refuse_taken(work, Some(entry), world, layout)?;
+            if let Some(known) = &work.adopted {
+                return adopt::changed(work, known, entry, layout);
+            }
             changed(work, entry, world, layout)
         }
         (Action::Reset | Action::Suspend | Action::Resume, Some(entry)) => {
-            let mut changes = Vec::new();
+            let mut changes: Vec<Change> = adopt::claim(work, entry, layout).into_iter().collect();
             match work.action {
                 Action::Reset => {
                     let password = new_password(work, entry, world, layout)?;
@@ -93,7 +100,10 @@ pub fn names(account: &Account) -> Vec<String> {
 }
 
 fn refuse_taken(work: &Work, own: Option<&Entry>, world: &World, layout: &Layout) -> Result<(), Fault> {
-    match names(&work.account).iter().find(|name| world.is_taken(name, work.account.uid, own, layout)) {
+    match adopt::new_names(work, names(&work.account))
+        .iter()
+        .find(|name| world.is_taken(name, work.account.uid, own, layout))
+    {
         None => Ok(()),
         Some(name) => Err(taken(&work.account, name)),
     }
@@ -173,7 +183,13 @@ fn changed(work: &Work, entry: &Entry, world: &World, layout: &Layout) -> Result
     Ok(Plan { was_called: was_called.map(str::to_owned), ..modified(entry, dn, operations, changes, layout) })
 }
 
-fn modified(entry: &Entry, dn: Dn, mut operations: Vec<Operation>, changes: Vec<Change>, layout: &Layout) -> Plan {
+pub(super) fn modified(
+    entry: &Entry,
+    dn: Dn,
+    mut operations: Vec<Operation>,
+    changes: Vec<Change>,
+    layout: &Layout,
+) -> Plan {
     if !changes.is_empty() {
         operations.push(Operation::Modify { dn: dn.clone(), changes });
     }
@@ -221,7 +237,7 @@ fn overlaps(changes: &[Change], other: &Change) -> bool {
     changes.iter().any(|change| name(change) == name(other))
 }
 
-fn same(there: &[Vec<u8>], wanted: &[Value]) -> bool {
+pub(super) fn same(there: &[Vec<u8>], wanted: &[Value]) -> bool {
     there.len() == wanted.len() && wanted.iter().all(|value| there.iter().any(|t| t.as_slice() == value.bytes()))
 }
 

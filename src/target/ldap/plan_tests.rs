@@ -35,7 +35,7 @@ fn account() -> Account {
 
 fn work(action: Action) -> Work {
     let credential = action.mints().then(|| hash::new_credential(&[Scheme::Sha512Crypt]).unwrap());
-    Work { step: StepId(1), action, account: account(), external_id: None, credential, uncertain: false }
+    Work { step: StepId(1), action, account: account(), external_id: None, credential, uncertain: false, adopted: None }
 }
 
 const DN: &str = "uid=humas,ou=people,dc=example,dc=org";

@@ -29,7 +29,7 @@ enum Expected {
     Closed,
     /// It is refused, and since nobody but the user knows the password the server must say why.
     ClosedForAll,
-    /// It is refused, because there is no such entry.
+    /// It is refused, because there is no such entry. Nobody has a password for it, so the server must say that.
     Gone,
 }
 
@@ -100,9 +100,12 @@ impl Directory {
         let own = world.own(work, &self.layout)?;
         match (work.action, own) {
             (Action::Remove, Some(_)) => Err(Fault::transient(format!("account {uid}: its entry is still there"))),
+            // Its name was not akund's to choose, and is not known any more.
+            (Action::Remove, None) if work.adopted.is_some() => Ok(None),
             (Action::Remove, None) => {
                 let dn = self.layout.base.child(&self.layout.rdn(&work.account)?);
-                Ok(Some((dn.to_string(), some_password(work)?, Expected::Gone)))
+                let expected = if work.credential.is_some() { Expected::Closed } else { Expected::Gone };
+                Ok(Some((dn.to_string(), some_password(work)?, expected)))
             }
             (_, None) => Err(Fault::transient(format!("account {uid}: its entry is not there yet"))),
             (Action::Suspend, Some(entry)) if !lock::is_locked(entry, &self.layout) => {
@@ -224,10 +227,11 @@ impl Directory {
             (_, false) if !matches!(answer.rc, 19 | 32 | 48 | 49 | 53) => {
                 Err(Fault::transient(format!("logging in as {who}: {}", said(answer))))
             }
-            (Expected::Closed | Expected::Gone, false) => Ok(Proof::Login),
+            (Expected::Closed, false) => Ok(Proof::Login),
+            (Expected::Gone, false) if says_gone(answer) => Ok(Proof::Login),
             (Expected::ClosedForAll, false) if says_locked(answer) => Ok(Proof::Login),
             // A wrong password is refused in any case. What is left is the state of the entry, read back.
-            (Expected::ClosedForAll, false) => Ok(Proof::Observed),
+            (Expected::ClosedForAll | Expected::Gone, false) => Ok(Proof::Observed),
         }
     }
 
@@ -310,6 +314,12 @@ fn says_locked(answer: &LdapResult) -> bool {
     let locked =
         policy.and_then(|control| control.1.val.as_deref()).is_some_and(|value| policy_error(value) == Some(1));
     locked || answer.text.contains("inactivated") || matches!(windows_code(&answer.text), Some("533"))
+}
+
+/// Whether it was refused because there is nobody of that name: 389 says so; OpenLDAP and Active Directory say what they say of
+/// a wrong password.
+fn says_gone(answer: &LdapResult) -> bool {
+    answer.rc == 32 || matches!(windows_code(&answer.text), Some("525"))
 }
 
 /// The error of `SEQUENCE { warning [0] CHOICE … OPTIONAL, error [1] ENUMERATED OPTIONAL }`, in BER.

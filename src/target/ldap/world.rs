@@ -92,7 +92,8 @@ impl World {
         let uid = work.account.uid;
         let by_id = work.external_id.as_ref().and_then(|id| self.by_id.get(id)).and_then(|at| self.entries.get(*at));
         if let Some(entry) = by_id {
-            return if entry.uid(&layout.marker) == Some(uid) {
+            let mark = entry.uid(&layout.marker);
+            return if mark == Some(uid) || (mark.is_none() && work.adopted.is_some()) {
                 Ok(Some(entry))
             } else {
                 Err(Fault::conflict(format!(
@@ -117,6 +118,11 @@ impl World {
     /// Who has this name (in lower case).
     pub fn holder(&self, name: &str) -> Option<&Entry> {
         self.by_name.get(name)?.iter().find_map(|at| self.entries.get(*at))
+    }
+
+    /// Everybody who has this name (in lower case).
+    pub fn holders(&self, name: &str) -> Vec<&Entry> {
+        self.by_name.get(name).into_iter().flatten().filter_map(|at| self.entries.get(*at)).collect()
     }
 
     /// Whether this name (in lower case) is somebody else's: not of this account's entry, nor of its entry at another target.

@@ -1,7 +1,7 @@
 //! From a target's configuration to its proofs.
 
 use super::imap::Imap;
-use super::mail::MailLogin;
+use super::mail::{MailLogin, Master};
 use super::radius::Access;
 use super::radius::exchange::Peer;
 use super::submission::Submission;
@@ -23,10 +23,10 @@ impl Proofs {
     /// For a mail target; connects to nothing.
     ///
     /// # Errors
-    /// A sentence about what the configuration must not say.
-    pub fn of_mail(config: Option<&MailProofConfig>) -> Result<Self, String> {
+    /// A sentence: what the configuration must not say, or a secret that cannot be read.
+    pub fn of_mail(config: Option<&MailProofConfig>, read_secret: ReadSecret<'_>) -> Result<Self, String> {
         let login: Option<Box<dyn Login>> = match config {
-            Some(config) => Some(Box::new(mail_login(config).map_err(|e| format!("proof: {e}"))?)),
+            Some(config) => Some(Box::new(mail_login(config, read_secret).map_err(|e| format!("proof: {e}"))?)),
             None => None,
         };
         Ok(Self::new(login, AccessServers::default()))
@@ -52,7 +52,7 @@ impl Proofs {
     }
 }
 
-fn mail_login(config: &MailProofConfig) -> Result<MailLogin, String> {
+fn mail_login(config: &MailProofConfig, read_secret: ReadSecret<'_>) -> Result<MailLogin, String> {
     let starttls = if config.starttls { Starttls::Required } else { Starttls::Off };
     let (ca_file, limit) = (config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds));
     let imap = match &config.imap {
@@ -73,7 +73,12 @@ fn mail_login(config: &MailProofConfig) -> Result<MailLogin, String> {
     if imap.is_none() && submission.is_none() {
         return Err("it names neither imap nor submission".into());
     }
-    Ok(MailLogin::new(imap, submission, config.concurrency))
+    let master = match (&config.master_user, &config.master_password_file) {
+        (Some(user), Some(file)) => Some(Master { user: user.clone(), password: read_secret(file)? }),
+        (None, None) => None,
+        _ => return Err("it needs both of master_user and master_password_file, or neither".into()),
+    };
+    Ok(MailLogin::new(imap, submission, master, config.concurrency))
 }
 
 fn access(config: &RadiusProofConfig, nt_hash: bool, read_secret: ReadSecret<'_>) -> Result<Access, String> {

@@ -2,20 +2,29 @@
 
 use super::imap::Imap;
 use super::submission::Submission;
-use super::{Denial, Login};
+use super::{Denial, Login, Standing};
 use crate::model::{Account, Address, Answer, Finding, Secret};
 
 /// The servers that must all accept the password.
 pub struct MailLogin {
     imap: Option<Imap>,
     submission: Option<Submission>,
+    master: Option<Master>,
     concurrency: usize,
+}
+
+/// A user whom the IMAP server lets in as any account that may log in.
+pub struct Master {
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
 }
 
 impl MailLogin {
     /// At least one of them.
-    pub fn new(imap: Option<Imap>, submission: Option<Submission>, concurrency: usize) -> Self {
-        Self { imap, submission, concurrency }
+    pub fn new(imap: Option<Imap>, submission: Option<Submission>, master: Option<Master>, concurrency: usize) -> Self {
+        Self { imap, submission, master, concurrency }
     }
 }
 
@@ -31,6 +40,14 @@ impl Login for MailLogin {
             Ok(())
         })
     }
+    fn standing<'a>(&'a self, user: &'a str) -> Answer<'a, Result<Standing, Denial>> {
+        Box::pin(async move {
+            match (&self.imap, &self.master) {
+                (Some(imap), Some(master)) => imap.standing(user, &master.user, &master.password).await,
+                _ => Ok(Standing::Untold),
+            }
+        })
+    }
     fn user<'a>(&self, account: &'a Account) -> Option<&'a str> {
         account.address.as_ref().map(Address::as_str)
     }
@@ -42,6 +59,9 @@ impl Login for MailLogin {
             let mut findings = Vec::new();
             if let Some(imap) = &self.imap {
                 findings.push(imap.look().await);
+            }
+            if let (Some(imap), Some(master)) = (&self.imap, &self.master) {
+                findings.push(imap.look_as(&master.user, &master.password).await);
             }
             if let Some(submission) = &self.submission {
                 findings.push(submission.look().await);

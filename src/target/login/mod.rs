@@ -7,9 +7,10 @@
 //! |---|---|---|
 //! | create, reset | always | the server accepts it: `login` |
 //! | suspend, remove | where the request brought one | the server refuses it: `login` |
-//! | suspend | no: passwords are wiped once handed over | the server, asked with a made-up password, says that the account is closed (FreeRADIUS, by the `Reply-Message` of a suspended user): `login`. Else read back: closed. That a made-up password is refused shows nothing: it would be of an open account too |
-//! | remove | no | read back: gone |
-//! | change, resume | no | read back: as wanted, and open |
+//! | suspend | no: passwords are wiped once handed over | the server says that the account is closed: `login`. FreeRADIUS says so to a made-up password, by the `Reply-Message` of a suspended user; Dovecot by refusing its own master user as this account, where the configuration names one. Else read back: closed, `observed`. That a made-up password is refused shows nothing: it would be of an open account too |
+//! | remove | no | the same of Dovecot's master user; else read back: gone |
+//! | resume | no | Dovecot lets its master user in as this account: `login`; else read back: open |
+//! | change | no | read back: as wanted |
 
 mod configured;
 pub mod imap;
@@ -27,13 +28,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub trait Login: Send + Sync {
     /// Tries once, within the implementation's own time-out. The sentences never hold the password, and the user masked.
     fn log_in<'a>(&'a self, user: &'a str, password: &'a Secret) -> Answer<'a, Result<(), Denial>>;
-    /// Whether the server itself says that an account is closed, to whoever tries any password. `false`: it does not tell that from a
-    /// wrong password, or could not be asked.
+    /// What the server itself says of an account to somebody who does not have its password.
     ///
     /// # Errors
-    /// A made-up password opened it.
-    fn says_closed<'a>(&'a self, _user: &'a str) -> Answer<'a, Result<bool, Denial>> {
-        Box::pin(async { Ok(false) })
+    /// It could not be asked, or a made-up password opened the account.
+    fn standing<'a>(&'a self, _user: &'a str) -> Answer<'a, Result<Standing, Denial>> {
+        Box::pin(async { Ok(Standing::Untold) })
     }
     /// The name that an account logs in with here; none where it cannot.
     fn user<'a>(&self, account: &'a Account) -> Option<&'a str>;
@@ -41,6 +41,17 @@ pub trait Login: Send + Sync {
     fn concurrency(&self) -> usize;
     /// Looks whether the server can be asked; logs nobody in.
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>>;
+}
+
+/// What a server says of an account, whatever its password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It lets somebody in as this account.
+    Open,
+    /// It lets nobody in, and says so.
+    Closed,
+    /// It does not tell a closed account from a wrong password.
+    Untold,
 }
 
 /// Why a login did not succeed.
@@ -114,7 +125,7 @@ async fn log_each_in(login: &dyn Login, batch: &[Work], seen: Vec<Result<Proof, 
             let proof = seen?;
             let Some(user) = login.user(&work.account) else { return Ok(proof) };
             let Some(credential) = &work.credential else {
-                return if work.action == Action::Suspend { closed(login, work, user, proof).await } else { Ok(proof) };
+                return stands(login, work, user, proof).await;
             };
             let Some(wanted) = wanted(work.action) else { return Ok(proof) };
             if unreachable.load(Ordering::Relaxed) >= most {
@@ -136,12 +147,22 @@ async fn log_each_in(login: &dyn Login, batch: &[Work], seen: Vec<Result<Proof, 
     futures_util::stream::iter(tries).buffered(most).collect().await
 }
 
-/// A suspension that was read back, and what the server says of it itself.
-async fn closed(login: &dyn Login, work: &Work, user: &str, seen: Proof) -> Result<Proof, Fault> {
-    match login.says_closed(user).await {
-        Ok(true) => Ok(Proof::Login),
-        Ok(false) | Err(Denial::Unreachable(_)) => Ok(seen),
-        Err(Denial::Refused(words)) => Err(Fault::permanent(format!("account {}: {words}", work.account.uid))),
+/// What was read back of an account whose password nobody has, and what the server says of it itself.
+async fn stands(login: &dyn Login, work: &Work, user: &str, seen: Proof) -> Result<Proof, Fault> {
+    let wanted = match work.action {
+        Action::Suspend | Action::Remove => Standing::Closed,
+        Action::Resume => Standing::Open,
+        Action::Create | Action::Change | Action::Reset => return Ok(seen),
+    };
+    let uid = work.account.uid;
+    match (login.standing(user).await, wanted) {
+        (Ok(Standing::Untold) | Err(Denial::Unreachable(_)), _) => Ok(seen),
+        (Ok(stands), _) if stands == wanted => Ok(Proof::Login),
+        (Ok(_), Standing::Open) => {
+            Err(Fault::transient(format!("account {uid}: its server still says that it is closed")))
+        }
+        (Ok(_), _) => Err(Fault::transient(format!("account {uid}: its server still lets somebody in as it"))),
+        (Err(Denial::Refused(words)), _) => Err(Fault::permanent(format!("account {uid}: {words}"))),
     }
 }
 

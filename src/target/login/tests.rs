@@ -5,6 +5,7 @@ use std::sync::Mutex;
 /// Answers as it is told, and remembers whom it was asked about and how many at once.
 #[derive(Default)]
 struct Pretended {
+    standing: Option<Standing>,
     answers: Vec<(&'static str, Denial)>,
     asked: Mutex<Vec<String>>,
     at_once: AtomicUsize,
@@ -24,6 +25,9 @@ impl Login for Pretended {
                 None => Ok(()),
             }
         })
+    }
+    fn standing<'a>(&'a self, _user: &'a str) -> Answer<'a, Result<Standing, Denial>> {
+        Box::pin(async { self.standing.ok_or_else(|| Denial::Unreachable("is not there".into())) })
     }
     fn user<'a>(&self, account: &'a Account) -> Option<&'a str> {
         Some(account.username.as_str())
@@ -55,7 +59,7 @@ fn work(action: Action, username: &str, with_password: bool) -> Work {
         recovery_phone: None,
     };
     let credential = with_password.then(|| Credential { password: Secret::new("x"), hashes: Vec::new() });
-    Work { step: StepId(1), action, account, external_id: None, credential, uncertain: false }
+    Work { step: StepId(1), action, account, external_id: None, credential, uncertain: false, adopted: None }
 }
 
 async fn proven(login: &Pretended, batch: &[Work], seen: Vec<Result<Proof, Fault>>) -> Vec<Result<Proof, Fault>> {
@@ -85,6 +89,25 @@ async fn what_a_login_must_come_to_depends_on_the_action() {
         let batch = [work(action, user, with_password)];
         let answer = proven(&login, &batch, vec![Ok(Proof::Observed)]).await.remove(0);
         assert_eq!(answer.map_err(|fault| fault.class), expected, "{action:?} {user}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_password_only_what_the_server_says_of_the_account_is_a_login() {
+    let (yes, no, seen) = (Ok(Proof::Login), Err(FaultClass::Transient), Ok(Proof::Observed));
+    for (standing, [suspend, remove, resume]) in [
+        (Some(Standing::Closed), [yes, yes, no]),
+        (Some(Standing::Open), [no, no, yes]),
+        (Some(Standing::Untold), [seen; 3]),
+        (None, [seen; 3]),
+    ] {
+        let login = Pretended { standing, ..Pretended::default() };
+        let actions =
+            [(Action::Suspend, suspend), (Action::Remove, remove), (Action::Resume, resume), (Action::Change, seen)];
+        for (action, expected) in actions {
+            let answer = proven(&login, &[work(action, "humas", false)], vec![Ok(Proof::Observed)]).await.remove(0);
+            assert_eq!(answer.map_err(|fault| fault.class), expected, "{action:?} {standing:?}");
+        }
     }
 }
 

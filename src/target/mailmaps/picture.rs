@@ -3,8 +3,8 @@
 use super::HomeTemplate;
 use super::tables;
 use crate::model::{Account, Address, Fault, Scheme, Secret};
-use crate::target::Work;
 use crate::target::sql::{Session, Trouble, end_seconds, wanted_hash};
+use crate::target::{Work, adopt};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,6 +14,10 @@ pub struct Picture {
     pub(super) own: HashMap<String, Own>,
     /// Every address asked for that is somebody's, as a mailbox or an alias: the ids that mark it; none for one put there by hand.
     pub(super) taken: HashMap<String, Vec<Option<String>>>,
+    /// Mailboxes without a mark, of the addresses of accounts that are adopted; by address in lower case.
+    pub(super) unmarked: HashMap<String, Vec<Mailbox>>,
+    /// Mailboxes that get their mark: address as it is written, and account.
+    pub(super) claimed: Vec<(String, String)>,
     /// Homes of mailboxes, of those that are asked for.
     pub(super) homes: HashSet<String>,
     /// Homes of accounts that are gone, and whose they were.
@@ -82,7 +86,11 @@ impl Picture {
             homes.extend(account.address.as_ref().and_then(|address| template.home(address, &uid).ok()));
             picture.own.insert(uid, Own::default());
         }
+        // Whose they are is to be told from the address that they have now.
+        let adopted: HashSet<String> = batch.iter().filter(|work| work.adopted.is_some()).map(adopt::name).collect();
+        names.extend(adopted.iter().cloned());
         tables::load(db, &mut picture, &names, &homes, &domains)?;
+        tables::load_unmarked(db, &mut picture, &adopted)?;
         for own in picture.own.values_mut() {
             own.now = own.before.clone();
         }
@@ -161,14 +169,14 @@ impl Picture {
         self.leaving.push(uid.to_owned());
     }
 
-    fn mailbox(&mut self, uid: &str) -> Result<&mut Mailbox, Fault> {
+    pub(super) fn mailbox(&mut self, uid: &str) -> Result<&mut Mailbox, Fault> {
         self.own.get_mut(uid).and_then(|own| own.now.mailbox.as_mut()).ok_or_else(|| {
             Fault::permanent(format!("account {uid}: it has no mailbox here; it was removed, or never made here"))
         })
     }
 
     /// An address that is another account's, or was put here by hand, as a mailbox or as an alias, is a conflict.
-    fn refuse_taken_names(&self, account: &Account, address: &Address, uid: &str) -> Result<(), Fault> {
+    pub(super) fn refuse_taken_names(&self, account: &Account, address: &Address, uid: &str) -> Result<(), Fault> {
         for name in std::iter::once(address).chain(wanted_aliases(account, address)) {
             let holders = self.taken.get(name.as_str()).into_iter().flatten();
             if let Some(holder) = holders.into_iter().find(|holder| holder.as_deref() != Some(uid)) {
@@ -189,7 +197,7 @@ impl Picture {
     }
 
     /// Names, domains and rows, after everything has been found to be in order.
-    fn settle(&mut self, account: &Account, address: &Address, mailbox: Mailbox) {
+    pub(super) fn settle(&mut self, account: &Account, address: &Address, mailbox: Mailbox) {
         let uid = account.uid.to_string();
         let own = self.own.entry(uid.clone()).or_default();
         for name in own.now.aliases.keys().chain(own.now.mailbox.iter().map(|m| &m.address)) {
@@ -223,7 +231,7 @@ fn give_up(taken: &mut HashMap<String, Vec<Option<String>>>, name: &str, uid: &s
     }
 }
 
-fn address_of(account: &Account) -> Result<&Address, Fault> {
+pub(super) fn address_of(account: &Account) -> Result<&Address, Fault> {
     account.address.as_ref().ok_or_else(|| Fault::permanent(format!("account {}: it has no mail address", account.uid)))
 }
 

@@ -17,7 +17,9 @@ pub fn as_wanted(work: &Work, picture: &Picture, now: Timestamp) -> Result<(), F
         Action::Create | Action::Change | Action::Reset | Action::Resume => {}
     }
     let mailbox = mailbox(account, held)?;
-    if matches!(work.action, Action::Create | Action::Change) {
+    if work.action == Action::Change && work.adopted.is_some() {
+        super::adopt::as_written(work, mailbox, held)?;
+    } else if matches!(work.action, Action::Create | Action::Change) {
         as_written(account, mailbox, held)?;
     }
     // A change of a suspended or ended account leaves it so; everything else must leave it open.

@@ -79,6 +79,23 @@ pub fn load(
     Ok(())
 }
 
+/// Mailboxes of these addresses (in lower case) that bear no mark.
+pub fn load_unmarked(db: &mut dyn Session, picture: &mut Picture, names: &HashSet<String>) -> Result<(), Trouble> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let key = db.engine().folded("address");
+    let select = "SELECT address, coalesce(uid, ''), password, home, quota, enabled, ends_at FROM mailboxes";
+    let names: Vec<String> = names.iter().cloned().collect();
+    for (name, row) in many::select_named(db, select, &key, &names, 0, "")? {
+        let (mark, mailbox) = mailbox(row)?;
+        if mark.is_empty() {
+            picture.unmarked.entry(name).or_default().push(mailbox);
+        }
+    }
+    Ok(())
+}
+
 fn mailbox(mut row: Row) -> Result<(String, Mailbox), Trouble> {
     let mailbox = Mailbox {
         address: row.text(0)?,
@@ -93,6 +110,9 @@ fn mailbox(mut row: Row) -> Result<(String, Mailbox), Trouble> {
 
 /// Writes what has changed: first what goes, so that its names are free.
 pub fn store(db: &mut dyn Session, picture: &Picture) -> Result<(), Trouble> {
+    for (address, uid) in &picture.claimed {
+        db.run("UPDATE mailboxes SET uid = ? WHERE address = ? AND uid IS NULL", &[uid.into(), address.into()])?;
+    }
     let changes = Changes::of(picture);
     many::insert_missing(
         db,

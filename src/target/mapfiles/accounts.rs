@@ -84,7 +84,7 @@ impl Maps {
         &self.sheets[which as usize]
     }
 
-    fn sheet_mut(&mut self, which: Which) -> &mut Sheet {
+    pub(super) fn sheet_mut(&mut self, which: Which) -> &mut Sheet {
         &mut self.sheets[which as usize]
     }
 
@@ -115,6 +115,18 @@ impl Maps {
     /// # Errors
     /// Conflict: a name is somebody else's. Permanent: nothing there to act on, no hash, values that fit in no line.
     pub fn apply(&mut self, work: &Work, rules: &Rules, now: i64) -> Result<(), Fault> {
+        if work.adopted.is_none() {
+            return self.bring_about(work, rules, now);
+        }
+        self.claim(work)?;
+        let done = self.bring_about(work, rules, now);
+        if done.is_err() {
+            Which::ALL.into_iter().for_each(|which| self.sheet_mut(which).disclaim(work.account.uid));
+        }
+        done
+    }
+
+    fn bring_about(&mut self, work: &Work, rules: &Rules, now: i64) -> Result<(), Fault> {
         let account = &work.account;
         let held = self.held(account.uid, account.address.as_ref());
         if held.is_none() && self.sheet(Which::Passwd).of(account.uid).next().is_some() && work.action != Action::Remove
@@ -137,6 +149,7 @@ impl Maps {
                     account.uid
                 )));
             }
+            (Action::Change, Some(held)) if work.adopted.is_some() => self.changed_adopted(work, held)?,
             (Action::Change, Some(held)) => {
                 let mut held = self.placed(account, held)?;
                 held.login.quota = quota(account.quota);
@@ -199,7 +212,8 @@ impl Maps {
             Some(held) => (held.login.home, held.login.extra),
             None => (self.free_home(account.uid, address, rules)?, Vec::new()),
         };
-        let login = Login { hash, locked: false, home, quota: quota(account.quota), extra };
+        let others = Default::default();
+        let login = Login { hash, locked: false, home, quota: quota(account.quota), extra, others };
         self.placed(account, Held { address: address.clone(), login, aliases: Vec::new(), ends_at: None })
     }
 
@@ -219,7 +233,7 @@ impl Maps {
         Ok(Held { address: address.clone(), aliases, ends_at: end_seconds(account), ..held })
     }
 
-    fn refuse_taken(&self, uid: AccountUid, name: &Address) -> Result<(), Fault> {
+    pub(super) fn refuse_taken(&self, uid: AccountUid, name: &Address) -> Result<(), Fault> {
         if !fits(name.as_str()) {
             return Err(Fault::permanent(format!("account {uid}: {} would break a line of a map", name.masked())));
         }
@@ -259,13 +273,17 @@ impl Maps {
             |key: &Address, value: Secret| Entry { key: key.to_string(), uid: Some(uid), value, state, ends_at: None };
         let target = Secret::new(held.address.as_str());
         let login = Entry { ends_at: held.ends_at, ..entry(&held.address, held.login.write(rules.owner)) };
+        // One that a person wrote may name a directory.
+        let by_hand =
+            self.sheet(Which::Mailboxes).of(uid).find(|entry| !entry.key.eq_ignore_ascii_case(entry.value.expose()));
+        let mailbox = by_hand.map_or_else(|| target.clone(), |entry| entry.value.clone());
         let mut aliases: Vec<Entry> = held.aliases.iter().map(|alias| entry(alias, target.clone())).collect();
         if self.caught(&held.address) {
             aliases.push(entry(&held.address, target.clone()));
         }
         self.sheet_mut(Which::Passwd).set(uid, vec![login]);
         self.sheet_mut(Which::Aliases).set(uid, aliases);
-        self.sheet_mut(Which::Mailboxes).set(uid, vec![entry(&held.address, target)]);
+        self.sheet_mut(Which::Mailboxes).set(uid, vec![entry(&held.address, mailbox)]);
     }
 
     /// Whether a catch-all would take this address's mail: Postfix asks `virtual_alias_maps` for `@domain` before it looks at
@@ -324,7 +342,7 @@ pub fn wanted_aliases(account: &Account, address: &Address) -> Vec<Address> {
     aliases
 }
 
-fn address_of(account: &Account) -> Result<&Address, Fault> {
+pub(super) fn address_of(account: &Account) -> Result<&Address, Fault> {
     account.address.as_ref().ok_or_else(|| Fault::permanent(format!("account {}: it has no mail address", account.uid)))
 }
 
@@ -332,7 +350,7 @@ fn about(uid: AccountUid, fault: Fault) -> Fault {
     Fault { message: format!("account {uid}: {}", fault.message), ..fault }
 }
 
-fn home_in(value: &str) -> Option<&str> {
+pub(super) fn home_in(value: &str) -> Option<&str> {
     value.split(':').nth(4).filter(|home| !home.is_empty())
 }
 
@@ -340,6 +358,11 @@ fn ended_uids(passwd: &Sheet, by: Option<i64>) -> Vec<AccountUid> {
     let Some(by) = by else { return Vec::new() };
     let ended = |entry: &&Entry| entry.state == State::Live && entry.ends_at.is_some_and(|end| end <= by);
     passwd.all().filter(ended).filter_map(|entry| entry.uid).collect()
+}
+
+/// The accounts that a work is about: as it shall be, and, of an adopted one, as it was.
+pub fn concerned(work: &Work) -> impl Iterator<Item = &Account> {
+    std::iter::once(&work.account).chain(work.adopted.as_deref())
 }
 
 /// What must be known to decide about these accounts.

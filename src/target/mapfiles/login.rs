@@ -7,6 +7,8 @@ use crate::model::{Fault, Quota, Secret};
 /// Stands before a suspended account's hash, as `passwd -l` does it: crypt(3) finds no such method, and nothing matches. The hash
 /// behind it stays what it was.
 const LOCK: &str = "{CRYPT}!";
+/// Stands with it: Dovecot lets a master user in as an account whatever its hash, but not as one with this.
+const CLOSED: &str = "nologin=y";
 const QUOTA: &str = "userdb_quota_rule=*:bytes=";
 
 /// Uid and gid that Dovecot is told.
@@ -31,6 +33,17 @@ pub struct Login {
     pub quota: Option<u64>,
     /// Further fields, which somebody has added by hand.
     pub extra: Vec<String>,
+    /// What stands in the fields that akund fills in only where they are empty.
+    pub others: Others,
+}
+
+/// Fields as they stand.
+#[derive(Debug, Clone, Default)]
+pub struct Others {
+    uid: String,
+    gid: String,
+    gecos: String,
+    shell: String,
 }
 
 impl Login {
@@ -38,9 +51,13 @@ impl Login {
     pub fn read(value: &str) -> Option<Self> {
         let mut fields = value.splitn(7, ':');
         let password = fields.next()?;
-        let home = fields.nth(3).filter(|home| !home.is_empty())?;
+        let mut next = || fields.next().unwrap_or_default().to_owned();
+        let (uid, gid, gecos, home, shell) = (next(), next(), next(), next(), next());
+        if home.is_empty() {
+            return None;
+        }
         let (mut quota, mut extra) = (None, Vec::new());
-        for field in fields.nth(1).unwrap_or_default().split_ascii_whitespace() {
+        for field in fields.next().unwrap_or_default().split_ascii_whitespace() {
             match field.strip_prefix(QUOTA).and_then(|bytes| bytes.parse().ok()) {
                 Some(bytes) => quota = Some(bytes),
                 None => extra.push(field.to_owned()),
@@ -50,16 +67,28 @@ impl Login {
             Some(hash) => (true, hash),
             None => (false, password),
         };
-        Some(Self { hash: Secret::new(hash), locked, home: home.to_owned(), quota, extra })
+        extra.retain(|field| !(locked && field == CLOSED));
+        Some(Self { hash: Secret::new(hash), locked, home, quota, extra, others: Others { uid, gid, gecos, shell } })
     }
 
     /// The line's fields.
     pub fn write(&self, owner: Option<Owner>) -> Secret {
-        let (uid, gid) = owner.map_or_else(Default::default, |o| (o.uid.to_string(), o.gid.to_string()));
+        let Others { uid, gid, gecos, shell } = self.others.clone();
+        let stands = !(uid.is_empty() && gid.is_empty());
+        let (uid, gid) = match owner.filter(|_| !stands) {
+            Some(owner) => (owner.uid.to_string(), owner.gid.to_string()),
+            None => (uid, gid),
+        };
         let lock = if self.locked { LOCK } else { "" };
         let quota = self.quota.map(|bytes| format!("{QUOTA}{bytes}"));
-        let extra: Vec<&str> = quota.iter().chain(&self.extra).map(String::as_str).collect();
-        Secret::new(format!("{lock}{}:{uid}:{gid}::{}::{}", self.hash.expose(), self.home, extra.join(" ")))
+        let closed = self.locked.then_some(CLOSED);
+        let extra: Vec<&str> = quota.iter().chain(&self.extra).map(String::as_str).chain(closed).collect();
+        Secret::new(format!(
+            "{lock}{}:{uid}:{gid}:{gecos}:{}:{shell}:{}",
+            self.hash.expose(),
+            self.home,
+            extra.join(" ")
+        ))
     }
 
     /// The hash without its `{SCHEME}`, as [`crate::secret::hash::verify`] wants it.
@@ -112,6 +141,7 @@ mod tests {
             home: "/srv/a".into(),
             quota: Some(5_000_000_000),
             extra: vec!["allow_nets=192.0.2.0/24".into(), "userdb_mail=maildir:~/M".into()],
+            others: Others::default(),
         };
         let written = login.write(Some(Owner { uid: 5000, gid: 5001 }));
         assert_eq!(
@@ -124,13 +154,23 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_a_person_wrote_keeps_its_owner_and_its_other_fields() {
+        let value = "{PLAIN}x:6000:6001:Biro Humas:/srv/a:/bin/false:allow_nets=192.0.2.0/24";
+        let mut login = Login::read(value).unwrap();
+        assert_eq!(login.write(Some(Owner { uid: 5000, gid: 5001 })).expose(), value);
+        login.locked = true;
+        let locked = "{CRYPT}!{PLAIN}x:6000:6001:Biro Humas:/srv/a:/bin/false:allow_nets=192.0.2.0/24 nologin=y";
+        assert_eq!(login.write(None).expose(), locked);
+    }
+
+    #[test]
     fn a_locked_hash_is_kept_and_comes_back() {
         let mut login = Login::read("{SSHA512}abc=::::/h::").unwrap();
         login.locked = true;
         let locked = login.write(None);
-        assert_eq!(locked.expose(), "{CRYPT}!{SSHA512}abc=::::/h::");
+        assert_eq!(locked.expose(), "{CRYPT}!{SSHA512}abc=::::/h::nologin=y");
         let read = Login::read(locked.expose()).unwrap();
-        assert!(read.locked);
+        assert!(read.locked && read.extra.is_empty());
         assert_eq!(read.bare_hash(), "{SSHA512}abc=");
     }
 

@@ -105,7 +105,14 @@ pub fn as_wanted(work: &Work, stored: &Stored, now: i64) -> Result<(), Fault> {
         (Action::Remove | Action::Suspend, _) => Ok(()),
         (_, None) => not_yet("its mailbox is not there yet"),
         (action, Some(held)) => {
-            if matches!(action, Action::Create | Action::Change) {
+            if action == Action::Change && work.adopted.is_some() {
+                if let Some(what) = super::adopt::differs(work, held) {
+                    return Err(Fault::permanent(format!(
+                        "account {}: {what} stored is not the one written; somebody else has changed it",
+                        account.uid
+                    )));
+                }
+            } else if matches!(action, Action::Create | Action::Change) {
                 like_the_account(account, held, stored)?;
             }
             // A change of a suspended or ended account leaves it so; everything else must leave it open.

@@ -53,6 +53,8 @@ struct Row {
     place: Option<Range<usize>>,
     was: Option<Entry>,
     now: Option<Entry>,
+    /// It goes on in lines of continuation.
+    goes_on: bool,
 }
 
 impl Row {
@@ -151,11 +153,37 @@ impl Sheet {
         for entry in homeless {
             match spare.pop() {
                 Some(place) => self.rows[place].now = Some(entry),
-                None => self.rows.push(Row { place: None, was: None, now: Some(entry) }),
+                None => self.rows.push(Row { place: None, was: None, now: Some(entry), goes_on: false }),
             }
         }
         for place in spare {
             self.rows[place].now = None;
+        }
+    }
+
+    /// Whether an entry with a key goes on in further lines.
+    pub fn goes_on(&self, key: &str) -> bool {
+        let named = |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| entry.key.eq_ignore_ascii_case(key));
+        self.rows.iter().any(|row| row.goes_on && named(&row.now))
+    }
+
+    /// Entries of nobody's with a key become an account's; they stay what they say.
+    pub fn claim(&mut self, key: &str, uid: AccountUid) {
+        let entries = self.rows.iter_mut().filter_map(|row| row.now.as_mut());
+        let free = |entry: &&mut Entry| entry.uid.is_none() && entry.state == State::Live;
+        for entry in entries.filter(free).filter(|entry| entry.key.eq_ignore_ascii_case(key)) {
+            entry.uid = Some(uid);
+        }
+    }
+
+    /// The reverse of [`Self::claim`].
+    pub fn disclaim(&mut self, uid: AccountUid) {
+        for row in &mut self.rows {
+            if row.was.as_ref().is_some_and(|was| was.uid.is_none())
+                && row.now.as_ref().is_some_and(|now| now.uid == Some(uid))
+            {
+                row.now.clone_from(&row.was);
+            }
         }
     }
 
@@ -344,6 +372,7 @@ impl Reader<'_> {
     /// A line of continuation: an entry that akund wrote has none, so what it goes on with was edited and is not akund's.
     fn continued(&mut self) {
         for row in &mut self.rows[self.logical..] {
+            row.goes_on = true;
             for entry in [&mut row.was, &mut row.now].into_iter().flatten().filter(|e| e.state != State::Retired) {
                 entry.uid = None;
             }
@@ -374,6 +403,6 @@ impl Found<'_> {
             state: self.state,
             ends_at: self.ends_at,
         };
-        Row { place: Some(place), was: Some(entry.clone()), now: Some(entry) }
+        Row { place: Some(place), was: Some(entry.clone()), now: Some(entry), goes_on: false }
     }
 }

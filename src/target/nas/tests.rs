@@ -47,7 +47,7 @@ pub(in crate::target) fn work(action: Action) -> Work {
         recovery_email: None,
         recovery_phone: None,
     };
-    Work { step: StepId(1), action, account, external_id: None, credential: None, uncertain: false }
+    Work { step: StepId(1), action, account, external_id: None, credential: None, uncertain: false, adopted: None }
 }
 
 fn servers(peers: Vec<Peer>) -> AccessServers {

@@ -3,7 +3,7 @@
 use super::attributes::{Attribute, Place};
 use super::held::{Group, Known, Membership, Named, Own, Pair, SUSPENDED};
 use super::{LONGEST_NAME, RadiusTables, name_fits, tables};
-use crate::model::{Fault, Secret, Username};
+use crate::model::{Account, Fault, Secret, Username};
 use crate::target::Work;
 use crate::target::sql::{Engine, Session, Trouble, end_seconds, masked};
 use std::collections::{BTreeSet, HashMap};
@@ -41,7 +41,8 @@ impl Picture {
             left: Vec::new(),
             renames: Vec::new(),
         };
-        let names = batch.iter().map(|work| work.account.username.as_str().to_ascii_lowercase());
+        let accounts = batch.iter().flat_map(|work| work.adopted.as_deref().into_iter().chain([&work.account]));
+        let names = accounts.map(|account| account.username.as_str().to_ascii_lowercase());
         // What no column takes is not asked for: the question would fail, and with it the batch.
         let groups = batch.iter().filter_map(|work| settings.group(work)).filter(|group| name_fits(group));
         let groups = groups.map(ToOwned::to_owned);
@@ -66,7 +67,7 @@ impl Picture {
         a == b || (self.engine.ignores_case() && a.eq_ignore_ascii_case(b))
     }
 
-    fn expect_known(&mut self, uid: &str) -> Result<&mut Known, Fault> {
+    pub(super) fn expect_known(&mut self, uid: &str) -> Result<&mut Known, Fault> {
         self.accounts.get_mut(uid).and_then(|own| own.now.as_mut()).ok_or_else(|| {
             Fault::permanent(format!("account {uid}: it has no hotspot user here; it was removed, or never made here"))
         })
@@ -231,7 +232,7 @@ impl Picture {
     }
 
     /// Makes the rows of these attributes the wanted ones; leaves them alone if they are.
-    fn set_pairs(&mut self, place: Place, username: &str, owned: &BTreeSet<String>, wanted: &[Attribute]) {
+    pub(super) fn set_pairs(&mut self, place: Place, username: &str, owned: &BTreeSet<String>, wanted: &[Attribute]) {
         let concerns = |pair: &Pair| owned.iter().any(|attribute| pair.is(attribute));
         let there: Vec<&Pair> = self.pairs(place, username).filter(|pair| concerns(pair)).collect();
         if super::attributes::same(&there, wanted) {
@@ -242,7 +243,7 @@ impl Picture {
         pairs.extend(wanted.iter().map(|attribute| Pair::of(username, attribute)));
     }
 
-    fn set_group(&mut self, uid: &str, username: &str, wanted: Option<&str>) -> Result<(), Fault> {
+    pub(super) fn set_group(&mut self, uid: &str, username: &str, wanted: Option<&str>) -> Result<(), Fault> {
         let earlier = std::mem::replace(&mut self.expect_known(uid)?.groupname, wanted.map(ToOwned::to_owned));
         if earlier.as_deref() != wanted {
             self.leave(username, |group| Some(group) == earlier.as_deref());
@@ -322,7 +323,7 @@ impl Picture {
     }
 }
 
-fn fitting_name<'w>(work: &'w Work, settings: &RadiusTables) -> Result<&'w Username, Fault> {
+pub(super) fn fitting_name<'w>(work: &'w Work, settings: &RadiusTables) -> Result<&'w Username, Fault> {
     let refuse = |what: &str| {
         Err(Fault::permanent(format!(
             "account {}: its {what} must have 1 to {LONGEST_NAME} characters and no control character",
@@ -340,5 +341,9 @@ fn fitting_name<'w>(work: &'w Work, settings: &RadiusTables) -> Result<&'w Usern
 
 /// What `Expiration` says: seconds since 1970, as digits.
 pub fn expiration(work: &Work) -> Option<String> {
-    end_seconds(&work.account).map(|s| s.clamp(1, LATEST_EXPIRATION).to_string())
+    end_text(&work.account)
+}
+
+pub(super) fn end_text(account: &Account) -> Option<String> {
+    end_seconds(account).map(|s| s.clamp(1, LATEST_EXPIRATION).to_string())
 }

@@ -72,7 +72,14 @@ pub fn as_wanted(work: &Work, picture: &Picture, settings: &RadiusTables, now: T
     let Some(known) = stored.account else {
         return Err(Fault::transient(format!("account {}: its hotspot user is not there yet", account.uid)));
     };
-    if matches!(work.action, Action::Create | Action::Change) {
+    if let (Action::Change, Some(known)) = (work.action, &work.adopted) {
+        if let Some(what) = super::adopt::differs(known, account, &stored.expirations, &stored.groups, settings) {
+            return Err(Fault::permanent(format!(
+                "account {}: {what} stored is not the one written; somebody else has changed it",
+                account.uid
+            )));
+        }
+    } else if matches!(work.action, Action::Create | Action::Change) {
         as_written(work, &known.username, &stored, settings)?;
         attributes_as_written(work, &known.username, picture, settings)?;
     }

@@ -32,6 +32,18 @@ pub trait Tables: Send + Sync + 'static {
     /// # Errors
     /// What the database says.
     fn load(&self, db: &mut dyn Session, batch: &[Work]) -> Result<Self::Picture, Trouble>;
+    /// As [`Target::identify`]: the id of the row that has the name. Pure.
+    ///
+    /// # Errors
+    /// As [`Target::identify`].
+    fn identify(&self, picture: &Self::Picture, work: &Work) -> Result<String, Fault>;
+    /// An adopted account's rows bear its mark from now on, if they do not yet. Pure.
+    ///
+    /// # Errors
+    /// Conflict: what has its name is not what was adopted. The picture is then as it was.
+    fn claim(&self, picture: &mut Self::Picture, work: &Work) -> Result<(), Fault>;
+    /// Takes back what [`Self::claim`] did in this picture: its work came to nothing. Pure.
+    fn disclaim(&self, picture: &mut Self::Picture, work: &Work);
     /// Brings one work's action about in the picture. Pure.
     ///
     /// # Errors
@@ -159,10 +171,28 @@ impl<T: Tables> Target for SqlTarget<T> {
         })
     }
 
+    fn identify<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
+        self.blocking(batch, |shared, batch| {
+            let picture = match shared.store.look("looking for accounts", |db| shared.tables.load(db, batch)) {
+                Ok(picture) => picture,
+                Err(fault) => return batch.iter().map(|_| Err(fault.clone())).collect(),
+            };
+            let named = |work| Ok(Applied { external_id: Some(shared.tables.identify(&picture, work)?) });
+            batch.iter().map(named).collect()
+        })
+    }
+
     fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
         self.blocking(batch, |shared, batch| {
             shared.change("writing accounts", batch, |picture, work, now| {
-                shared.tables.apply(picture, work, now).map(|()| Applied { external_id: None })
+                if work.adopted.is_some() {
+                    shared.tables.claim(picture, work)?;
+                }
+                let done = shared.tables.apply(picture, work, now);
+                if done.is_err() && work.adopted.is_some() {
+                    shared.tables.disclaim(picture, work);
+                }
+                done.map(|()| Applied { external_id: None })
             })
         })
     }

@@ -240,3 +240,129 @@ fn an_account_that_was_imported_is_akunds_for_nothing() {
         );
     }
 }
+
+/// The generic procedure, which lets accounts be adopted for these actions, and wants the head's approval of everything.
+fn adopting(actions: &str) -> crate::procedure::Procedure {
+    let text = include_str!("../../../../config/procedures/generic.toml");
+    let text = text.replacen("adopt = []", &format!("adopt = [{actions}]"), 1);
+    let text = text.replacen("\"resume\"]    # default", "\"resume\", \"remove\"]    # default", 1);
+    parse("generic.toml", &text.replacen("actions = [\"create\", \"change\"]          # default: all", "", 1))
+}
+
+/// Somebody's account that targets know, with the names that the record says.
+fn foreign(action: Action) -> (crate::model::Record, Facts) {
+    let (mut record, _) = existing(action);
+    record.account.username = Some("budi".parse().unwrap());
+    record.account.services = vec!["mail".into(), "hotspot".into()];
+    let mut facts = Facts::default();
+    facts.names.insert("budi@example.ac.id".into(), vec![NameFact::Target { target: "maps".into() }]);
+    facts.names.insert("budi".into(), vec![NameFact::Target { target: "radius".into() }]);
+    (record, facts)
+}
+
+const ALL: &str = "\"change\", \"reset\", \"suspend\", \"resume\"";
+
+#[test]
+fn an_account_that_targets_know_is_adopted_where_the_procedure_says_so_and_somebody_approves() {
+    let procedure = adopting(ALL);
+    for action in [Action::Change, Action::Reset, Action::Suspend, Action::Resume] {
+        let (record, facts) = foreign(action);
+        let judgement = decided(&record, &procedure, &facts);
+        assert_eq!(said(&judgement), "permit", "{action:?}");
+        let grant = judgement.verdict.grant().unwrap();
+        let known = grant.adopts.as_ref().unwrap();
+        assert_eq!((known.uid, known.address.as_ref().unwrap().as_str()), (UID, "budi@example.ac.id"), "as it was");
+        let verbs: Vec<_> =
+            judgement.plan.iter().take(2).map(|step| (step.lane.as_str(), step.verb.as_str())).collect();
+        assert_eq!(verbs, [("maps", "adopt"), ("radius", "adopt")]);
+    }
+    let (record, facts) = foreign(Action::Remove);
+    assert!(
+        said(&decided(&record, &procedure, &facts)).contains("tidak dibuat oleh akund"),
+        "removal is named by itself"
+    );
+    let with_removal = adopting("\"remove\"");
+    let grant = decided(&record, &with_removal, &facts).verdict.grant().cloned().unwrap();
+    assert!(grant.budgeted, "and obeys the change budget though it was approved");
+}
+
+#[test]
+fn what_is_not_sure_is_not_adopted() {
+    let procedure = adopting(ALL);
+    let held = |change: &dyn Fn(&mut crate::model::Record, &mut Facts)| {
+        let (mut record, mut facts) = foreign(Action::Reset);
+        change(&mut record, &mut facts);
+        let judgement = decided(&record, &procedure, &facts);
+        assert!(judgement.plan.is_empty(), "{}", said(&judgement));
+        said(&judgement)
+    };
+    // A user name made of the address may be somebody else's.
+    assert!(held(&|record, _| record.account.username = None).contains("tidak ditemukan di radius"));
+    assert!(held(&|_, facts| drop(facts.names.remove("budi"))).contains("tidak ditemukan di radius"));
+    assert!(
+        held(&|record, facts| {
+            record.account.address = Some("budi@elsewhere.example".parse().unwrap());
+            facts.names.insert("budi@elsewhere.example".into(), vec![NameFact::Target { target: "maps".into() }]);
+        })
+        .starts_with("refuse")
+    );
+    assert!(
+        held(&|record, facts| {
+            record.account.address = Some("postmaster@example.ac.id".parse().unwrap());
+            facts.names.insert("postmaster@example.ac.id".into(), vec![NameFact::Target { target: "maps".into() }]);
+        })
+        .starts_with("refuse")
+    );
+    // Never to the address whose password it is.
+    let own = held(&|record, _| record.applicant.email = Some("budi@example.ac.id".parse().unwrap()));
+    assert!(own.starts_with("refuse"), "{own}");
+    assert!(held(&|record, _| record.approvals.clear()).starts_with("hold incomplete"));
+    // Where nobody has to approve, only a register that knows the holder vouches.
+    let (record, facts) = foreign(Action::Reset);
+    let text = include_str!("../../../../config/procedures/generic.toml");
+    let unapproved = text.replacen("adopt = []", "adopt = [\"reset\"]", 1);
+    let judgement = decided(&record, &parse("generic.toml", &unapproved), &facts);
+    assert!(said(&judgement).contains("tidak mensyaratkan persetujuan"), "{}", said(&judgement));
+    // What another procedure's register has is out of reach.
+    let other = NameFact::Register { account: OTHER, request: "other:1@1".into() };
+    assert!(held(&|_, facts| facts.names.get_mut("budi").unwrap().push(other.clone())).starts_with("refuse"));
+}
+
+#[test]
+fn a_listed_account_is_its_holders() {
+    let procedure = adopting(ALL);
+    let listed = |no_holder: bool, other_holder: bool| {
+        let (record, mut facts) = foreign(Action::Reset);
+        let (_, known) = existing(Action::Reset);
+        facts.account = known.account;
+        facts.account_state = Some(crate::model::entry::IMPORTED.into());
+        (facts.no_holder, facts.other_holder) = (no_holder, other_holder);
+        (record, facts)
+    };
+    let (record, facts) = listed(false, false);
+    let judgement = decided(&record, &procedure, &facts);
+    let grant = judgement.verdict.grant().unwrap_or_else(|| panic!("{}", said(&judgement)));
+    assert_eq!((grant.account.uid, grant.adopts.is_some()), (OTHER, true));
+    let (record, facts) = listed(false, true);
+    assert!(said(&decided(&record, &procedure, &facts)).starts_with("hold incomplete | Menurut register"));
+    let (mut record, facts) = listed(true, true);
+    assert_eq!(said(&decided(&record, &procedure, &facts)), "permit", "the approvals are the authority");
+    record.account.username = Some("siti".parse().unwrap());
+    assert!(said(&decided(&record, &procedure, &facts)).contains("siti"), "another account's user name");
+}
+
+#[test]
+fn an_adopted_account_stays_what_the_procedure_lets_be_done_to_it() {
+    let adopted = |action| {
+        let (record, mut facts) = existing(action);
+        (facts.adopted, facts.no_holder, facts.other_holder) = (true, true, true);
+        (record, facts)
+    };
+    let (record, facts) = adopted(Action::Suspend);
+    assert_eq!(said(&decided(&record, &adopting("\"suspend\""), &facts)), "permit");
+    assert!(said(&decided(&record, &adopting("\"reset\""), &facts)).contains("tidak dibuat oleh akund"));
+    let (record, facts) = adopted(Action::Reset);
+    assert_eq!(said(&decided(&record, &adopting("\"reset\""), &facts)), "permit");
+    let (record, facts) = adopted(Action::Remove);
+    assert!(decided(&record, &adopting("\"remove\""), &facts).verdict.grant().unwrap().budgeted);
+}

@@ -87,13 +87,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         self.stream.into_inner()
     }
 
-    /// AUTHENTICATE PLAIN (RFC 4616), which takes any user name and password.
-    pub async fn authenticate_plain(&mut self, user: &str, password: &Secret) -> Result<Ended, Broken> {
+    /// AUTHENTICATE PLAIN (RFC 4616), which takes any user name and password; `wanted` is whom the user wants to be let in as, empty
+    /// where that is the same.
+    pub async fn authenticate_as(&mut self, wanted: &str, user: &str, password: &Secret) -> Result<Ended, Broken> {
         let tag = self.send(b"AUTHENTICATE PLAIN").await?;
         if let Some(ended) = self.until_prompt(&tag).await? {
             return Ok(ended);
         }
-        let mut plain = Zeroizing::new(Vec::with_capacity(user.len() + password.expose().len() + 2));
+        let mut plain = Zeroizing::new(Vec::with_capacity(wanted.len() + user.len() + password.expose().len() + 2));
+        plain.extend_from_slice(wanted.as_bytes());
         for part in [user, password.expose()] {
             plain.push(0);
             plain.extend_from_slice(part.as_bytes());

@@ -2,7 +2,7 @@
 
 mod dialogue;
 
-use super::Denial;
+use super::{Denial, Standing};
 use crate::config::place::{Place, Protection};
 use crate::model::said::{masked, tidy};
 use crate::model::{Finding, Secret};
@@ -83,17 +83,73 @@ impl Imap {
         attempt.unwrap_or_else(|_| Err(Denial::Unreachable(self.too_late(&progress))))
     }
 
-    async fn attempt(&self, user: &str, password: &Secret, progress: &Progress) -> Result<(), Denial> {
+    /// Shows itself as a master user who wants to be let in as this one. Dovecot checks the master user first, and says of the
+    /// other one that it is not authorised, or that log-in is disabled for it (RFC 5530 §3): so it is known whom it refused.
+    ///
+    /// # Errors
+    /// It could not be asked, or refused the master user.
+    pub async fn standing(&self, user: &str, master: &str, password: &Secret) -> Result<Standing, Denial> {
+        let progress = Progress::default();
+        let asking = async {
+            let (mut dialogue, ended) = self.begin(user, Some(master), password, &progress).await?;
+            match ended {
+                Ended::Ok => {
+                    dialogue.logout().await;
+                    Ok(Standing::Open)
+                }
+                Ended::No(words) | Ended::Bad(words) => match response_code(&words).unwrap_or_default().as_str() {
+                    "AUTHORIZATIONFAILED" | "CONTACTADMIN" => Ok(Standing::Closed),
+                    _ => Err(Denial::Unreachable(self.says(&format!(
+                        "did not look at {} for the master user: {}",
+                        masked(user),
+                        tidy(&words, local(user))
+                    )))),
+                },
+            }
+        };
+        let answer = tokio::time::timeout(self.limit, asking).await;
+        answer.unwrap_or_else(|_| Err(Denial::Unreachable(self.too_late(&progress))))
+    }
+
+    /// Whether the server knows the master user: it then says of an account that nobody has that this one is refused.
+    pub async fn look_as(&self, master: &str, password: &Secret) -> Finding {
+        let nobody = format!("akund-{}@invalid.invalid", uuid::Uuid::new_v4().simple());
+        match self.standing(&nobody, master, password).await {
+            Ok(Standing::Closed) => Ok(self.says("knows the master user, and refuses it an account that is not there")),
+            Ok(_) => Err(self
+                .says("lets the master user in as an account that is not there: suspensions could not be proven so")),
+            Err(Denial::Refused(words) | Denial::Unreachable(words)) => Err(words),
+        }
+    }
+
+    /// The answer to one login; `master` is who shows the password, where that is somebody else.
+    async fn begin(
+        &self,
+        user: &str,
+        master: Option<&str>,
+        password: &Secret,
+        progress: &Progress,
+    ) -> Result<(Connection, Ended), Denial> {
         let mut dialogue = self.dial(progress).await.map_err(Denial::Unreachable)?;
         progress.enter(4);
         let broken = |broken| Denial::Unreachable(self.broken(broken, user));
         let capabilities = dialogue.capabilities().await.map_err(broken)?;
-        let ended = match way_in(&capabilities) {
-            Some(WayIn::Plain) => dialogue.authenticate_plain(user, password).await,
-            Some(WayIn::Login) => dialogue.login(user, password).await,
-            None => return Err(Denial::Unreachable(self.says(NO_WAY_IN))),
+        let ended = match (way_in(&capabilities), master) {
+            (Some(WayIn::Plain), Some(master)) => dialogue.authenticate_as(user, master, password).await,
+            (Some(WayIn::Plain), None) => dialogue.authenticate_as("", user, password).await,
+            (Some(WayIn::Login), None) => dialogue.login(user, password).await,
+            (Some(WayIn::Login), Some(_)) => {
+                let told = "offers no AUTHENTICATE PLAIN, which a master user needs";
+                return Err(Denial::Unreachable(self.says(told)));
+            }
+            (None, _) => return Err(Denial::Unreachable(self.says(NO_WAY_IN))),
         };
-        match ended.map_err(broken)? {
+        ended.map(|ended| (dialogue, ended)).map_err(broken)
+    }
+
+    async fn attempt(&self, user: &str, password: &Secret, progress: &Progress) -> Result<(), Denial> {
+        let (mut dialogue, ended) = self.begin(user, None, password, progress).await?;
+        match ended {
             Ended::Ok => {
                 dialogue.logout().await;
                 Ok(())

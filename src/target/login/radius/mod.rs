@@ -4,7 +4,7 @@ pub mod exchange;
 pub mod mschap;
 pub mod packet;
 
-use super::{Denial, Login};
+use super::{Denial, Login, Standing};
 use crate::config::proof::RadiusMethod;
 use crate::model::said::{masked, tidy};
 use crate::model::{Account, Answer, Fault, Finding, Secret};
@@ -146,8 +146,11 @@ impl Login for Access {
             Ok(())
         })
     }
-    fn says_closed<'a>(&'a self, user: &'a str) -> Answer<'a, Result<bool, Denial>> {
-        Box::pin(self.asked_for_nothing(user))
+    fn standing<'a>(&'a self, user: &'a str) -> Answer<'a, Result<Standing, Denial>> {
+        Box::pin(async move {
+            let closed = self.asked_for_nothing(user).await?;
+            Ok(if closed { Standing::Closed } else { Standing::Untold })
+        })
     }
     fn user<'a>(&self, account: &'a Account) -> Option<&'a str> {
         Some(account.username.as_str())

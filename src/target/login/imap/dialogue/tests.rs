@@ -39,7 +39,7 @@ async fn capabilities_are_taken_from_the_greeting_or_asked_for() {
 #[tokio::test]
 async fn authenticate_plain_sends_user_and_password_as_they_are() {
     let (mut dialogue, task) = server("", &["+ \r\n", "* CAPABILITY IMAP4rev1\r\na1 OK Logged in\r\n"]);
-    assert_eq!(dialogue.authenticate_plain("humas@example.org", &secret()).await.unwrap(), Ended::Ok);
+    assert_eq!(dialogue.authenticate_as("", "humas@example.org", &secret()).await.unwrap(), Ended::Ok);
     let heard = task.await.unwrap();
     assert_eq!(heard[0], "a1 AUTHENTICATE PLAIN");
     assert_eq!(STANDARD.decode(&heard[1]).unwrap(), b"\0humas@example.org\0s3 \"cr\\et} {5}");
@@ -56,7 +56,7 @@ async fn login_sends_both_as_literals() {
 #[tokio::test]
 async fn a_server_that_refuses_before_it_has_the_password_is_not_sent_it() {
     let (mut dialogue, task) = server("", &["a1 NO [PRIVACYREQUIRED] use TLS\r\n"]);
-    let ended = dialogue.authenticate_plain("humas@example.org", &secret()).await.unwrap();
+    let ended = dialogue.authenticate_as("", "humas@example.org", &secret()).await.unwrap();
     assert_eq!(ended, Ended::No("NO [PRIVACYREQUIRED] use TLS".into()));
     assert_eq!(task.await.unwrap().len(), 1);
 }
@@ -66,7 +66,7 @@ async fn a_goodbye_is_told_with_its_words() {
     let (mut dialogue, _task) = server("* BYE too many connections\r\n", &[]);
     assert!(matches!(dialogue.greeting().await, Err(Broken::Bye(words)) if words == "BYE too many connections"));
     let (mut dialogue, task) = server("", &["+ \r\n", "* BYE shutting down\r\n"]);
-    let told = dialogue.authenticate_plain("humas", &secret()).await;
+    let told = dialogue.authenticate_as("", "humas", &secret()).await;
     assert!(matches!(told, Err(Broken::Bye(words)) if words == "BYE shutting down"));
     task.await.unwrap();
 }
