@@ -12,8 +12,14 @@ mod crash;
 mod disk;
 #[path = "faults/life.rs"]
 mod life;
+#[path = "faults/loud.rs"]
+mod loud;
 #[path = "faults/malformed.rs"]
 mod malformed;
+#[path = "faults/outage.rs"]
+mod outage;
+#[path = "faults/restore.rs"]
+mod restore;
 #[path = "faults/secrets.rs"]
 mod secrets;
 #[path = "faults/smtp.rs"]

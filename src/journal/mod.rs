@@ -10,17 +10,21 @@
 //! still verifies.
 //!
 //! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators), [`letters`],
-//! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents), [`overdue`] (time). They only carry out what
+//! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents), [`overdue`] (time), [`backup`] and
+//! [`restored`] (a copy, and what follows where one was put back). They only carry out what
 //! [`state::transition`] and the callers' pure functions decide.
 
 pub mod admit;
 pub mod audit;
+pub mod backup;
 mod budget;
+pub mod bulk;
 pub mod chain;
 mod course;
 pub mod holdings;
 pub mod letters;
 pub mod life;
+mod mark;
 pub mod operator;
 pub mod orders;
 pub mod outcome;
@@ -31,11 +35,14 @@ mod rebase;
 pub mod receipt;
 pub mod redeliver;
 mod register;
+pub mod restored;
 pub mod schema;
 pub mod state;
 pub mod status;
 pub mod steps;
 mod tx;
+pub mod unknown;
+mod witness;
 pub mod writer;
 
 pub use admit::{Admission, Admitted, Submission};

@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 8;
+pub const VERSION: i64 = 9;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 8] = [V1, V2, V3, V4, V5, V6, V7, V8];
+const MIGRATIONS: [&str; 9] = [V1, V2, V3, V4, V5, V6, V7, V8, V9];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -183,6 +183,18 @@ CREATE TABLE brought (ordered INTEGER PRIMARY KEY, number TEXT NOT NULL, role TE
 /// The accounts of a unit are found by its name.
 const V8: &str = r"
 CREATE INDEX account_unit ON account(procedure, lower(account ->> 'unit'));
+";
+
+/// A journal that was put back from a backup (restored.rs), and since when a step is stuck.
+const V9: &str = r"
+-- step.restored: 1, look at the target before anything is written, and send nothing without an order; 2, looked at, and a person
+-- decides. request.restored: its outcome documents leave for nobody without an order. publication.held: as post's stuck.
+ALTER TABLE step ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE step ADD COLUMN stuck_at INTEGER;
+ALTER TABLE request ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE publication ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+-- By it an account's uid tells which request it was made for (mark.rs).
+INSERT INTO meta (key, value) VALUES ('seed', randomblob(32));
 ";
 
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.

@@ -42,6 +42,8 @@ pub struct Claim {
     pub external_id: Option<String>,
     /// Sealed credential, once minted.
     pub sealed: Option<Vec<u8>>,
+    /// The journal was put back since it was planned: look at the target before anything is written.
+    pub restored: bool,
     /// For `Deliver` and `Draft` only: what the notice or letter says.
     pub notice: Option<Box<NoticeFacts>>,
 }
@@ -234,13 +236,14 @@ struct Ready {
     action: String,
     sealed: Option<Vec<u8>>,
     external_id: Option<String>,
+    restored: bool,
     accounts: rebase::Accounts,
 }
 
 static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT s.verb, s.detail, s.attempts, s.uncertain, s.first_at, r.uid, r.procedure, r.ext_id, r.revision, r.action,
-           c.sealed, t.external_id, {}
+           c.sealed, t.external_id, s.restored = 1, {}
          FROM step s JOIN request r ON r.id = s.id >> 8 LEFT JOIN secret c ON c.request = r.id
          LEFT JOIN placed t ON t.account = r.account AND t.target = ?2 {} WHERE s.id = ?1",
         rebase::COLUMNS,
@@ -261,7 +264,8 @@ fn ready(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Option<Ready>, JournalE
             action: row.get(9)?,
             sealed: row.get(10)?,
             external_id: row.get(11)?,
-            accounts: rebase::Accounts::read(row, 12)?,
+            restored: row.get(12)?,
+            accounts: rebase::Accounts::read(row, 13)?,
         })
     })
 }
@@ -288,6 +292,7 @@ fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError
         account: ready.accounts.wanted()?,
         external_id: ready.external_id,
         sealed: ready.sealed,
+        restored: ready.restored,
         notice,
     };
     tx.run(

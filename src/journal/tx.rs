@@ -12,6 +12,8 @@ use std::collections::{BTreeSet, HashMap};
 pub struct Memory {
     /// End of the audit chain; put back if a commit fails.
     pub head: Head,
+    /// Of [`super::mark`].
+    seed: Vec<u8>,
     /// Fair queueing; only an order of service, so it need not be put back.
     lanes: HashMap<String, LaneClock>,
 }
@@ -53,6 +55,9 @@ impl Memory {
             })
             .optional()?
             .map_or(Head::START, |(seq, hash)| Head { seq: seq.unsigned_abs(), hash });
+        let seed: Option<Vec<u8>> =
+            connection.query_row("SELECT value FROM meta WHERE key = 'seed'", [], |row| row.get(0)).optional()?;
+        let seed = seed.ok_or_else(|| JournalError::Internal("its seed is gone".into()))?;
         let mut lanes = HashMap::new();
         let mut statement = connection
             .prepare("SELECT lane, min(turn) FROM step INDEXED BY step_ready WHERE state = 'ready' GROUP BY lane")?;
@@ -60,7 +65,7 @@ impl Memory {
         while let Some(row) = rows.next()? {
             lanes.insert(row.get(0)?, LaneClock { now: row.get(1)?, flows: HashMap::new() });
         }
-        Ok(Self { head, lanes })
+        Ok(Self { head, seed, lanes })
     }
 }
 
@@ -135,6 +140,11 @@ impl<'a> Tx<'a> {
             .prepare_cached(sql)
             .and_then(|mut statement| statement.query_map(params, read)?.collect::<Result<Vec<T>, _>>());
         self.mind(result)
+    }
+
+    /// What accounts' uids are made with ([`super::mark`]).
+    pub fn seed(&self) -> &[u8] {
+        &self.memory.seed
     }
 
     /// The id of the row just inserted.

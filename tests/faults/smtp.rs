@@ -7,13 +7,13 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// Takes everything, and notes what it took. It serves until the process ends.
-struct Server {
-    port: u16,
+pub struct Server {
+    pub port: u16,
     taken: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -28,11 +28,11 @@ impl Server {
         Self { port, taken }
     }
 
-    fn taken(&self) -> Vec<Notice> {
+    pub fn taken(&self) -> Vec<Notice> {
         self.taken.lock().unwrap().iter().map(|message| Notice::parse("".into(), message)).collect()
     }
 
-    fn site(&self) -> Site {
+    pub fn site(&self) -> Site {
         let channel = format!(
             "kind = \"smtp\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"akun@example.ac.id\"\n\
              hello = \"akund.example.ac.id\"\nconnections = 1\n",
