@@ -32,16 +32,18 @@ const PREFIX: usize = 65;
 /// Where the journal or the spool cannot be read.
 pub fn evidence(journal: &Path, spool: &Path) -> Result<Vec<Unknown>, JournalError> {
     let reader = Reader::open(journal)?;
-    let mut statement = reader.connection.prepare(
-        "SELECT evidence FROM submission UNION SELECT evidence FROM draft UNION SELECT evidence FROM outgoing",
-    )?;
-    let known: HashSet<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut statement = reader
+        .connection
+        .prepare("SELECT sha256 FROM submission UNION SELECT sha256 FROM draft UNION SELECT sha256 FROM outgoing")?;
+    let known: HashSet<[u8; 32]> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let failed = |error: io::Error| JournalError::Internal(format!("{}: {error}", spool.join("accepted").display()));
     let mut unknown = Vec::new();
     for (relative, metadata) in files(spool).map_err(failed)? {
         let name = relative.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Some((_, own)) = name.split_at_checked(PREFIX).filter(|_| !name.ends_with(".sig")) else { continue };
-        if known.contains(&*relative.to_string_lossy()) {
+        let Some((digest, own)) = name.split_at_checked(PREFIX).filter(|_| !name.ends_with(".sig")) else { continue };
+        // By its content: handed in again, it may have got another name.
+        let digest = super::chain::unhex(digest.trim_end_matches('-'));
+        if digest.and_then(|digest| digest.try_into().ok()).is_some_and(|digest: [u8; 32]| known.contains(&digest)) {
             continue;
         }
         let at = metadata.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or(Timestamp::UNIX_EPOCH);

@@ -26,8 +26,9 @@ fn a_bulk_file_of_five_thousand_rows_is_a_handful_of_lines() {
 fn a_lane_that_is_down_says_so_once_and_then_how_often() {
     const ROWS: usize = 300;
     let site = Site::with(Setup { lane: "retry_seconds = 1\nretry_max_seconds = 1", ..Setup::default() });
-    std::fs::write(site.path("outbox"), "").unwrap();
     let mut daemon = site.start();
+    // No directory: each attempt fails.
+    std::fs::write(site.path("outbox"), "").unwrap();
     site.drop_in("a.csv", records::students("a", ROWS, None));
     let attempts = || {
         let journal = rusqlite::Connection::open(&site.journal).unwrap();

@@ -240,7 +240,7 @@ fn a_raw_copy_put_back_is_recognised_by_what_the_journal_is_known_to_have_had() 
         assert_eq!(server.taken().len(), 3, "what is new goes its way");
         daemon.terminate();
         let daemon = site.start();
-        assert_eq!(daemon.get("/readyz").0, 200, "it is the journal now");
+        site.until("it is the journal now", || daemon.get("/readyz").0 == 200);
         daemon.terminate();
     }
 }
