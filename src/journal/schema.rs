@@ -1,6 +1,7 @@
 //! Tables, and how a journal of an older akund is brought up to date.
 
 use super::JournalError;
+use super::restored::{self, CopyMark};
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -225,9 +226,13 @@ fn migrate_by(connection: &mut Connection, path: &Path, migrations: &[&str]) -> 
     }
     if version > 0 {
         let copy = path.with_extension(format!("before-v{newest}.db"));
-        connection.backup("main", &copy, None).map_err(|error| {
+        let failed = |error: rusqlite::Error| {
             unusable(format!("no copy could be made at {} before migrating: {error}", copy.display()))
-        })?;
+        };
+        connection.backup("main", &copy, None).map_err(failed)?;
+        // Put back one day, it is to be known for what it is.
+        let mark = CopyMark { at: jiff::Timestamp::now() };
+        restored::write_mark(&Connection::open(&copy).map_err(failed)?, mark)?;
     }
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     for migration in migrations.iter().skip(usize::try_from(version).unwrap_or(usize::MAX)) {
@@ -249,9 +254,10 @@ mod tests {
         MIGRATIONS.into_iter().chain([next]).collect()
     }
 
+    /// What the tests have put there.
     fn keys(path: &Path) -> Vec<String> {
         let connection = Connection::open(path).unwrap();
-        let mut statement = connection.prepare("SELECT key FROM meta ORDER BY key").unwrap();
+        let mut statement = connection.prepare("SELECT key FROM meta WHERE key NOT IN ('seed', 'copy') ORDER BY key").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
