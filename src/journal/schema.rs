@@ -257,7 +257,8 @@ mod tests {
     /// What the tests have put there.
     fn keys(path: &Path) -> Vec<String> {
         let connection = Connection::open(path).unwrap();
-        let mut statement = connection.prepare("SELECT key FROM meta WHERE key NOT IN ('seed', 'copy') ORDER BY key").unwrap();
+        let mut statement =
+            connection.prepare("SELECT key FROM meta WHERE key NOT IN ('seed', 'copy') ORDER BY key").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 mod deliver;
 mod hostile;
+mod put_back;
 mod units;
 
 use super::orders::{self, NewOrder, OrderVerb};
