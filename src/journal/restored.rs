@@ -16,6 +16,9 @@
 //! **Every unfinished step is read back first** (`step.restored = 1`, [`crate::lane::look`]): the account is looked for by its uid,
 //! which the journal has had since the request was admitted. What the target has already is not written again.
 //!
+//! **What was withdrawn since** is not made again: the order is forgotten, and the target looks as if nothing had been made. But the
+//! request's outcome document in the spool says so, and is younger than the journal: such a request is stuck ([`stick_withdrawn`]).
+//!
 //! **Passwords.** Four things may have happened after a backup in which a request was unfinished. (1) Nothing: the account is not there,
 //! and is made now. (2) It was made with the password that lies sealed in the backup: that one opens it, the step is done without
 //! writing, and the notice, which may have been sent with this very password, waits for an order; sent again it says
@@ -29,10 +32,11 @@ use super::chain::Head;
 use super::tx::Tx;
 use super::witness::Was;
 use super::{Journal, JournalError, course, letters, operator, post};
-use crate::model::Fault;
+use crate::model::{Fault, RequestKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The row of `meta` that a copy has and no original.
 pub(super) const COPY: &str = "copy";
@@ -81,6 +85,8 @@ pub struct Recognised {
     pub documents: usize,
     /// Orders that are refused.
     pub orders: usize,
+    /// Requests that were withdrawn after the backup, and are stuck now.
+    pub withdrawn: usize,
 }
 
 /// The fault of a notice that is older than the moment at which the journal was put back.
@@ -138,6 +144,22 @@ impl super::read::Reader {
         hold(&self.connection)
     }
 
+    /// Requests that work: uid, source and key.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn working(&self) -> Result<Vec<(Uuid, String, RequestKey)>, JournalError> {
+        let mut statement = self.connection.prepare(
+            "SELECT r.uid, u.source, r.procedure, r.ext_id, r.revision FROM request r JOIN submission u ON u.id = r.submission
+             WHERE r.state = 'working'",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let key = RequestKey { procedure: row.get(2)?, id: row.get(3)?, revision: row.get(4)? };
+            Ok((row.get(0)?, row.get(1)?, key))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Whether a lane is paused by the hold and by nobody's order.
     ///
     /// # Errors
@@ -173,19 +195,29 @@ pub(super) fn write_mark(connection: &Connection, mark: CopyMark) -> Result<(), 
 
 impl Journal {
     /// If the journal was put back: pauses everything and marks what is unfinished, in one commit. To be called before anything
-    /// else is written. `lanes` are those that there are.
+    /// else is written. `lanes` are those that there are; `withdrawn` the requests of which an outcome document says so that is younger
+    /// than the journal.
     ///
     /// # Errors
     /// Where it could not be written: nothing may be begun then.
-    pub async fn recognise(&self, lanes: Vec<String>) -> Result<Option<Recognised>, JournalError> {
+    pub async fn recognise(
+        &self,
+        lanes: Vec<String>,
+        withdrawn: Vec<Uuid>,
+    ) -> Result<Option<Recognised>, JournalError> {
         let Some(suspicion) = self.suspicion() else { return Ok(None) };
-        let recognised = self.call(move |tx| put_back(tx, &suspicion, lanes)).await?;
+        let recognised = self.call(move |tx| put_back(tx, &suspicion, lanes, &withdrawn)).await?;
         self.trust(Some(recognised.hold.clone()));
         Ok(Some(recognised))
     }
 }
 
-fn put_back(tx: &mut Tx<'_>, suspicion: &Suspicion, lanes: Vec<String>) -> Result<Recognised, JournalError> {
+fn put_back(
+    tx: &mut Tx<'_>,
+    suspicion: &Suspicion,
+    lanes: Vec<String>,
+    withdrawn: &[Uuid],
+) -> Result<Recognised, JournalError> {
     let hold = Hold { at: tx.now, why: suspicion.why() };
     let orders = refuse_orders(tx)?;
     pause(tx, lanes, &hold)?;
@@ -197,6 +229,7 @@ fn put_back(tx: &mut Tx<'_>, suspicion: &Suspicion, lanes: Vec<String>) -> Resul
         [],
     )?;
     tx.run("UPDATE step SET restored = 1 WHERE state NOT IN ('done', 'cancelled') AND verb = 'deliver'", [])?;
+    let withdrawn = stick_withdrawn(tx, withdrawn)?;
     let on_their_way: Vec<(i64, i64)> = tx.rows(
         "SELECT s.id, s.id >> 8 FROM step s WHERE s.verb = 'deliver' AND s.state IN ('ready', 'retry', 'running') ORDER BY s.id",
         [],
@@ -217,7 +250,30 @@ fn put_back(tx: &mut Tx<'_>, suspicion: &Suspicion, lanes: Vec<String>) -> Resul
     }
     set(tx, HOLD, &serde_json::to_vec(&hold)?)?;
     crate::crash::point("journal-put-back");
-    Ok(Recognised { hold, notices, steps, documents, orders })
+    Ok(Recognised { hold, notices, steps, documents, orders, withdrawn })
+}
+
+/// The order that withdrew them is forgotten, and looking at the target cannot tell what was undone from what was never made.
+fn stick_withdrawn(tx: &mut Tx<'_>, withdrawn: &[Uuid]) -> Result<usize, JournalError> {
+    let fault = Fault::unknown(
+        "its outcome document, which is younger than the backup that was put back, says that it was withdrawn: `akund withdraw` ends it \
+         here, too; `akund retry` carries it out",
+    );
+    let mut stuck = 0;
+    for uid in withdrawn {
+        let next: Option<i64> = tx.row(
+            "SELECT s.id FROM request r JOIN step s ON s.id BETWEEN r.id << 8 AND r.id << 8 | 255
+             WHERE r.uid = ?1 AND r.state = 'working' AND s.part = 'plan' AND s.state NOT IN ('done', 'cancelled')
+             ORDER BY s.id LIMIT 1",
+            [uid],
+            |row| row.get(0),
+        )?;
+        if let Some(step) = next {
+            course::stick_step(tx, step, &fault)?;
+            stuck += 1;
+        }
+    }
+    Ok(stuck)
 }
 
 /// Orders from before the backup, or from before its recognition.

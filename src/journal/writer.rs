@@ -200,6 +200,11 @@ impl Journal {
         self.suspicion.filter(|_| !self.trusted.load(Ordering::Acquire))
     }
 
+    /// Whether [`Self::recognise`] has something to do.
+    pub fn is_suspect(&self) -> bool {
+        self.suspicion().is_some()
+    }
+
     /// What was suspected is durable in the journal now.
     pub(super) fn trust(&self, hold: Option<Hold>) {
         self.trusted.store(true, Ordering::Release);

@@ -209,6 +209,43 @@ fn a_request_that_the_backup_does_not_know_is_handed_in_again_and_takes_up_the_a
 }
 
 #[test]
+fn what_was_withdrawn_after_the_backup_is_not_made_again() {
+    let site = Site::new();
+    let (_dir, file) = elsewhere();
+    let daemon = site.start();
+    for lane in ["mail", "radius"] {
+        assert_eq!(site.told(&["pause", lane]).0, 0);
+    }
+    site.drop_in("a.toml", records::good("A/1", "satu"));
+    site.drop_in("b.toml", records::good("B/1", "dua"));
+    site.until("both wait for a target", || {
+        ["mail", "radius"].iter().map(|lane| site.reader().lane(lane).unwrap().ready).sum::<u64>() == 2
+    });
+    backup(&site, &file);
+    assert_eq!(site.told(&["withdraw", "A/1"]).0, 0);
+    assert_eq!(site.told(&["unpause"]).0, 0);
+    site.until_rest(2);
+    assert_eq!(site.state(&records::key("A/1")), "withdrawn");
+    site.until("its outcome says so", || {
+        site.outcomes().values().filter(|outcome| outcome["state"] == "withdrawn" || outcome["state"] == "done").count()
+            == 2
+    });
+    daemon.terminate();
+    let made = at_targets(&site);
+
+    put_back(&site, &file);
+    let daemon = site.start();
+    assert_eq!(site.state(&records::key("A/1")), "stuck");
+    assert_eq!(site.told(&["unpause"]).0, 0);
+    site.until_rest(2);
+    assert_eq!(at_targets(&site), made, "neither made again nor written over");
+    assert_eq!(site.told(&["withdraw", "A/1"]).0, 0);
+    site.until("it is withdrawn again", || site.state(&records::key("A/1")) == "withdrawn");
+    assert_eq!(at_targets(&site), made);
+    daemon.terminate();
+}
+
+#[test]
 fn a_raw_copy_put_back_is_recognised_by_what_the_journal_is_known_to_have_had() {
     for in_the_spool_only in [false, true] {
         let server = Server::start();

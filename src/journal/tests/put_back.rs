@@ -16,8 +16,8 @@ async fn put_back(f: Fixture) -> Fixture {
     writer.join().unwrap();
     restored::mark(&dir.path().join("journal.db")).unwrap();
     let (journal, writer) = open(dir.path()).unwrap();
-    assert!(journal.recognise(lanes()).await.unwrap().is_some());
-    assert!(journal.recognise(lanes()).await.unwrap().is_none(), "once");
+    assert!(journal.recognise(lanes(), Vec::new()).await.unwrap().is_some());
+    assert!(journal.recognise(lanes(), Vec::new()).await.unwrap().is_none(), "once");
     Fixture { dir, journal, writer }
 }
 
