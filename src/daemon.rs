@@ -153,8 +153,9 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     let gauges =
         Gauges::open(&journal, &metrics, &health, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
     for lane in gauges.orphans() {
-        // Nothing is in flight there any more: an operator may withdraw what waits.
-        journal.recover(&lane, false).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
+        // Nothing is in flight there any more: an operator may withdraw what waits. A notice may have been taken, and is not sent
+        // again by itself when the channel is configured again.
+        journal.recover(&lane, true).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
     }
     let listener = TcpListener::bind(config.http.listen)
         .await
@@ -181,7 +182,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     };
     let lane_names = names;
     // Before any lane claims: a pause that was ordered while akund was down holds from the start.
-    control.carry_out().await;
+    let left = control.carry_out().await;
     // Nor does any deadline that passed meanwhile go unseen because its step is done a moment later.
     lane::clock::look_once(&context).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
     let mut lanes = JoinSet::new();
@@ -193,7 +194,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     spawn(&mut tasks, "the control socket", {
         let shutdown = stages.rest.clone();
         async move {
-            control.serve(socket, shutdown).await;
+            control.serve(socket, left, shutdown).await;
             Ok(())
         }
     });
@@ -251,7 +252,7 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
             lane::post::run(outlet, context).await.map_err(|error| error.to_string())
         });
     }
-    for open in opened.channels.iter().filter(|open| open.channel.arrived("").is_some()) {
+    for open in &opened.channels {
         let (channel, context) = (open.channel.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
         spawn(&mut tasks, "the arrivals of a channel", async move {
             lane::receipts::run(channel, context).await.map_err(|error| error.to_string())

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[allow(dead_code, reason = "others ask more of it")]
+#[path = "support/readme.rs"]
+mod readme;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +13,7 @@ use std::process::{Command, Stdio};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What `tests/package/walk.sh` shows, in its order.
-const CLAIMS: [&str; 10] = [
+const CLAIMS: [&str; 11] = [
     "it is installed, starts nothing and says what to do next",
     "a bad configuration keeps it down and the status says why",
     "check runs with the service's user, sandbox and credentials",
@@ -20,6 +24,7 @@ const CLAIMS: [&str; 10] = [
     "an upgrade under load loses nothing and keeps the edited configuration",
     "map files are made with postmap inside the sandbox with its drop-in",
     "purge leaves the records that it names, and nothing else",
+    "installed by hand as the README has it, it makes an account and sends a test notice",
 ];
 
 /// Runs a program to its end; its output, which the test shows if it fails.
@@ -71,14 +76,31 @@ fn the_package_is_installed_operated_upgraded_and_purged_in_a_booted_debian() {
     for made in [&packages, &result] {
         fs::create_dir(made).unwrap();
     }
-    for (revision, name) in [("1", "first.deb"), ("2", "second.deb")] {
-        fs::rename(package(revision, dir.path()), packages.join(name)).unwrap();
-    }
+    package("1", &packages);
+    let next = dir.path().join("next");
+    fs::create_dir(&next).unwrap();
+    package("2", &next);
     fs::write(
         dir.path().join("walk.service"),
         "[Unit]\nAfter=multi-user.target\n[Service]\nType=oneshot\nTimeoutStartSec=infinity\nExecStart=/bin/bash /walk.sh\n",
     )
     .unwrap();
+    // The clone in which the README's commands are typed: what was built is there, and cannot be built inside.
+    let commands = dir.path().join("commands");
+    fs::create_dir(&commands).unwrap();
+    for (name, words) in [
+        ("package", "apt install "),
+        ("install", "cargo build --release"),
+        ("key", "openssl rand"),
+        ("start", "systemctl daemon-reload"),
+        ("send-to", "--send-to"),
+    ] {
+        let typed: String = readme::block(words)
+            .lines()
+            .filter(|line| !line.starts_with("cargo build ") && *line != "packaging/build")
+            .fold(String::new(), |text, line| text + line + "\n");
+        fs::write(commands.join(name), typed).unwrap();
+    }
     let bind = |from: &Path, to: &str| format!("{}:{to}", from.display());
     let mut booted = Command::new("systemd-nspawn");
     booted
@@ -87,7 +109,17 @@ fn the_package_is_installed_operated_upgraded_and_purged_in_a_booted_debian() {
         .arg("--directory")
         .arg(debian())
         .arg("--bind-ro")
-        .arg(bind(&packages, "/packages"))
+        .arg(bind(&packages, "/clone/target/package"))
+        .arg("--bind-ro")
+        .arg(bind(Path::new(env!("CARGO_BIN_EXE_akund")), "/clone/target/release/akund"))
+        .arg("--bind-ro")
+        .arg(bind(&Path::new(ROOT).join("systemd"), "/clone/systemd"))
+        .arg("--bind-ro")
+        .arg(bind(&Path::new(ROOT).join("config"), "/clone/config"))
+        .arg("--bind-ro")
+        .arg(bind(&commands, "/commands"))
+        .arg("--bind-ro")
+        .arg(bind(dir.path().join("next").as_path(), "/next"))
         .arg("--bind-ro")
         .arg(bind(&Path::new(ROOT).join("tests/package/walk.sh"), "/walk.sh"))
         .arg("--bind-ro")

@@ -103,10 +103,11 @@ async fn exchange(link: &Link, config: &QueueConfig, name: &str, of: &str) -> Re
     }
     let channel = link.channel().await?;
     link.within(channel.tx_select()).await?;
+    let refusals = link.refusals();
     let (to, key) = (short(name), short(&config.queue));
     let sent = channel.basic_publish(to, key, BasicPublishOptions::default(), b"", BasicProperties::default());
     link.within(sent).await?;
-    if let Err(trouble) = link.within(channel.tx_rollback()).await {
+    if let Err(trouble) = link.within_or_refused(channel.tx_rollback(), refusals).await {
         return Err(Trouble { said: format!("{} (akund must write to it, for {of})", trouble.said), ..trouble });
     }
     Ok(format!("{} may publish {of} to exchange {name}", config.url.user))

@@ -9,10 +9,11 @@ use crate::secret::place::read_secret;
 use crate::tcp;
 use async_compat::CompatExt;
 use async_rs::Runtime;
+use futures_util::{Stream, StreamExt};
 use lapin::auth::AuthProvider;
 use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties, Event};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
@@ -26,6 +27,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const HEARTBEAT: u16 = 10;
 /// The longest that one exchange with a broker may take: the handshake of TLS, the log-in, a declaration, a confirmation.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long after a channel was closed its reason is waited for: it came before.
+const REFUSAL: Duration = Duration::from_secs(5);
 
 /// A broker as it is configured.
 #[derive(Clone)]
@@ -160,6 +163,38 @@ impl Link {
                 PATIENCE.as_secs()
             ))),
         }
+    }
+
+    /// As [`Self::within`], for what follows something that the broker may refuse without being asked about it (a publication):
+    /// where the refusal has closed the channel before `asked` was sent, the refusal is the answer. `refusals` is
+    /// [`Self::refusals`] from before both.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn within_or_refused<T>(
+        &self,
+        asked: impl Future<Output = lapin::Result<T>>,
+        mut refusals: impl Stream<Item = Event> + Unpin,
+    ) -> Result<T, Trouble> {
+        let answered = self.within(asked).await;
+        let Err(Trouble { code: None, .. }) = &answered else { return answered };
+        let refusal = async {
+            while let Some(event) = refusals.next().await {
+                if let Event::Error(error) = event {
+                    return Some(Trouble::of(&error, &self.url));
+                }
+            }
+            None
+        };
+        match tokio::time::timeout(REFUSAL, refusal).await {
+            Ok(Some(refused)) => Err(refused),
+            Ok(None) | Err(_) => answered,
+        }
+    }
+
+    /// What the broker refuses from now on, on any channel.
+    pub fn refusals(&self) -> impl Stream<Item = Event> + Send + Unpin + use<> {
+        self.connection.events_listener().boxed()
     }
 
     /// Where it goes.

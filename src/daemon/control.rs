@@ -59,24 +59,24 @@ pub struct Control {
     pub spool: Arc<Spool>,
 }
 
-/// How long after a letter could not be kept it is tried again.
-const AGAIN: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long after orders could not be carried out, or a letter could not be kept, it is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Control {
-    /// Answers until shutdown.
-    pub async fn serve(self, listener: UnixListener, shutdown: CancellationToken) {
-        let mut unkept = false;
+    /// Answers until shutdown. `left`: what [`Self::carry_out`] said at the start.
+    pub async fn serve(self, listener: UnixListener, left: bool, shutdown: CancellationToken) {
+        let mut left = left;
         loop {
             let connection = tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(AGAIN), if unkept => {
-                    unkept = self.carry_out().await;
+                () = tokio::time::sleep(AGAIN), if left => {
+                    left = self.carry_out().await;
                     continue;
                 }
                 connection = listener.accept() => connection,
             };
             match connection {
-                Ok((stream, _)) => unkept = self.clone().answer(stream).await,
+                Ok((stream, _)) => left = self.clone().answer(stream).await,
                 Err(error) => {
                     tracing::warn!(%error, "a command could not be heard");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -85,15 +85,15 @@ impl Control {
         }
     }
 
-    /// Whether a letter could not be kept.
+    /// Whether an order is left.
     async fn answer(self, stream: UnixStream) -> bool {
         let mut heard = [0; 64];
         let mut stream = stream;
         // A command writes a line at once; one that says nothing must not keep others waiting.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), stream.read(&mut heard)).await;
-        let unkept = self.carry_out().await;
+        let left = self.carry_out().await;
         drop(stream);
-        unkept
+        left
     }
 
     fn judge(&self) -> Arc<Redeliver> {
@@ -106,9 +106,10 @@ impl Control {
         })
     }
 
-    /// Carries out the orders that are new; whether one is left because its letter could not be kept.
+    /// Carries out the orders that are new; whether one is left that is to be tried again: its letter could not be kept, or the
+    /// journal not be written.
     pub async fn carry_out(&self) -> bool {
-        let (kept, unkept) = match self.keep_letters().await {
+        let (kept, mut left) = match self.keep_letters().await {
             Ok(kept) => (kept, false),
             Err(error) => {
                 tracing::error!(%error, "a signed letter could not be kept in the spool; its order waits, and is tried again");
@@ -126,9 +127,12 @@ impl Control {
                     tracing::info!(order = order.verb.as_str(), by = %order.login, done = order.done, "an order was carried out");
                 }
             }
-            Err(error) => tracing::error!(%error, "orders could not be carried out; they are kept"),
+            Err(error) => {
+                tracing::error!(%error, "orders could not be carried out; they are kept, and tried again");
+                left = true;
+            }
         }
-        unkept
+        left
     }
 
     /// Writes the signed letters of new orders to the spool's evidence, before anything is said of them in the journal.
@@ -148,5 +152,53 @@ impl Control {
             letters.into_iter().filter_map(keep).collect::<std::io::Result<KeptLetters>>()
         });
         kept.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SpoolConfig;
+    use crate::journal::OpenOptions;
+    use crate::journal::orders::{self, NewOrder, OrderVerb};
+
+    #[tokio::test]
+    async fn orders_that_could_not_be_carried_out_are_tried_again_without_another_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let (journal, _writer) = Journal::open(&OpenOptions { path: path.clone() }, |_| {}).unwrap();
+        let spool = SpoolConfig { path: dir.path().join("spool"), ..SpoolConfig::default() };
+        let control = Control {
+            journal,
+            metrics: Metrics::new(),
+            lanes: vec!["maps".into()],
+            procedures: SharedProcedures::default(),
+            site: Arc::default(),
+            spool: Spool::open(&spool, &[]).unwrap(),
+        };
+        let order = NewOrder {
+            login_uid: None,
+            login: "admin".into(),
+            verb: OrderVerb::Pause,
+            argument: String::new(),
+            reason: String::new(),
+            letter: None,
+        };
+        let order = orders::place(&path, &order).unwrap();
+        let by_hand = |sql| rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        by_hand("ALTER TABLE lane RENAME TO away");
+        by_hand("CREATE TRIGGER no BEFORE UPDATE ON orders BEGIN SELECT RAISE(ABORT, 'no'); END");
+        assert!(control.carry_out().await, "it is left");
+        by_hand("ALTER TABLE away RENAME TO lane; DROP TRIGGER no");
+        let listener = bind(&dir.path().join("socket")).unwrap();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(control.serve(listener, true, shutdown.clone()));
+        let deadline = std::time::Instant::now() + 4 * AGAIN;
+        while orders::result(&path, order).unwrap().state != "done" {
+            assert!(std::time::Instant::now() < deadline);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        shutdown.cancel();
+        serving.await.unwrap();
     }
 }

@@ -80,8 +80,7 @@ impl Intake {
     /// does not keep the others out.
     async fn admit_group(&self, group: Vec<Candidate>) -> Result<(), Postponed> {
         let whole = admit(&self.admitter, group.clone()).await;
-        let Err(Postponed::Journal(error)) = &whole else { return whole };
-        if error.may_pass() || group.len() < 2 {
+        if group.len() < 2 || !whole.as_ref().is_err_and(may_be_one_files) {
             return whole;
         }
         let mut failure = Ok(());
@@ -133,6 +132,16 @@ impl Intake {
     }
 }
 
+/// Whether one file may be the cause, and the others be admitted without it.
+fn may_be_one_files(postponed: &Postponed) -> bool {
+    match postponed {
+        Postponed::Journal(error) => !error.may_pass(),
+        // A fault of akund's own while it reads: the file that brought it about comes again and again.
+        Postponed::Internal(_) => true,
+        Postponed::Source(_) | Postponed::Target { .. } | Postponed::Ending => false,
+    }
+}
+
 /// Reads files and takes them to the end of admission.
 async fn admit(admitter: &Admitter, candidates: Vec<Candidate>) -> Result<(), Postponed> {
     let spool = admitter.spool.clone();
@@ -159,4 +168,25 @@ async fn admit(admitter: &Admitter, candidates: Vec<Candidate>) -> Result<(), Po
         admitter.admit(&admitter.spool, good).await?;
     }
     failure.map_or(Ok(()), |error| Err(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::JournalError;
+
+    #[test]
+    fn of_a_group_that_fails_each_file_is_tried_alone_where_one_of_them_may_be_the_cause() {
+        let unwritable = JournalError::Unwritable { path: "x".into(), cause: "disk full".into() };
+        for (postponed, alone) in [
+            (Postponed::Internal("reading files ended".into()), true),
+            (Postponed::Journal(JournalError::Internal("x".into())), true),
+            (Postponed::Journal(unwritable), false),
+            (Postponed::Source(std::io::Error::other("disk full")), false),
+            (Postponed::Target { target: "maps".into(), cause: "away".into() }, false),
+            (Postponed::Ending, false),
+        ] {
+            assert_eq!(may_be_one_files(&postponed), alone, "{postponed}");
+        }
+    }
 }

@@ -320,7 +320,15 @@ fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Optio
         [name, procedure],
         |row| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?))),
     )?;
-    found.map(|(account, state, made_for)| Ok((serde_json::from_str(&account)?, state, made_for))).transpose()
+    // One whose data are gone or damaged has its names still, and nothing that could be asked for: it must not stop intake.
+    let read = |(account, state, made_for): (String, String, _)| match serde_json::from_str(&account) {
+        Ok(account) => Some((account, state, made_for)),
+        Err(error) => {
+            tracing::error!(%error, "an account in the register cannot be read; what is asked of it is refused");
+            None
+        }
+    };
+    Ok(found.and_then(read))
 }
 
 /// Finds a holder's other accounts without keeping the identifier beside them.

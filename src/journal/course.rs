@@ -5,7 +5,7 @@
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
 use super::{JournalError, register, restored};
-use crate::model::{Action, Fault, Refused, StepDetail, Verb};
+use crate::model::{Action, Fault, FaultClass, Refused, StepDetail, Verb};
 
 /// A step's id from its request and its place.
 pub(super) fn step_id(request: i64, place: usize) -> Result<i64, JournalError> {
@@ -93,9 +93,9 @@ pub(super) fn cancel(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
 pub(super) fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), JournalError> {
     let now = tx.micros();
     tx.run(
-        "UPDATE step SET state = 'stuck', fault = ?2, fault_class = ?3, stuck_at = ?4,
+        "UPDATE step SET state = 'stuck', fault = ?2, fault_class = ?3, uncertain = max(uncertain, ?4), stuck_at = ?5,
            restored = CASE WHEN restored = 1 AND verb = 'apply' AND ?3 = 'conflict' THEN 2 ELSE restored END WHERE id = ?1",
-        (id, &fault.message, fault.class.as_str(), now),
+        (id, &fault.message, fault.class.as_str(), fault.class == FaultClass::Unknown, now),
     )?;
     let request = id >> 8;
     let (uid, state, lane, verb, part): (uuid::Uuid, String, String, String, String) = tx
@@ -174,10 +174,15 @@ pub(super) fn finish(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
     next_for_account(tx, account)
 }
 
+/// Starts the earliest request that waits for the account; none where another one has begun: who ended was then itself waiting.
 fn next_for_account(tx: &mut Tx<'_>, account: Option<uuid::Uuid>) -> Result<(), JournalError> {
     let next: Option<i64> = tx
         .row(
-            "SELECT min(id) FROM request WHERE account = ?1 AND state IN ('working', 'waiting', 'stuck', 'withdrawing')",
+            "SELECT min(r.id) FROM request r
+             WHERE r.account = ?1 AND r.state IN ('working', 'waiting', 'stuck', 'withdrawing') AND NOT EXISTS (
+               SELECT 1 FROM request o JOIN step s ON s.id BETWEEN o.id << 8 AND o.id << 8 | 255
+               WHERE o.account = ?1 AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing')
+                 AND s.part <> 'notice' AND s.state NOT IN ('blocked', 'cancelled'))",
             [account],
             |row| row.get(0),
         )?

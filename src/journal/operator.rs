@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::OptionalExtension;
 
-/// The bell of whoever tells the operator.
-pub const LANE: &str = "operator";
+/// The bell of whoever tells the operator. No target or channel can be called so: a bell wakes one.
+pub const LANE: &str = "the operator";
 
 /// How far the operator has been told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use super::read::Reader;
 use super::{Journal, JournalError, restored};
 use crate::model::Outcome;
 
-/// The bell of whoever writes outcome documents.
-pub const LANE: &str = "outcome";
+/// The bell of whoever writes outcome documents. No target or channel can be called so: a bell wakes one.
+pub const LANE: &str = "outcome documents";
 
 /// A document that is due.
 #[derive(Debug)]
@@ -42,11 +42,19 @@ impl Reader {
 }
 
 impl Due {
+    /// What names it in [`PassedOver`].
+    pub fn publication(&self) -> (i64, i64) {
+        (self.request, self.asked)
+    }
+
     /// The id of this publication of the document: the same however often it is sent, another for the next one.
     pub fn message_id(&self) -> String {
         format!("{}.{}", self.outcome.request.uid, self.asked)
     }
 }
+
+/// Publications that came back unroutable and are left out for a while: request, and how often it was asked for.
+pub type PassedOver = std::collections::HashSet<(i64, i64)>;
 
 /// The bell of whoever publishes outcome documents by a queue's broker.
 pub fn publishing_lane(queue: &str) -> String {
@@ -54,19 +62,27 @@ pub fn publishing_lane(queue: &str) -> String {
 }
 
 impl Reader {
-    /// At most `most` documents that are to be published by a queue's broker, the longest waiting first.
+    /// At most `most` documents that are to be published by a queue's broker, the longest waiting first, but those in `passed_over`.
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn publications_due(&self, queue: &str, most: usize) -> Result<Vec<Due>, JournalError> {
+    pub fn publications_due(
+        &self,
+        queue: &str,
+        most: usize,
+        passed_over: &PassedOver,
+    ) -> Result<Vec<Due>, JournalError> {
         let snapshot = self.connection.unchecked_transaction()?;
-        let due: Vec<(i64, i64)> = self
+        let most_of_all = most.saturating_add(passed_over.len());
+        let mut due: Vec<(i64, i64)> = self
             .connection
             .prepare_cached(
                 "SELECT request, asked FROM publication WHERE queue = ?1 AND asked > done AND NOT held ORDER BY at, request LIMIT ?2",
             )?
-            .query_map((queue, i64::try_from(most).unwrap_or(i64::MAX)), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map((queue, i64::try_from(most_of_all).unwrap_or(i64::MAX)), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
+        due.retain(|one| !passed_over.contains(one));
+        due.truncate(most);
         let due = due
             .into_iter()
             .map(|(request, asked)| Ok(Due { request, asked, outcome: self.outcome(request)?, body: Vec::new() }))
@@ -80,7 +96,8 @@ impl Reader {
     /// # Errors
     /// Where that cannot be read.
     pub fn publications_waiting(&self, queue: &str) -> Result<u64, JournalError> {
-        let count = "SELECT count(*) FROM publication WHERE queue = ?1 AND asked > done AND NOT held";
+        // Without the hint all that were ever published are looked through.
+        let count = "SELECT count(*) FROM publication INDEXED BY publication_due WHERE queue = ?1 AND asked > done AND NOT held";
         Ok(self.connection.prepare_cached(count)?.query_row([queue], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 }
@@ -108,23 +125,6 @@ impl Journal {
                     "UPDATE publication SET done = ?3 WHERE queue = ?1 AND request = ?2 AND done < ?3",
                     (&queue, request, asked),
                 )?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Puts documents that came back unroutable behind all others that wait.
-    ///
-    /// # Errors
-    /// Where it could not be written.
-    pub async fn outcomes_returned(&self, queue: &str, returned: &[Due]) -> Result<(), JournalError> {
-        let returned: Vec<i64> = returned.iter().map(|due| due.request).collect();
-        let queue = queue.to_owned();
-        self.call(move |tx| {
-            let now = tx.micros();
-            for request in returned {
-                tx.run("UPDATE publication SET at = ?3 WHERE queue = ?1 AND request = ?2", (&queue, request, now))?;
             }
             Ok(())
         })

@@ -14,8 +14,8 @@ use rusqlite::OptionalExtension;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// The bell of the clock: it rings when a step becomes ready.
-pub const LANE: &str = "clock";
+/// The bell of the clock: it rings when a step becomes ready. No target or channel can be called so: a bell wakes one.
+pub const LANE: &str = "the clock";
 
 /// A request that is on its way, and what must be done in time.
 #[derive(Debug)]
@@ -46,7 +46,8 @@ pub struct Raise {
 }
 
 const COURSE: &str = "SELECT r.id, r.procedure, r.texts, r.state, r.received_at, r.state_at,
-    (SELECT json_group_array(json_array(a.value ->> 'role', a.value ->> 'at')) FROM json_each(p.record, '$.approvals') a)
+    (SELECT json_group_array(json_array(a.value ->> 'role', a.value ->> 'at'))
+     FROM json_each(CASE WHEN json_valid(p.record) THEN p.record END, '$.approvals') a)
   FROM request r LEFT JOIN personal p ON p.request = r.id";
 
 /// A row of [`COURSE`].
@@ -96,7 +97,9 @@ impl Reader {
     fn standard(&self, texts: i64) -> Result<Option<Standard>, JournalError> {
         let json: Option<String> = self
             .connection
-            .prepare_cached("SELECT texts ->> ('$.' || ?2) FROM texts WHERE id = ?1")?
+            .prepare_cached(
+                "SELECT CASE WHEN json_valid(texts) THEN texts ->> ('$.' || ?2) END FROM texts WHERE id = ?1",
+            )?
             .query_row((texts, STANDARD), |row| row.get(0))
             .optional()?
             .flatten();

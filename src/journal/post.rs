@@ -122,7 +122,16 @@ impl Journal {
     pub async fn recover_posts(&self, outlet: &str) -> Result<usize, JournalError> {
         let outlet = outlet.to_owned();
         self.call(move |tx| {
-            tx.run("UPDATE post SET state = 'ready', due = 0 WHERE outlet = ?1 AND state = 'running'", [&outlet])
+            let running: Vec<i64> = tx.rows(
+                "SELECT id FROM post WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running') AND state = 'running'",
+                [&outlet],
+                |row| row.get(0),
+            )?;
+            for id in &running {
+                tx.run("UPDATE post SET state = 'ready', due = 0 WHERE id = ?1", [id])?;
+                yield_to_newer(tx, *id)?;
+            }
+            Ok(running.len())
         })
         .await
     }
@@ -184,12 +193,12 @@ fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalErr
         return Ok(posts);
     }
     let now = tx.micros();
-    // Documents of one request go one after the other.
+    // Documents of one request go one after the other. The index `post_open` serves what names its three states.
     let due: Vec<(i64, Option<i64>, Posting)> = tx.rows(
         "SELECT p.id, p.first_at, p.attempts, p.delivery, p.body, r.procedure || ':' || r.ext_id || '@' || r.revision
          FROM post p JOIN request r ON r.id = p.request
-         WHERE p.outlet = ?1 AND p.state IN ('ready', 'retry') AND p.due <= ?2 AND NOT EXISTS (
-           SELECT 1 FROM post o WHERE o.request = p.request AND o.outlet = p.outlet AND o.state = 'running')
+         WHERE p.outlet = ?1 AND p.state IN ('ready', 'retry', 'running') AND p.state <> 'running' AND p.due <= ?2
+           AND NOT EXISTS (SELECT 1 FROM post o WHERE o.request = p.request AND o.outlet = p.outlet AND o.state = 'running')
          ORDER BY p.due, p.id LIMIT ?3",
         (outlet, now, i64::try_from(most).unwrap_or(i64::MAX)),
         |row| {
@@ -208,7 +217,11 @@ fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalErr
     }
     if posts.claims.is_empty() {
         let next: Option<i64> = tx
-            .row("SELECT min(due) FROM post WHERE outlet = ?1 AND state = 'retry'", [outlet], |row| row.get(0))?
+            .row(
+                "SELECT min(due) FROM post WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running') AND state = 'retry'",
+                [outlet],
+                |row| row.get(0),
+            )?
             .flatten();
         posts.next_due = next.and_then(|due| Timestamp::from_microsecond(due).ok());
     }
@@ -239,17 +252,23 @@ fn settle(tx: &mut Tx<'_>, id: i64, attempt: u32, settlement: &PostSettlement) -
                 "UPDATE post SET state = 'retry', due = ?2, fault = ?3 WHERE id = ?1",
                 (id, due.as_microsecond(), fault),
             )?;
-            // A newer document that came meanwhile says all that this one would.
-            tx.run(
-                "DELETE FROM post WHERE id = ?1 AND EXISTS (SELECT 1 FROM post n JOIN post o ON o.id = ?1
-                   WHERE n.request = o.request AND n.outlet = o.outlet AND n.id > o.id)",
-                [id],
-            )?;
+            yield_to_newer(tx, id)?;
         }
         PostSettlement::Stuck(fault) => {
             tx.run("UPDATE post SET state = 'stuck', fault = ?2 WHERE id = ?1", (id, fault))?;
             tx.event(uid.as_bytes(), "posted", &event("stuck"))?;
+            yield_to_newer(tx, id)?;
         }
     }
     Ok(())
+}
+
+/// A newer document that came meanwhile says all that this one would: tried again later, this one would take its place.
+fn yield_to_newer(tx: &mut Tx<'_>, id: i64) -> Result<(), JournalError> {
+    tx.run(
+        "DELETE FROM post WHERE id = ?1 AND EXISTS (SELECT 1 FROM post n JOIN post o ON o.id = ?1
+           WHERE n.request = o.request AND n.outlet = o.outlet AND n.id > o.id)",
+        [id],
+    )
+    .map(drop)
 }

@@ -310,18 +310,27 @@ impl Reader {
             })
             .optional()?
             .ok_or_else(missing)?;
-        if let Some(judgement) = judgement {
-            tell(&mut outcome, &judgement)?;
-        }
-        if let Some(account) = account {
-            let account: Account = serde_json::from_str(&account)?;
-            outcome.account = Some(OutcomeAccount {
-                uid: account.uid.to_string(),
-                address: account.address.as_ref().map(ToString::to_string),
-                username: account.username.to_string(),
-                services: account.services,
-                ends_at: account.ends_at,
-            });
+        // What is damaged must not keep the documents of others waiting: its own says so.
+        let damaged = |what: &str, error: serde_json::Error| {
+            tracing::error!(request, what, %error, "the journal's data of a request cannot be read");
+            format!("the journal's {what} of this request cannot be read")
+        };
+        let told = judgement.map(|judgement| tell(&mut outcome, &judgement));
+        let told = told.transpose().map_err(|error| damaged("verdict", error));
+        let account = account.map(|account| serde_json::from_str::<Account>(&account)).transpose();
+        let account = account.map_err(|error| damaged("account", error));
+        outcome.reasons.extend(told.err());
+        match account {
+            Ok(account) => {
+                outcome.account = account.map(|account| OutcomeAccount {
+                    uid: account.uid.to_string(),
+                    address: account.address.as_ref().map(ToString::to_string),
+                    username: account.username.to_string(),
+                    services: account.services,
+                    ends_at: account.ends_at,
+                });
+            }
+            Err(damaged) => outcome.reasons.push(damaged),
         }
         outcome.request.redelivered_by = self.redelivered_by(request)?;
         outcome.steps = self.steps(request)?;
@@ -397,7 +406,7 @@ impl Reader {
 }
 
 /// Adds what the verdict says to the document.
-fn tell(outcome: &mut Outcome, judgement: &str) -> Result<(), JournalError> {
+fn tell(outcome: &mut Outcome, judgement: &str) -> Result<(), serde_json::Error> {
     #[derive(serde::Deserialize)]
     struct Stored {
         verdict: Verdict,

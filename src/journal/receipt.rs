@@ -60,6 +60,17 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Since when the oldest report of a channel has been expected.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn expected_since(&self, lane: &str) -> Result<Option<Timestamp>, JournalError> {
+        let sql = "SELECT min(since) FROM receipt WHERE lane = ?1 AND state = 'expected'";
+        Ok(self.connection.prepare_cached(sql)?.query_row([lane], |row| super::read::maybe_time(row, 0))?)
+    }
+}
+
 impl Journal {
     /// Records what was reported of a notice, named by its request and its place there; whether that was news.
     ///
@@ -115,13 +126,14 @@ impl Journal {
     }
 }
 
-/// A notice was handed over. Its report may have come before.
+/// A notice was handed over. Its report may have come before; one of an earlier attempt says nothing of this one.
 pub(super) fn expect(tx: &mut Tx<'_>, step: i64, lane: &str, reference: Option<&str>) -> Result<(), JournalError> {
     let Some(reference) = reference else { return Ok(()) };
     let now = tx.micros();
     tx.run(
         "INSERT INTO receipt (step, lane, reference, since) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (step) DO UPDATE SET reference = ?3, since = ?4",
+         ON CONFLICT (step) DO UPDATE SET reference = ?3, since = ?4, lane = ?2,
+           state = CASE WHEN at < (SELECT claimed_at FROM step WHERE id = ?1) THEN 'expected' ELSE state END",
         (step, lane, reference, now),
     )?;
     tx.wake(&bell(lane));

@@ -111,7 +111,8 @@ fn fit(original: &Original) -> Result<(Record, Account, String), String> {
 fn under_way(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     let other: Option<(String, String)> = tx.row(
         "SELECT o.procedure || ':' || o.ext_id || '@' || o.revision, o.state FROM request r JOIN request o ON o.account = r.account
-         WHERE r.id = ?1 AND o.action = 'reset' AND o.state IN ('working', 'waiting', 'stuck') LIMIT 1",
+           AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing')
+         WHERE r.id = ?1 AND o.action = 'reset' AND o.state <> 'withdrawing' LIMIT 1",
         [request],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;

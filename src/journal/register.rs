@@ -118,8 +118,16 @@ pub(super) fn report(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
 /// What a request would have made is not made, or no more: the names of its new account are free again, and so are those that
 /// it took for an account there was, unless it has reached a target or another open request wants them for the same account.
 pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    tx.run("DELETE FROM name WHERE account IN (SELECT uid FROM account WHERE request = ?1)", [request])?;
-    tx.run("UPDATE account SET state = 'void' WHERE request = ?1", [request])?;
+    // By its key: the register has no index of the requests that made its accounts.
+    let made: Option<uuid::Uuid> = tx.row(
+        "SELECT a.uid FROM request r JOIN account a ON a.uid = r.account WHERE r.id = ?1 AND a.request = r.id",
+        [request],
+        |row| row.get(0),
+    )?;
+    if let Some(made) = made {
+        tx.run("DELETE FROM name WHERE account = ?1", [made])?;
+        tx.run("UPDATE account SET state = 'void' WHERE uid = ?1", [made])?;
+    }
     if stays_as_it_is(tx, request)? {
         return Ok(());
     }

@@ -12,7 +12,7 @@ pub const VERSION: i64 = 9;
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-const MIGRATIONS: [&str; 9] = [V1, V2, V3, V4, V5, V6, V7, V8, V9];
+pub(super) const MIGRATIONS: [&str; 9] = [V1, V2, V3, V4, V5, V6, V7, V8, V9];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -195,7 +195,7 @@ ALTER TABLE step ADD COLUMN stuck_at INTEGER;
 ALTER TABLE request ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE publication ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 -- By it an account's uid tells which request it was made for (mark.rs).
-INSERT INTO meta (key, value) VALUES ('seed', randomblob(32));
+INSERT OR IGNORE INTO meta (key, value) VALUES ('seed', randomblob(32));
 ";
 
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
@@ -226,6 +226,11 @@ fn migrate_by(connection: &mut Connection, path: &Path, migrations: &[&str]) -> 
     }
     if version > 0 {
         let copy = path.with_extension(format!("before-v{newest}.db"));
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            // SQLite would make it with the umask's mode, and it holds what the journal holds.
+            let _ = std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(&copy);
+        }
         let failed = |error: rusqlite::Error| {
             unusable(format!("no copy could be made at {} before migrating: {error}", copy.display()))
         };
@@ -272,7 +277,10 @@ mod tests {
         connection.execute("INSERT INTO meta (key, value) VALUES ('here', x'01')", []).unwrap();
         migrate_by(&mut connection, &path, &and(NEXT)).unwrap();
         assert_eq!(keys(&path), ["here", "next"]);
-        assert_eq!(keys(&dir.path().join(format!("journal.before-v{}.db", VERSION + 1))), ["here"]);
+        let copy = dir.path().join(format!("journal.before-v{}.db", VERSION + 1));
+        assert_eq!(keys(&copy), ["here"]);
+        let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o7, 0, "others may not read it");
         migrate_by(&mut connection, &path, &and(NEXT)).unwrap();
         let refused = migrate(&mut connection, &path).unwrap_err().to_string();
         assert!(refused.contains("newer akund"), "{refused}");

@@ -146,27 +146,28 @@ impl Journal {
         .await
     }
 
-    /// At start: steps that were running when akund ended are made ready again, marked uncertain. With
-    /// `stick` (a channel whose notices must never be repeated blindly) they are stuck instead. The number of them.
+    /// At start: steps that were running when akund ended are made ready again, marked uncertain. With `stick` (a channel whose
+    /// notices must never be repeated blindly, or a lane of which nobody knows what it was) notices are stuck instead. The number
+    /// of them.
     ///
     /// # Errors
     /// Where it could not be written.
     pub async fn recover(&self, lane: &str, stick: bool) -> Result<usize, JournalError> {
         let lane = lane.to_owned();
         self.call(move |tx| {
-            let running: Vec<(i64, i64)> = tx.rows(
-                "SELECT s.id, r.flow FROM step s JOIN request r ON r.id = s.id >> 8
+            let running: Vec<(i64, i64, bool)> = tx.rows(
+                "SELECT s.id, r.flow, s.verb = 'deliver' FROM step s JOIN request r ON r.id = s.id >> 8
                  WHERE s.lane = ?1 AND s.state = 'running' ORDER BY s.turn, s.id",
                 [&lane],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )?;
-            for (id, flow) in &running {
+            for (id, flow, notice) in &running {
                 tx.run("UPDATE step SET uncertain = 1 WHERE id = ?1", [id])?;
                 if course::is_taken_back(tx, *id)? {
                     // Nobody is sent the password of an account that is being undone.
                     tx.run("UPDATE step SET state = 'cancelled' WHERE id = ?1", [id])?;
                     course::settle_withdrawal(tx, id >> 8)?;
-                } else if stick {
+                } else if stick && *notice {
                     let fault =
                         Fault::unknown("akund ended while this was being sent; whether it was taken is not known");
                     course::stick_step(tx, *id, &fault)?;

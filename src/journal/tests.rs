@@ -2,6 +2,8 @@
 
 mod deliver;
 mod hostile;
+mod migrate;
+pub(super) mod plans;
 mod put_back;
 mod units;
 

@@ -4,8 +4,11 @@ use super::JournalError;
 use super::chain::{self, Head, Link};
 use super::state::{Move, State, transition};
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Params};
 use std::collections::{BTreeSet, HashMap};
+
+/// A clock that goes back by less is being kept right; microseconds.
+const SET_BACK: i64 = 60_000_000;
 
 /// What the writer keeps in memory between transactions.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub struct Memory {
     pub head: Head,
     /// Of [`super::mark`].
     seed: Vec<u8>,
+    /// When the last transaction began, microseconds since 1970; put back if a commit fails.
+    pub latest: i64,
     /// Fair queueing; only an order of service, so it need not be put back.
     lanes: HashMap<String, LaneClock>,
 }
@@ -49,12 +54,12 @@ impl LaneClock {
 
 impl Memory {
     pub fn load(connection: &Connection) -> Result<Self, JournalError> {
-        let head = connection
-            .query_row("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1", [], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?))
+        let (head, latest) = connection
+            .query_row("SELECT seq, hash, at FROM event ORDER BY seq DESC LIMIT 1", [], |row| {
+                Ok((Head { seq: row.get::<_, i64>(0)?.unsigned_abs(), hash: row.get(1)? }, row.get(2)?))
             })
             .optional()?
-            .map_or(Head::START, |(seq, hash)| Head { seq: seq.unsigned_abs(), hash });
+            .unwrap_or((Head::START, i64::MIN));
         let seed: Option<Vec<u8>> =
             connection.query_row("SELECT value FROM meta WHERE key = 'seed'", [], |row| row.get(0)).optional()?;
         let seed = seed.ok_or_else(|| JournalError::Internal("its seed is gone".into()))?;
@@ -65,7 +70,7 @@ impl Memory {
         while let Some(row) = rows.next()? {
             lanes.insert(row.get(0)?, LaneClock { now: row.get(1)?, flows: HashMap::new() });
         }
-        Ok(Self { head, seed, lanes })
+        Ok(Self { head, seed, latest, lanes })
     }
 }
 
@@ -110,9 +115,33 @@ impl<'a> Tx<'a> {
         result
     }
 
+    /// Once in each transaction: where the clock was set back since the last one, what is to be repeated is due now. It would
+    /// else wait until the clock has caught up.
+    pub fn mind_clock(&mut self) -> Result<(), JournalError> {
+        let now = self.micros();
+        let latest = std::mem::replace(&mut self.memory.latest, now);
+        if latest <= now.saturating_add(SET_BACK) {
+            return Ok(());
+        }
+        let seconds = (latest - now) / 1_000_000;
+        tracing::warn!(seconds, "the clock was set back; what waits to be repeated is repeated now");
+        self.run("UPDATE step INDEXED BY step_retry SET due = ?1 WHERE state = 'retry' AND due > ?1", [now])?;
+        self.run(
+            "UPDATE post INDEXED BY post_open SET due = ?1 WHERE state IN ('ready', 'retry', 'running') AND state = 'retry' AND due > ?1",
+            [now],
+        )?;
+        Ok(())
+    }
+
+    fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'a>> {
+        #[cfg(test)]
+        super::tests::plans::note(sql);
+        self.connection.prepare_cached(sql)
+    }
+
     /// Runs one statement; the number of rows changed.
     pub fn run(&mut self, sql: &str, params: impl Params) -> Result<usize, JournalError> {
-        let result = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params));
+        let result = self.prepare(sql).and_then(|mut statement| statement.execute(params));
         self.mind(result)
     }
 
@@ -123,8 +152,7 @@ impl<'a> Tx<'a> {
         params: impl Params,
         read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, JournalError> {
-        let result =
-            self.connection.prepare_cached(sql).and_then(|mut statement| statement.query_row(params, read).optional());
+        let result = self.prepare(sql).and_then(|mut statement| statement.query_row(params, read).optional());
         self.mind(result)
     }
 
@@ -136,8 +164,7 @@ impl<'a> Tx<'a> {
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, JournalError> {
         let result = self
-            .connection
-            .prepare_cached(sql)
+            .prepare(sql)
             .and_then(|mut statement| statement.query_map(params, read)?.collect::<Result<Vec<T>, _>>());
         self.mind(result)
     }

@@ -331,7 +331,7 @@ impl Writer {
         let begun = Instant::now();
         (self.observe)(Moment::Begins);
         let operations = batch.len();
-        let before = self.memory.head;
+        let (before, latest) = (self.memory.head, self.memory.latest);
         let mut answers = Vec::with_capacity(operations);
         let mut wakes = BTreeSet::new();
         let result = self.transaction(batch, &mut answers, &mut wakes);
@@ -353,7 +353,7 @@ impl Writer {
                 if !self.connection.is_autocommit() {
                     let _ = self.connection.execute_batch("ROLLBACK");
                 }
-                self.memory.head = before;
+                (self.memory.head, self.memory.latest) = (before, latest);
                 let cause = error.to_string();
                 let news = self.writable.send_if_modified(|state| std::mem::replace(state, Err(cause.clone())).is_ok());
                 if news {
@@ -385,6 +385,9 @@ impl Writer {
             return Err(error);
         }
         let mut tx = Tx::new(&self.connection, &mut self.memory, wakes);
+        if let Err(error) = tx.mind_clock() {
+            tracing::error!(%error, "what waits to be repeated could not be looked at");
+        }
         answers.extend(batch.into_iter().map(|job| job(Some(&mut tx))));
         if let Some(error) = tx.fatal.take() {
             return Err(error);

@@ -7,7 +7,7 @@ use super::Context;
 use crate::amqp::{Broker, Letter, Publisher, Trouble, Unpublished, topology};
 use crate::config::QueueConfig;
 use crate::journal::JournalError;
-use crate::journal::outcome::{Due, publishing_lane};
+use crate::journal::outcome::{Due, PassedOver, publishing_lane};
 use crate::journal::read::Reader;
 use crate::observe::metrics::PublicationResult;
 use lapin::BasicProperties;
@@ -41,12 +41,18 @@ pub struct Publishing {
 
 /// What a round came to.
 enum Round {
-    /// Nothing is due.
+    /// Nothing is due, but what was passed over.
     Idle,
-    /// Something was published, and there may be more.
+    /// Something was published, or came back: there may be more.
     More,
-    /// All that was tried came back.
-    Unroutable(String),
+}
+
+/// What came back, since nobody has bound a queue for it. It must not keep waiting what somebody has: it is passed over, and all of
+/// it tried again after a wait.
+#[derive(Default)]
+struct Returned {
+    passed_over: PassedOver,
+    why: Option<String>,
 }
 
 impl Publishing {
@@ -58,33 +64,43 @@ impl Publishing {
         let lane = publishing_lane(&self.name);
         let bell = context.journal.bell(&lane);
         let mut reader = Some(Reader::open(context.journal.path())?);
-        let (mut publisher, mut wait, mut told) = (None, WAITS[0], None);
+        let (mut publisher, mut told) = (None, None);
+        // After a trouble, and for what came back.
+        let (mut wait, mut until_again) = (WAITS[0], WAITS[0]);
+        let mut returned = Returned::default();
         while !context.shutdown.is_cancelled() {
-            let why = match self.patient_round(&mut reader, &mut publisher, &context).await {
-                Ok(Round::More) => {
-                    (wait, told) = (WAITS[0], None);
-                    continue;
-                }
-                Ok(Round::Idle) => {
+            let round = self.patient_round(&mut reader, &mut publisher, &mut returned, &context).await;
+            let trouble = round.as_ref().err().or(returned.why.as_ref()).cloned();
+            if trouble.is_some() && told != trouble {
+                let why = trouble.as_deref().unwrap_or_default();
+                tracing::warn!(queue = self.name, %why, "outcomes cannot be published; they wait and are tried again");
+            }
+            told = trouble;
+            match round {
+                Ok(Round::More) => wait = WAITS[0],
+                Ok(Round::Idle) if returned.passed_over.is_empty() => {
+                    until_again = WAITS[0];
                     tokio::select! {
                         () = bell.notified() => {}
                         () = tokio::time::sleep(UNUSED), if publisher.is_some() => close(publisher.take()).await,
                         () = context.shutdown.cancelled() => {}
                     }
-                    continue;
                 }
-                Ok(Round::Unroutable(why)) => why,
-                Err(why) => {
+                Ok(Round::Idle) => tokio::select! {
+                    // What has come since may be for somebody.
+                    () = bell.notified() => {}
+                    () = tokio::time::sleep(until_again) => {
+                        returned.passed_over.clear();
+                        until_again = (until_again * 2).min(WAITS[1]);
+                    }
+                    () = context.shutdown.cancelled() => {}
+                },
+                Err(_) => {
                     publisher = None;
-                    why
+                    pause(&context.shutdown, wait).await;
+                    wait = (wait * 2).min(WAITS[1]);
                 }
-            };
-            if told.as_ref() != Some(&why) {
-                tracing::warn!(queue = self.name, %why, "outcomes cannot be published; they wait and are tried again");
-                told = Some(why);
             }
-            pause(&context.shutdown, wait).await;
-            wait = (wait * 2).min(WAITS[1]);
         }
         close(publisher).await;
         Ok(())
@@ -95,9 +111,10 @@ impl Publishing {
         &self,
         slot: &mut Option<Reader>,
         publisher: &mut Option<Publisher>,
+        returned: &mut Returned,
         context: &Context,
     ) -> Result<Round, String> {
-        let mut round = std::pin::pin!(self.round(slot, publisher, context));
+        let mut round = std::pin::pin!(self.round(slot, publisher, returned, context));
         tokio::select! {
             round = &mut round => round,
             () = context.shutdown.cancelled() => match tokio::time::timeout(LAST_ROUND, round).await {
@@ -112,12 +129,16 @@ impl Publishing {
         &self,
         slot: &mut Option<Reader>,
         publisher: &mut Option<Publisher>,
+        returned: &mut Returned,
         context: &Context,
     ) -> Result<Round, String> {
-        let (due, waiting) = self.due(slot, context).await?;
+        let (due, waiting) = self.due(slot, &returned.passed_over, context).await?;
         context.metrics.set_publications_due(&self.name, waiting);
         if due.is_empty() {
             return Ok(Round::Idle);
+        }
+        if returned.passed_over.is_empty() {
+            returned.why = None;
         }
         let letters: Vec<Letter> = due.iter().map(|due| self.letter(due)).collect::<Result<_, _>>()?;
         let open = match publisher {
@@ -126,7 +147,7 @@ impl Publishing {
         };
         let answers = open.publish(&letters).await.map_err(|trouble| trouble.to_string())?;
         crate::crash::point("outcome-published");
-        let (mut published, mut returned, mut why) = (Vec::new(), Vec::new(), None);
+        let mut published = Vec::new();
         for (due, answer) in due.into_iter().zip(answers) {
             match answer {
                 Ok(()) => {
@@ -137,32 +158,32 @@ impl Publishing {
                     if matches!(unpublished, Unpublished::Unroutable { .. }) {
                         context.metrics.publication(&self.name, PublicationResult::Unroutable);
                     }
-                    returned.push(due);
-                    why.get_or_insert(unpublished.to_string());
+                    returned.passed_over.insert(due.publication());
+                    returned.why.get_or_insert(unpublished.to_string());
                 }
             }
         }
         let said = |error: JournalError| error.to_string();
         context.journal.outcomes_published(&self.name, &published).await.map_err(said)?;
-        match why {
-            None => Ok(Round::More),
-            Some(why) => {
-                context.journal.outcomes_returned(&self.name, &returned).await.map_err(said)?;
-                if published.is_empty() { Ok(Round::Unroutable(why)) } else { Ok(Round::More) }
-            }
-        }
+        Ok(Round::More)
     }
 
     /// What is due, and how much waits in all.
-    async fn due(&self, slot: &mut Option<Reader>, context: &Context) -> Result<(Vec<Due>, u64), String> {
+    async fn due(
+        &self,
+        slot: &mut Option<Reader>,
+        passed_over: &PassedOver,
+        context: &Context,
+    ) -> Result<(Vec<Due>, u64), String> {
         let (taken, path, name) = (slot.take(), context.journal.path().to_owned(), self.name.clone());
+        let passed_over = passed_over.clone();
         let read = tokio::task::spawn_blocking(move || {
             let reader = match taken {
                 Some(reader) => reader,
                 None => Reader::open(&path).map_err(|error| error.to_string())?,
             };
-            let due =
-                reader.publications_due(&name, BATCH).and_then(|due| Ok((due, reader.publications_waiting(&name)?)));
+            let due = reader.publications_due(&name, BATCH, &passed_over);
+            let due = due.and_then(|due| Ok((due, reader.publications_waiting(&name)?)));
             Ok::<_, String>((reader, due.map_err(|error| error.to_string())?))
         });
         let (reader, due) = read.await.map_err(|error| error.to_string())??;

@@ -1,4 +1,4 @@
-//! Asks a channel what became of notices that were handed over, for those that can be asked.
+//! What became of notices that were handed over: asks the channels that can be asked, and gives up where no report came.
 
 use super::Context;
 use crate::channel::{Arrival, Channel};
@@ -31,10 +31,21 @@ pub async fn run(channel: Arc<dyn Channel>, context: Context) -> Result<(), Jour
     loop {
         beat.busy();
         let (path, asked) = (context.journal.path().to_owned(), lane.clone());
-        let expected = tokio::task::spawn_blocking(move || Reader::open(&path)?.expected(&asked, BATCH))
+        let read = tokio::task::spawn_blocking(move || {
+            let reader = Reader::open(&path)?;
+            Ok::<_, JournalError>((reader.expected(&asked, BATCH)?, reader.expected_since(&asked)?))
+        });
+        let read = read
             .await
-            .map_err(|error| JournalError::Internal(format!("looking for expected reports ended: {error}")))??;
-        let wait = round(&*channel, &context, &lane, &expected).await?;
+            .map_err(|error| JournalError::Internal(format!("looking for expected reports ended: {error}")))?;
+        let wait = match read {
+            Ok((expected, Some(oldest))) => Some(round(&*channel, &context, &lane, &expected, oldest).await?),
+            Ok((_, None)) => None,
+            Err(error) => {
+                tracing::warn!(lane, %error, "which reports are expected could not be read; it is tried again");
+                Some(LATER)
+            }
+        };
         beat.idle();
         let pause = async {
             match wait {
@@ -50,14 +61,14 @@ pub async fn run(channel: Arc<dyn Channel>, context: Context) -> Result<(), Jour
     }
 }
 
-/// When to ask again; none: not before something is expected.
+/// When to look again.
 async fn round(
     channel: &dyn Channel,
     context: &Context,
     lane: &str,
     expected: &[Expected],
-) -> Result<Option<Duration>, JournalError> {
-    let Some(youngest) = expected.first() else { return Ok(None) };
+    oldest: Timestamp,
+) -> Result<Duration, JournalError> {
     let mut found = Vec::new();
     for one in expected {
         let Some(asking) = channel.arrived(&one.reference) else { break };
@@ -92,6 +103,34 @@ async fn round(
             return Err(error);
         }
     }
-    let age = Timestamp::now().duration_since(youngest.since);
-    Ok(Some(if age < FRESH { SOON } else { LATER }))
+    let asks = channel.arrived("").is_some();
+    Ok(wait(expected.first().map(|youngest| youngest.since).filter(|_| asks), oldest, Timestamp::now()))
+}
+
+/// When to look again: soon while a notice is fresh that can be asked about, and at the latest when the oldest is given up. Pure.
+fn wait(youngest_asked: Option<Timestamp>, oldest: Timestamp, now: Timestamp) -> Duration {
+    match youngest_asked {
+        Some(since) if now.duration_since(since) < FRESH => SOON,
+        Some(_) => LATER,
+        None => {
+            let left = PATIENCE.saturating_sub(now.duration_since(oldest));
+            Duration::try_from(left).unwrap_or(Duration::ZERO).saturating_add(SOON)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_that_cannot_be_asked_is_left_alone_until_a_report_is_given_up() {
+        let now = Timestamp::UNIX_EPOCH;
+        let ago = |hours: i64| now - SignedDuration::from_hours(hours);
+        assert_eq!(wait(Some(ago(0)), ago(50), now), SOON);
+        assert_eq!(wait(Some(ago(1)), ago(50), now), LATER);
+        assert_eq!(wait(None, ago(0), now), Duration::from_secs(96 * 3600) + SOON);
+        assert_eq!(wait(None, ago(90), now), Duration::from_secs(6 * 3600) + SOON);
+        assert_eq!(wait(None, ago(100), now), SOON);
+    }
 }

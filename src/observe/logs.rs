@@ -15,6 +15,10 @@ use tracing_subscriber::registry::Registry;
 /// talkative about what the lane reports anyway.
 pub const DEFAULT_FILTER: &str = "info,lettre=off,ldap3=error";
 
+/// Silent whatever is asked for, unless named: lapin warns of a message that comes back with the whole message, and of all else that
+/// is told here; h2 traces headers, and with them what logs in to Google.
+const SILENT: [&str; 2] = ["lapin", "h2"];
+
 /// Overrides the configured filter.
 pub const FILTER_VARIABLE: &str = "AKUND_LOG";
 
@@ -46,11 +50,10 @@ fn chosen_filter(config: &LogConfig, variable: Option<&str>) -> Result<EnvFilter
         (None, None) => (DEFAULT_FILTER, "the default"),
     };
     let filter = parse_filter(text).map_err(|e| format!("the log filter \"{text}\" ({from}) cannot be read: {e}"))?;
-    if text.contains("lapin") {
-        return Ok(filter);
-    }
-    // It warns of a message that comes back with the whole message, and of all else that is told here.
-    "lapin=off".parse().map(|off| filter.add_directive(off)).map_err(|e| format!("lapin cannot be silenced: {e}"))
+    SILENT.into_iter().filter(|name| !text.contains(name)).try_fold(filter, |filter, name| {
+        let off = format!("{name}=off").parse().map_err(|e| format!("{name} cannot be silenced: {e}"))?;
+        Ok(filter.add_directive(off))
+    })
 }
 
 type Sink = Box<dyn Layer<tracing_subscriber::layer::Layered<EnvFilter, Registry>> + Send + Sync>;
@@ -234,8 +237,9 @@ mod tests {
     fn the_variable_goes_over_the_configuration_and_it_over_the_default() {
         let config = |filter: Option<&str>| LogConfig { filter: filter.map(Into::into), format: LogFormat::Text };
         let chosen = |c: &LogConfig, v| chosen_filter(c, v).unwrap().to_string();
-        assert_eq!(chosen(&config(Some("warn")), Some("debug")), "lapin=off,debug");
-        assert_eq!(chosen(&config(Some("warn")), None), "lapin=off,warn");
+        assert_eq!(chosen(&config(Some("warn")), Some("debug")), "lapin=off,h2=off,debug");
+        assert_eq!(chosen(&config(Some("warn")), None), "lapin=off,h2=off,warn");
+        assert_eq!(chosen(&config(Some("warn")), Some("trace,h2=info")), "lapin=off,h2=info,trace");
         let default = chosen(&config(None), None);
         assert!(default.contains("lettre=off") && default.contains("info"), "{default}");
         let error = chosen_filter(&config(None), Some("akund=loud")).unwrap_err();

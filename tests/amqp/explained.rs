@@ -98,7 +98,9 @@ pub fn check_says_what_is_wrong_in_an_administrators_words(campus: &Campus) {
         ),
     ];
     let mut unexpected = Vec::new();
-    for (expected, changes) in cases {
+    // The refusal of a publication may come before or after the next word: whichever it is, it is what is told.
+    let refused = cases.iter().find(|(expected, _)| expected.contains("akund-reader lacks")).cloned();
+    for (expected, changes) in cases.into_iter().chain(refused.into_iter().cycle().take(20)) {
         let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
         let (code, said) = told(&site, &changes);
         if !said.contains(expected) || code == 0 {

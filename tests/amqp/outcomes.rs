@@ -1,7 +1,7 @@
 //! Outcome documents on an exchange.
 
 use crate::campus::{Campus, refused_student};
-use crate::daemon::crashed;
+use crate::daemon::{crashed, records};
 use akund::model::Outcome;
 use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -32,8 +32,16 @@ pub fn outcomes_are_published_once_confirmed_and_wait_where_nobody_is_bound(camp
     site.until("it came back", || counted(&daemon.get("/metrics").1, unroutable));
     site.until("it is said", || site.log().contains(&format!("exchange {EXCHANGE} has no queue bound to it")));
     assert!(counted(&daemon.get("/metrics").1, "akund_publications_due{queue=\"requests\"}"));
+    // More than are tried together, for whom nobody listens, keep none waiting for whom somebody does.
+    let helpdesk = campus.producer("helpdesk");
+    let unheard =
+        |n: usize| (helpdesk.properties(), refused_student(&format!("U-{n}"), 100 + n).to_string().into_bytes());
+    helpdesk.publish_all(QUEUE, &(0..150).map(unheard).collect::<Vec<_>>());
+    site.until("theirs are written, too", || site.outcomes().len() == 151);
     bind(campus, "akund.heard", "siakad.generic.*");
     site.until("the outcome arrives", || campus.broker.depth("akund.heard").0 == 1);
+    bind(campus, "akund.others", "helpdesk.generic.*");
+    site.until("the others arrive", || campus.broker.depth("akund.others").0 == 150);
     daemon.terminate();
     let mut heard = campus.broker.drain("akund.heard");
     let of = heard.pop().unwrap().delivery;
@@ -59,4 +67,26 @@ pub fn outcomes_are_published_once_confirmed_and_wait_where_nobody_is_bound(camp
         campus.broker.drain("akund.heard").iter().map(|one| text(one.delivery.properties.message_id())).collect();
     assert_eq!(ids.len(), 2);
     assert_eq!(ids[0], ids[1]);
+}
+
+/// By the spool: there is no queue to hand in through.
+pub fn what_ends_while_the_broker_is_away_is_published_when_it_is_back(campus: &mut Campus) {
+    let outcomes = format!("[queue.requests.outcomes]\nexchange = \"{EXCHANGE}\"\nsources = [\"local\"]");
+    let site = campus.site("akund.away", &outcomes);
+    let mut daemon = site.start();
+    assert!(daemon.until_says("messages are taken from the queue"));
+    assert_eq!(site.told(&["pause", "--reason", "uji hasil"]).0, 0);
+    bind(campus, "akund.late", "local.#");
+    campus.broker.stop();
+    for number in 0..3 {
+        site.drop_in(&format!("{number}.toml"), records::refused(&format!("AWAY/{number}"), &format!("jauh{number}")));
+    }
+    site.until("the files do not wait for the broker", || site.outcomes().len() == 3);
+    let due = |many: u8| format!("akund_publications_due{{queue=\"requests\"}} {many}");
+    site.until("three are due", || daemon.get("/metrics").1.contains(&due(3)));
+    assert_eq!(daemon.get("/healthz").0, 200, "a broker that is away is no unhealthy daemon");
+    campus.broker.start_again();
+    site.until("nothing is due", || daemon.get("/metrics").1.contains(&due(0)));
+    daemon.terminate();
+    assert_eq!(campus.broker.drain("akund.late").len(), 3, "each of them, and once");
 }

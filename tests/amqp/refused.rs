@@ -1,6 +1,7 @@
 //! When a message is acknowledged, and what becomes of one that cannot be accepted.
 
 use crate::campus::{Campus, student};
+use crate::daemon::disk::Disk;
 use crate::daemon::{Site, count, crashed, files_under};
 use lapin::options::{BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString};
@@ -228,6 +229,34 @@ pub fn what_cannot_be_kept_now_waits_unacknowledged_and_is_taken_later(campus: &
     daemon.terminate();
     assert_eq!(campus.broker.depth(QUEUE), (0, 0));
     assert_eq!(campus.broker.depth(&format!("{QUEUE}.dead")).0, 0);
+}
+
+pub fn what_cannot_be_journaled_for_a_full_disk_stays_the_brokers(campus: &Campus) {
+    const QUEUE: &str = "akund.full";
+    let site = campus.site(QUEUE, "");
+    let disk = Disk::mount(site.path("state"), "4m");
+    let mut daemon = site.start();
+    assert!(daemon.until_says("messages are taken from the queue"));
+    disk.fill();
+    for number in 0..3 {
+        let id = format!("F-{number}");
+        campus.producer("siakad").hand_in(QUEUE, &id, &student(&id, 400 + number).to_string());
+    }
+    site.until("the journal is said to be full", || {
+        let (code, body) = daemon.get("/healthz");
+        code == 503 && body.contains("full")
+    });
+    assert_eq!(journaled(&site, "SELECT count(*) FROM request"), 0);
+    // Killed now, akund leaves them where they were.
+    daemon.kill();
+    site.until("the broker has them again", || campus.broker.depth(QUEUE) == (3, 0));
+    disk.make_room();
+    let daemon = site.start();
+    site.until_rest(3);
+    daemon.terminate();
+    assert_eq!(campus.broker.depth(QUEUE), (0, 0));
+    assert_eq!(campus.broker.depth(&format!("{QUEUE}.dead")).0, 0);
+    assert_eq!(files_under(&site.spool.join("accepted")).len(), 3, "evidence of each, and once");
 }
 
 /// The queue is the administrator's here, and so is the exchange, to which nothing is bound yet.

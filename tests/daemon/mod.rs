@@ -3,6 +3,7 @@
 //! Tests wait for conditions through the journal and the spool, never for a time; whatever takes longer than
 //! [`PATIENCE`] fails with the daemon's own log.
 
+pub mod disk;
 pub mod mailbox;
 pub mod records;
 

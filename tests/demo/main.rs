@@ -13,4 +13,8 @@ mod killed;
 #[path = "../peers/mod.rs"]
 mod peers;
 #[cfg(test)]
+#[allow(dead_code, reason = "others ask more of it")]
+#[path = "../support/readme.rs"]
+mod readme;
+#[cfg(test)]
 mod servers;

@@ -1,51 +1,11 @@
 //! A journal, spool or target that cannot be written: work stops, says so, loses nothing, and goes on by itself.
 
+use crate::daemon::disk::Disk;
 use crate::daemon::{Daemon, Setup, Site, mailbox, records};
 use crate::once::{self, Work};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-/// A small file system of its own; unmounted at the end of the test.
-struct Disk {
-    at: PathBuf,
-}
-
-impl Disk {
-    fn mount(at: PathBuf, size: &str) -> Self {
-        std::fs::create_dir_all(&at).unwrap();
-        run(Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0755"), "akund-test"])
-            .arg(&at));
-        Self { at }
-    }
-
-    fn remount(&self, how: &str) {
-        run(Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.at));
-    }
-
-    /// Takes all the room there is.
-    fn fill(&self) {
-        let mut ballast = std::fs::File::create(self.at.join("ballast")).unwrap();
-        while ballast.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn make_room(&self) {
-        std::fs::remove_file(self.at.join("ballast")).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.at).status();
-    }
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().expect("util-linux's mount is installed (tests/run --prepare)");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "mounting a small file system takes root (tests/run asks for it): {said}");
-}
 
 /// Site and disk; the disk goes last.
 fn on_a_disk(part: &str, size: &str, setup: Setup) -> (Site, Disk) {
@@ -230,16 +190,17 @@ fn a_full_disk_under_a_target_makes_its_lane_wait() {
 
 #[test]
 fn a_backup_onto_a_full_disk_leaves_nothing_of_itself() {
-    let (site, disk) = on_a_disk("backups", "4m", Setup::default());
+    let (site, _disk) = on_a_disk("backups", "4m", Setup::default());
     let daemon = site.start();
     let journal = rusqlite::Connection::open(&site.journal).unwrap();
     journal.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
     journal.execute("INSERT INTO meta (key, value) VALUES ('ballast', zeroblob(6000000))", []).unwrap();
-    let file = disk.at.join("journal.db");
+    let backups = site.path("backups");
+    let file = backups.join("journal.db");
     let (code, said) = site.told(&["journal", "backup", file.to_str().unwrap()]);
     assert_eq!(code, 74, "{said}");
     assert!(said.contains("full"), "{said}");
-    assert_eq!(std::fs::read_dir(&disk.at).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(&backups).unwrap().count(), 0);
     journal.execute("DELETE FROM meta WHERE key = 'ballast'", []).unwrap();
     journal.execute_batch("VACUUM").unwrap();
     drop(journal);

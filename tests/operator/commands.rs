@@ -1,6 +1,6 @@
 //! Exit codes, JSON and help of each command.
 
-use crate::readme::{blocks, read};
+use crate::blocks::{blocks, read};
 use crate::service::{Site, dated, text, wait};
 use rusqlite::Connection;
 use std::fs;

@@ -3,6 +3,9 @@
 //! The modules are `cfg(test)` so that clippy counts their helpers as test code.
 
 #[cfg(test)]
+#[path = "../support/readme.rs"]
+mod blocks;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod commands;

@@ -4,22 +4,12 @@
 //! requests, `toml config` is a piece of `akund.toml`, `sh` are commands; a `text` block (a picture, an excerpt) is
 //! for reading only and may be translated.
 
+use crate::blocks::{blocks, read};
 use akund::config;
 use akund::intake::record;
-use std::fs;
 use std::path::Path;
 
 pub const READMES: [&str; 2] = ["README.md", "README.id.md"];
-
-/// One fenced block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
-    /// The file's language: toml, json, csv, sh, text.
-    pub language: String,
-    /// What it is: record, config, or nothing.
-    pub kind: String,
-    pub body: String,
-}
 
 #[test]
 fn both_readmes_show_the_same_commands_and_records() {
@@ -88,32 +78,4 @@ fn every_file_linked_or_named_is_there() {
             assert!(root.join(path).exists(), "{name} names {path}, which is not there");
         }
     }
-}
-
-pub fn read(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
-}
-
-/// Each fenced block with the line on which it begins.
-pub fn blocks(markdown: &str) -> Vec<(usize, Block)> {
-    let mut found = Vec::new();
-    let mut open: Option<(usize, Block)> = None;
-    for (index, line) in markdown.lines().enumerate() {
-        match (line.strip_prefix("```"), open.take()) {
-            (Some(info), None) => {
-                let mut words = info.split_whitespace().map(str::to_owned);
-                let (language, kind) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-                open = Some((index + 1, Block { language, kind, body: String::new() }));
-            }
-            (Some(_), Some(whole)) => found.push(whole),
-            (None, Some((start, mut block))) => {
-                block.body.push_str(line);
-                block.body.push('\n');
-                open = Some((start, block));
-            }
-            (None, None) => {}
-        }
-    }
-    assert!(open.is_none(), "a block is not closed");
-    found
 }

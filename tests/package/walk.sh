@@ -66,6 +66,8 @@ decision = "approved"
 at = $(date -d '-1 hour' +%FT%T+00:00)
 END
 }
+# What the README says is to be typed.
+typed() { bash -euo pipefail "/commands/$1"; }
 outcome() { grep -q "\"state\": *\"$2\"" "/var/spool/akund/outcome/humas/generic/$1@1.json"; }
 
 export DEBIAN_FRONTEND=noninteractive
@@ -73,7 +75,8 @@ groupadd humas
 useradd -M -g humas portal
 
 # --- Installed: nothing starts by itself.
-dpkg -i /packages/first.deb >/result/installed || fail "dpkg -i"
+cd /clone
+typed package >/result/installed || fail "apt install"
 grep -q "akund-as-service check" /result/installed || fail "it says what to do next"
 ! systemctl is-active --quiet akund && ! systemctl is-enabled --quiet akund || fail "not started"
 [[ $(stat -c '%a %U' /etc/akund/secrets) == "700 root" ]] || fail "secrets are root's"
@@ -160,7 +163,7 @@ before=$(pid)
 install -o portal -g humas -m 640 /tmp/many.csv /var/spool/akund/incoming/humas/.many.tmp
 mv /var/spool/akund/incoming/humas/.many.tmp /var/spool/akund/incoming/humas/many.csv
 until_true "the work begins" outcome S-1000 done
-dpkg -i --force-confold /packages/second.deb || fail "dpkg -i of the next version"
+dpkg -i --force-confold /next/akund_*.deb || fail "dpkg -i of the next version"
 until_true "the new version runs" ready "$before"
 [[ $(dpkg-query -W -f '${Version}' akund) == *-2 ]] || fail "not the second package"
 grep -q '^name = "humas"' /etc/akund/akund.toml || fail "the edited configuration is gone"
@@ -195,10 +198,29 @@ dpkg -r akund || fail "dpkg -r"
 [[ -e /etc/akund/akund.toml && -e /var/lib/akund/journal.db ]] || fail "removal took more than the program"
 dpkg -P akund >/result/purged || fail "dpkg -P"
 grep -q /var/spool/akund /result/purged || fail "it does not say what stays"
-left=$(find / -xdev \( -path /proc -o -path /sys -o -path /result -o -path /packages -o -path /var/lib/akund -o -path /var/spool/akund \
+left=$(find / -xdev \( -path /proc -o -path /sys -o -path /result -o -path /clone -o -path /next -o -path /var/lib/akund -o -path /var/spool/akund \
     -o -path /var/log/journal -o -path /run/log \) -prune -o -iname '*akund*' -print | grep -v -e '^/etc/systemd/system/akund.service.d' -e '^/etc/tmpfiles.d/akund-sources' -e '^/var/lib/akund$' -e '^/var/spool/akund$')
 [[ -z $left ]] || fail "left after purge: $left"
 [[ -e /var/lib/akund/journal.db ]] || fail "the journal is gone"
 claim "purge leaves the records that it names, and nothing else"
+
+# --- By hand, as in the README; the configuration as before.
+rm -r /var/lib/akund /var/spool/akund /etc/systemd/system/akund.service.d /etc/tmpfiles.d/akund-sources.conf
+typed install || fail "installing by hand"
+sed -i 's/^\[channel\.email\]$/[channel.local]/' /etc/akund/akund.toml
+cat >/etc/akund/conf.d/email.toml <<'END'
+[channel.email]
+kind = "outbox"
+path = "/var/lib/akund/outbox"
+from = "Layanan Akun <akun@example.org>"
+END
+typed key >/result/key 2>&1 || { cat /result/key; fail "the key and the check"; }
+typed start || fail "starting"
+record B-3 arsip >/tmp/b3.toml
+akund submit /tmp/b3.toml || fail "akund submit"
+until_true "the request handed in by root is done" grep -q '"state": *"done"' /var/spool/akund/outcome/local/generic/B-3@1.json
+typed send-to || fail "the test notice"
+(($(ls /var/lib/akund/outbox | wc -l) == 2)) || fail "a notice and the test notice"
+claim "installed by hand as the README has it, it makes an account and sends a test notice"
 echo "all" >>/result/claims
 finish

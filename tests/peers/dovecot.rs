@@ -131,8 +131,13 @@ service stats {{
         text.lines().filter_map(|l| l.split_once('\t')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
     }
 
+    /// Its configuration file.
+    pub fn config(&self) -> std::path::PathBuf {
+        self.dir.path().join("dovecot.conf")
+    }
+
     fn doveadm(&self, arguments: &[&str]) -> std::process::Output {
-        run(Command::new("doveadm").arg("-c").arg(self.dir.path().join("dovecot.conf")).args(arguments), PACKAGE)
+        run(Command::new("doveadm").arg("-c").arg(self.config()).args(arguments), PACKAGE)
     }
 }
 

@@ -95,14 +95,19 @@ impl FreeRadius {
             Method::Pap => "pap",
             Method::MsChap => "mschap",
         };
-        let server = format!("127.0.0.1:{}", self.port);
-        let output = run(Command::new("radtest").args(["-t", kind, user, password, &server, "0", SECRET]), PACKAGE);
+        let output =
+            run(Command::new("radtest").args(["-t", kind, user, password, &self.server(), "0", SECRET]), PACKAGE);
         let answer = String::from_utf8_lossy(&output.stdout).into_owned();
         if answer.contains("Received Access-Accept") {
             return Some(answer);
         }
         assert!(answer.contains("Received Access-Reject"), "radtest: {answer}");
         None
+    }
+
+    /// Where it answers; its secret is `testing123`.
+    pub fn server(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Reports the start of a session; whether the server took it.

@@ -87,12 +87,16 @@ virtual_alias_maps = {}
     /// `postmap -q KEY TYPE:TABLE` as user postfix, without further groups.
     pub fn lookup(&self, table: &str, key: &str) -> Option<String> {
         let etc = self.dir.path().join("etc");
-        let place = TABLES.iter().position(|known| *known == table).expect("a table's name");
-        let map = &self.maps[place];
+        let map = self.map(table);
         let output = run(as_user("postfix", "postmap").arg("-c").arg(&etc).args(["-q", key, map]), PACKAGE);
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(complaint.is_empty(), "postmap -q {key} {map}: {complaint}");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// `TYPE:TABLE`, as postmap(1) takes it.
+    pub fn map(&self, table: &str) -> &str {
+        &self.maps[TABLES.iter().position(|known| *known == table).expect("a table's name")]
     }
 
     /// Its configuration directory.

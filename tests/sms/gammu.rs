@@ -122,6 +122,32 @@ fn a_message_that_the_modem_cannot_send_passes_on_to_the_next_channel() {
 }
 
 #[test]
+fn what_the_modem_could_not_send_is_sent_when_an_order_tries_again() {
+    let mut gammu = Gammu::prepare();
+    let site = office(&section(&gammu, "keep_text = true\n"), "channels = [\"sms\"]");
+    let daemon = site.start();
+    site.drop_in("a.toml", with_phone("a", "siti", TYPED));
+    site.until("it lies in the outbox", || gammu.rows("SELECT * FROM outbox").len() == 1);
+    // What smsd writes when a modem without credit has refused its last try.
+    gammu.run(
+        "BEGIN IMMEDIATE;
+         INSERT INTO sentitems (Text, DestinationNumber, Coding, UDH, TextDecoded, ID, SenderID, SequencePosition, Status, CreatorID)
+           SELECT '', DestinationNumber, Coding, UDH, TextDecoded, ID, 'dummy1', 1, 'SendingError', CreatorID FROM outbox;
+         DELETE FROM outbox; DELETE FROM outbox_multipart; COMMIT;",
+    );
+    site.until("it is stuck", || site.state(&key("a")) == "stuck");
+    gammu.resume();
+    let (code, told) = site.told(&["retry", &key("a"), "--reason", "credit was bought"]);
+    assert_eq!(code, 0, "{told}");
+    site.until_rest(1);
+    assert_eq!(site.state(&key("a")), "done", "{}\n{}", site.log(), gammu.log());
+    let sent = gammu.rows(&SENT.replace("FROM sentitems", "FROM sentitems WHERE Status <> 'SendingError'"));
+    assert!(opens(&site, "siti@example.ac.id", &password(&format!("{}{}", sent[0][1], sent[1][1]))), "{sent:?}");
+    assert_eq!((sent.len(), gammu.rows("SELECT * FROM sentitems").len()), (2, 3));
+    daemon.terminate();
+}
+
+#[test]
 fn a_delivery_report_of_the_network_confirms_what_was_handed_over() {
     let gammu = Gammu::start();
     let site = office(&section(&gammu, "reports = true\n"), "channels = [\"sms\"]");

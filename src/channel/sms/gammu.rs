@@ -156,11 +156,16 @@ impl Gammu {
             }
         }
         match refused(states) {
-            Some(state) => Err(Fault::permanent(format!(
-                "channel {}: gammu could not send the message to {}: {state}",
-                self.tables.name,
-                phone.masked()
-            ))),
+            Some(state) => {
+                if let Err(trouble) = self.ask(move |tables| tables.with(|db| set_aside(db, &creator))).await {
+                    tracing::warn!(channel = self.tables.name, cause = %trouble.cause, "a message that gammu could not send could not be set aside; tried again by an order, it is refused again");
+                }
+                Err(Fault::permanent(format!(
+                    "channel {}: gammu could not send the message to {}: {state}",
+                    self.tables.name,
+                    phone.masked()
+                )))
+            }
             None => Ok(HandedOver {
                 reply: format!("sent by gammu: {} ({taken})", states.first().map_or("", String::as_str)),
                 reference: self.reports.then_some(creator),
@@ -375,6 +380,12 @@ fn discard(db: &mut dyn Session, creator: &str) -> Result<(), Trouble> {
     db.run(&sql(engine, "DELETE FROM outbox_multipart WHERE \"ID\" = ?"), &[id.into()])?;
     db.run(&sql(engine, "DELETE FROM outbox WHERE \"ID\" = ?"), &[id.into()])?;
     Ok(())
+}
+
+/// What the modem refused stays in smsd's table, and is no longer this notice's: tried again by an order, it is written anew.
+fn set_aside(db: &mut dyn Session, creator: &str) -> Result<(), Trouble> {
+    let update = "UPDATE sentitems SET \"CreatorID\" = ? WHERE \"CreatorID\" = ?";
+    db.run(&sql(db.engine(), update), &[format!("{creator}:refused").into(), creator.into()]).map(drop)
 }
 
 /// Empties the text of what was sent.

@@ -92,6 +92,50 @@ async fn a_channel_that_the_step_does_not_name_next_takes_nothing() {
 }
 
 #[tokio::test]
+async fn a_text_message_that_may_have_been_taken_is_never_sent_another_way_also_when_it_is_tried_again_by_order() {
+    use crate::lane::retry::{Failure, Policy, decide};
+    let f = begun().await;
+    let hour = SignedDuration::from_hours(1);
+    let policy = Policy { first: hour, longest: hour, give_up: hour, settle: hour, never_blindly: true };
+    let fail = async |fault: Fault| {
+        let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
+        let failure = Failure {
+            next: claim.detail.next.first().cloned(),
+            uncertain: claim.uncertain,
+            verb: claim.verb,
+            attempt: claim.attempt,
+            first_at: claim.first_at,
+            fault,
+        };
+        let settlement = decide(&policy, failure, Timestamp::now(), 0.5);
+        let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+        f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
+    };
+    fail(Fault::unknown("the answer was lost")).await;
+    assert_eq!(f.state("1"), "stuck");
+    orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
+    f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
+    fail(Fault::permanent("not routable")).await;
+    assert_eq!(f.state("1"), "stuck", "the first one may have arrived");
+    assert!(f.journal.turn("sms2", Arc::default(), 10).await.unwrap().claims.is_empty());
+}
+
+#[tokio::test]
+async fn a_notice_in_flight_of_a_channel_that_is_no_longer_configured_is_not_sent_again_by_itself() {
+    let f = begun().await;
+    assert_eq!(f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.len(), 1);
+    let f = f.reopen();
+    // As the daemon does for a lane that it does not know; a step of a target's is only looked at again.
+    f.journal.recover("sms", true).await.unwrap();
+    assert_eq!(f.state("1"), "stuck");
+    f.admit(vec![record("2", "b@x.id")]).await;
+    assert_eq!(f.journal.turn("credentials", Arc::default(), 10).await.unwrap().claims.len(), 1);
+    let f = f.reopen();
+    f.journal.recover("credentials", true).await.unwrap();
+    assert_eq!(f.state("2"), "working");
+}
+
+#[tokio::test]
 async fn the_password_is_wiped_with_the_last_notice_that_needs_it_and_not_before_or_later() {
     let f = begun().await;
     assert_eq!(sealed(&f), 1, "the user name went, and the password did not");
@@ -129,6 +173,27 @@ async fn a_report_counts_once_also_when_it_comes_before_the_handing_over_is_reco
     assert!(f.reader().expected("sms", 10).unwrap().is_empty());
     let before = claim.step.0 - 1;
     f.journal.arrivals("email".into(), vec![(before << 8, Report::Confirmed, None)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_report_on_an_earlier_attempt_says_nothing_of_the_one_that_was_ordered() {
+    let f = begun().await;
+    let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
+    let stuck = Settlement::Stuck { fault: Fault::unknown("the answer was lost") };
+    let settled = Settled { step: claim.step, attempt: 1, settlement: stuck };
+    f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
+    let place = u8::try_from(claim.step.0 & 0xff).unwrap();
+    assert!(f.journal.reported(claim.uid, place, "sms".into(), Report::Failed, None).await.unwrap());
+    orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
+    f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
+    let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
+    let mut settled = done(&claim);
+    if let Settlement::Done { reference, .. } = &mut settled.settlement {
+        *reference = Some("r-2".into());
+    }
+    f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
+    assert_eq!(f.reader().outcome(1).unwrap().steps[2].arrival.as_deref(), Some("expected"));
+    assert!(f.journal.reported(claim.uid, place, "sms".into(), Report::Confirmed, None).await.unwrap());
 }
 
 #[tokio::test]
@@ -176,4 +241,61 @@ async fn a_newer_document_takes_the_place_of_one_that_waits_and_each_has_its_own
     assert_eq!(f.reader().posts(1).unwrap()[0].state, "done");
     let kept: Option<Vec<u8>> = f.reader().connection.query_row("SELECT body FROM post", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, None, "what was posted is not kept");
+}
+
+/// Has a document of request 1 written, with this body; and asks for the next one.
+async fn write(f: &Fixture, text: &str) {
+    let mut due = f.reader().outcomes_due(10).unwrap();
+    due.iter_mut().for_each(|one| one.body = text.into());
+    f.journal.outcomes_written(&due, |_| Vec::new(), vec![("tickets".into(), Vec::new())]).await.unwrap();
+    f.journal.call(|tx| crate::journal::register::report(tx, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_older_document_is_never_posted_after_or_beside_a_newer_one() {
+    for crash in [false, true] {
+        let f = Fixture::new();
+        f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
+        write(&f, "first").await;
+        let first = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.remove(0);
+        write(&f, "second").await;
+        if crash {
+            f.journal.recover_posts("tickets").await.unwrap();
+        } else {
+            let stuck = PostSettlement::Stuck("422".into());
+            f.journal.posts("tickets", Arc::new(vec![(first.id, 1, stuck)]), 0).await.unwrap();
+            orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
+            f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
+        }
+        let posts = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims;
+        let bodies: Vec<_> = posts.iter().map(|claim| claim.posting.body.as_slice()).collect();
+        assert_eq!(bodies, [b"second"], "after a crash: {crash}");
+    }
+}
+
+#[tokio::test]
+async fn publications_that_come_back_are_passed_over_until_they_are_asked_for_anew() {
+    let f = Fixture::new();
+    let refused = |n: usize| with_category(record(&n.to_string(), "a@x.id"), "refuse");
+    f.admit((1..=5).map(refused).collect()).await;
+    let written = async || {
+        let due = f.reader().outcomes_due(10).unwrap();
+        f.journal.outcomes_written(&due, |_| vec!["q".into()], Vec::new()).await.unwrap();
+    };
+    written().await;
+    let due = |passed: &crate::journal::outcome::PassedOver| {
+        let due = f.reader().publications_due("q", 2, passed).unwrap();
+        due.iter().map(|due| due.publication()).collect::<Vec<_>>()
+    };
+    let mut passed = Default::default();
+    let first = due(&passed);
+    passed.extend(first.clone());
+    let second = due(&passed);
+    passed.extend(second.clone());
+    assert_eq!((first.len(), second.len(), due(&passed).len()), (2, 2, 1), "those behind them come next");
+    passed.extend(due(&passed));
+    assert!(due(&passed).is_empty());
+    f.journal.call(|tx| crate::journal::register::report(tx, 1)).await.unwrap();
+    written().await;
+    assert_eq!(due(&passed), [(1, 2)], "a newer document of the same request is another publication");
 }

@@ -139,6 +139,24 @@ async fn a_released_change_does_not_take_back_what_was_changed_while_it_was_held
     assert_eq!(in_register(&f, "a@x.id"), ("b@x.id".into(), Some(5)));
 }
 
+#[tokio::test]
+async fn the_end_of_one_that_waits_for_an_account_starts_nobody_beside_the_one_that_works_on_it() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    admit_change(&f, "2", "review", to_quota(5)).await;
+    admit_change(&f, "3", "", to_quota(6)).await;
+    admit_change(&f, "4", "", to_quota(7)).await;
+    let working = f.journal.turn("credentials", Arc::default(), 10).await.unwrap().claims;
+    assert_eq!(working.iter().map(|claim| claim.key.id.as_str()).collect::<Vec<_>>(), ["3"]);
+    assert!(ordered(&f, OrderVerb::Release, "2").await.0);
+    assert!(ordered(&f, OrderVerb::Withdraw, "4").await.0);
+    assert_eq!(serve(&f.journal, "credentials").await, 0, "3 works on the account");
+    f.journal.turn("credentials", Arc::new(working.iter().map(done).collect()), 0).await.unwrap();
+    serve_all(&f.journal).await;
+    assert_eq!([f.state("2"), f.state("3"), f.state("4")], ["done", "done", "withdrawn"]);
+}
+
 fn holds(f: &Fixture, name: &str) -> bool {
     let sql = "SELECT EXISTS (SELECT 1 FROM name WHERE name = ?1)";
     f.reader().connection.query_row(sql, [name], |row| row.get(0)).unwrap()
@@ -222,6 +240,69 @@ async fn a_step_whose_data_are_gone_or_damaged_is_stuck_and_the_others_go_on() {
     assert_eq!(turn.claims.iter().map(|c| c.key.id.as_str()).collect::<Vec<_>>(), ["3"]);
     assert_eq!(turn.unreadable, 2);
     assert_eq!(f.reader().lane("email").unwrap().stuck, 2);
+}
+
+#[tokio::test]
+async fn a_request_whose_data_are_damaged_keeps_no_document_and_no_deadline_of_others_waiting() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id"), record("2", "b@x.id"), record("3", "c@x.id")]).await;
+    by_hand(&f, "UPDATE personal SET judgement = '{', account = '{', record = '{' WHERE request = 1");
+    assert_eq!(f.reader().running().map(|running| running.len()).unwrap(), 0, "no procedure here has a table of steps");
+    by_hand(&f, "UPDATE texts SET texts = '{'");
+    f.reader().running().unwrap();
+    for id in ["1", "2", "3"] {
+        assert!(ordered(&f, OrderVerb::Withdraw, id).await.0);
+    }
+    let due = f.reader().outcomes_due(10).unwrap();
+    assert_eq!(due.iter().map(|due| due.outcome.state.as_str()).collect::<Vec<_>>(), ["withdrawn"; 3]);
+    assert!(due[0].outcome.reasons.iter().any(|reason| reason.contains("cannot be read")), "{:?}", due[0].outcome);
+}
+
+#[tokio::test]
+async fn a_request_for_an_account_whose_data_are_gone_is_judged_and_stops_nobody() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    by_hand(&f, "UPDATE account SET account = '{}'");
+    // The journal's little procedure does not look whether there is an account.
+    let suspend = with_category(about("2", Action::Suspend, "a@x.id"), "refuse");
+    let admitted = f.admit(vec![suspend, record("3", "a@x.id"), record("4", "b@x.id")]).await;
+    let states: Vec<State> =
+        admitted.iter().map(|a| if let Admitted::New { state, .. } = a { *state } else { State::Stuck }).collect();
+    assert_eq!(states, [State::Refused, State::Conflicted, State::Working]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_keeps_no_repetition_waiting_until_it_has_caught_up() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id"), with_category(record("2", "b@x.id"), "refuse")]).await;
+    let later = |_: &Claim| Settlement::Retry {
+        due: Timestamp::now() + SignedDuration::from_hours(7),
+        fault: Fault::transient("away"),
+    };
+    settle_one(&f, "credentials", later).await;
+    let due = f.reader().outcomes_due(10).unwrap();
+    f.journal.outcomes_written(&due, |_| Vec::new(), vec![("tickets".into(), Vec::new())]).await.unwrap();
+    by_hand(&f, "UPDATE post SET state = 'retry', due = (SELECT max(due) FROM step)");
+    let f = f.reopen();
+    assert_eq!(serve(&f.journal, "credentials").await, 0, "a wait is a wait");
+    // As it looks after the clock of a machine that thought it was seven hours later was set right.
+    by_hand(
+        &f,
+        "INSERT INTO event (seq, at, subject, kind, detail, hash)
+         SELECT max(seq) + 1, max(at) + 25200000000, x'', 'reloaded', '{}', zeroblob(32) FROM event",
+    );
+    let f = f.reopen();
+    assert_eq!(serve(&f.journal, "credentials").await, 1);
+    assert_eq!(f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.len(), 1);
+}
+
+#[test]
+fn no_target_or_channel_can_be_called_as_what_akund_wakes_by_itself() {
+    // A name has no space in it ([`crate::config`]). Two who wait for one bell are woken in turn, and one of them too late.
+    for bell in [crate::journal::outcome::LANE, operator::LANE, overdue::LANE] {
+        assert!(bell.contains(' '), "{bell}");
+    }
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn write(f: &Fixture) -> usize {
 async fn leaving(f: &Fixture) -> (usize, usize) {
     let posts = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.len();
     f.journal.recover_posts("tickets").await.unwrap();
-    (f.reader().publications_due("requests", 10).unwrap().len(), posts)
+    (f.reader().publications_due("requests", 10, &Default::default()).unwrap().len(), posts)
 }
 
 #[tokio::test]

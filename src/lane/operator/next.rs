@@ -87,9 +87,11 @@ pub fn next(settings: &Settings, standing: &Standing, now: Timestamp) -> Next {
         return Next::Wait(Some(not_before));
     }
     let after = |at: Timestamp, wait: SignedDuration| at.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    // Times that are still to come were written before the clock was set back: nothing waits for them.
     let alert = standing.first_news.map(|first| {
-        let gathered = after(first, settings.gather);
-        standing.told.told_at.map_or(gathered, |last| gathered.max(after(last, settings.every)))
+        let gathered = if first > now { now } else { after(first, settings.gather) };
+        let last = standing.told.told_at.filter(|last| *last <= now);
+        last.map_or(gathered, |last| gathered.max(after(last, settings.every)))
     });
     // One that may be on its way is not kept waiting: it is the same one again.
     if standing.told.telling.is_some() || alert.is_some_and(|at| at <= now) {
@@ -167,6 +169,14 @@ mod tests {
         assert_eq!(next(&settings(), &standing, at("23T06:59")), Next::Begin(day("2026-11-22")));
         let none = Settings { digest: None, ..settings() };
         assert_eq!(next(&none, &standing, at("23T07:00")), Next::Wait(None));
+    }
+
+    #[test]
+    fn news_of_before_a_clock_was_set_back_do_not_wait_until_it_has_caught_up() {
+        let mut standing = standing();
+        standing.first_news = Some(at("22T17:00"));
+        standing.told.told_at = Some(at("22T16:00"));
+        assert_eq!(next(&settings(), &standing, at("22T10:00")), Next::Alert);
     }
 
     #[test]

@@ -1,0 +1,127 @@
+//! No statement of the writer's looks through a table that grows with the years.
+
+use super::*;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+/// Every statement that a writer of this process has run.
+static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+pub fn note(sql: &str) {
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !seen.contains(sql) {
+        seen.insert(sql.to_owned());
+    }
+}
+
+/// Tables whose rows stay: everything of every request.
+const GROWING: [&str; 14] = [
+    "event",
+    "submission",
+    "request",
+    "personal",
+    "step",
+    "account",
+    "name",
+    "placed",
+    "receipt",
+    "post",
+    "publication",
+    "outgoing",
+    "draft",
+    "overdue",
+];
+
+/// What counts accounts for the change budget, once for a batch and only where more than twenty were taken away in a day.
+const COUNTS: &str = "SELECT count(*) FROM placed";
+
+/// Lines of a query plan that go through the whole of a growing table, or of an index of all of it.
+fn scans(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let lines: Vec<String> = statement.raw_query().mapped(|row| row.get(3)).map(Result::unwrap).collect();
+    let partial: Vec<String> = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '% WHERE %'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    // An alias hides the table's name: every alias of one letter is taken for a growing table's.
+    let grows = |name: &str| GROWING.contains(&name) || name.len() == 1;
+    let whole = |line: &String| {
+        let mut words = line.split_whitespace();
+        // min() and max() without an index are called a search, and are a scan.
+        let through = matches!(words.next(), Some("SCAN" | "SEARCH")) && words.next().is_some_and(grows);
+        let narrowed = line.contains("(") || partial.iter().any(|index| line.ends_with(index.as_str()));
+        through && !narrowed && !line.contains("VIRTUAL TABLE")
+    };
+    lines.into_iter().filter(whole).collect()
+}
+
+async fn carried(f: &Fixture, verb: OrderVerb, argument: &str) {
+    orders::place(&f.path(), &order(verb, argument)).unwrap();
+    let judge = |_: &Record, _: &Facts, _: Timestamp| Err("no".to_owned());
+    f.journal.carry_out_orders(vec!["mail".into()], Some(Arc::new(judge)), Default::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_statement_of_a_requests_life_looks_through_a_table_that_grows() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id"), record("2", "b@x.id"), with_category(record("3", "c@x.id"), "review")]).await;
+    f.admit(vec![with_category(record("4", "d@x.id"), "refuse"), record("1", "a@x.id")]).await;
+    let mut corrected = record("3", "c@x.id");
+    corrected.key.revision = 2;
+    f.admit(vec![corrected]).await;
+    carried(&f, OrderVerb::Withdraw, "2").await;
+    serve_all(&f.journal).await;
+    f.admit(vec![Record { action: Action::Suspend, ..record("5", "a@x.id") }]).await;
+    for (verb, argument) in [
+        (OrderVerb::Pause, ""),
+        (OrderVerb::Unpause, ""),
+        (OrderVerb::Release, "1"),
+        (OrderVerb::Retry, "1"),
+        (OrderVerb::Redeliver, "1"),
+        (OrderVerb::Withdraw, "5"),
+    ] {
+        carried(&f, verb, argument).await;
+    }
+    for lane in ["mail", "email", "credentials"] {
+        f.journal.recover(lane, true).await.unwrap();
+    }
+    let due = f.reader().outcomes_due(10).unwrap();
+    let outlets = vec![("tickets".to_owned(), Vec::new())];
+    f.journal.outcomes_written(&due, |_| vec!["q".into()], outlets).await.unwrap();
+    let posts = f.journal.posts("tickets", Arc::default(), 1).await.unwrap();
+    let again = post::PostSettlement::Retry(Timestamp::now(), "away".into());
+    f.journal.posts("tickets", Arc::new(vec![(posts.claims[0].id, 1, again)]), 100).await.unwrap();
+    f.journal.posts("tickets", Arc::default(), 100).await.unwrap();
+    f.journal.recover_posts("tickets").await.unwrap();
+    let due = f.reader().publications_due("q", 10, &Default::default()).unwrap();
+    f.journal.outcomes_published("q", &due[..1]).await.unwrap();
+    f.journal.arrivals("email".into(), vec![(1 << 8, receipt::Report::Confirmed, None)]).await.unwrap();
+    f.journal.stop_expecting("email".into(), SignedDuration::from_hours(1)).await.unwrap();
+    f.journal.letters_to_keep().await.unwrap();
+
+    let connection = rusqlite::Connection::open(f.path()).unwrap();
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert!(seen.len() > 60, "{}", seen.len());
+    let bad: Vec<(String, Vec<String>)> = seen
+        .iter()
+        .filter(|sql| !["SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA", COUNTS].iter().any(|word| sql.starts_with(word)))
+        .map(|sql| (sql.clone(), scans(&connection, sql)))
+        .filter(|(_, lines)| !lines.is_empty())
+        .collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+#[tokio::test]
+async fn what_lanes_read_of_their_own_waiting_work_is_found_by_an_index() {
+    let f = Fixture::new();
+    let connection = rusqlite::Connection::open(f.path()).unwrap();
+    let count = "SELECT count(*) FROM publication INDEXED BY publication_due WHERE queue = ?1 AND asked > done";
+    assert!(scans(&connection, count).is_empty());
+    let looks_through = "SELECT count(*) FROM post WHERE state = 'retry'";
+    assert!(!scans(&connection, looks_through).is_empty(), "the test sees what it is to see");
+    let looks_through = "SELECT min(due) FROM post WHERE outlet = 'x' AND state = 'retry'";
+    assert!(!scans(&connection, looks_through).is_empty(), "the test sees what it is to see");
+}
