@@ -95,7 +95,7 @@ fn count(connection: &Connection, outage: &Outage) -> Result<Counted, JournalErr
             "permanent",
         ),
         (
-            "SELECT count(*), at >= ?2, ?3 = ?3 FROM publication WHERE queue = ?1 AND held AND asked > done GROUP BY 2, 3",
+            "SELECT count(*), at >= ?2, ?3 = ?3 FROM publication WHERE queue = ?1 AND held = 1 AND asked > done GROUP BY 2, 3",
             "unknown",
         ),
     ];
@@ -185,7 +185,7 @@ fn documents(tx: &mut Tx<'_>, outage: &Outage, given: i64) -> Result<i64, Journa
     let mut moved = posts.len();
     if *uncertain {
         let held: Vec<i64> = tx.rows(
-            "SELECT request FROM publication WHERE queue = ?1 AND held AND at >= ?2 ORDER BY request LIMIT ?3",
+            "SELECT request FROM publication WHERE queue = ?1 AND held = 1 AND at >= ?2 ORDER BY request LIMIT ?3",
             (lane, since.as_microsecond(), PIECE),
             |row| row.get(0),
         )?;

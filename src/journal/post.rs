@@ -178,7 +178,7 @@ pub(super) fn retry(tx: &mut Tx<'_>, request: i64) -> Result<usize, JournalError
 
 /// After the journal was put back: what is on its way is stuck. How many.
 pub(super) fn hold_all(tx: &mut Tx<'_>, why: &str) -> Result<usize, JournalError> {
-    tx.run("UPDATE post SET state = 'stuck', fault = ?1 WHERE state IN ('ready', 'retry', 'running')", [why])
+    tx.run("UPDATE post SET state = 'stuck', fault = ?1 WHERE state IN ('ready', 'retry', 'running') /* once */", [why])
 }
 
 /// The same, for one request's.

@@ -223,15 +223,18 @@ fn put_back(
     pause(tx, lanes, &hold)?;
     // Before any of them moves: what was ended and told everybody stays as it is.
     let open = "state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn')";
-    tx.run(&format!("UPDATE request SET restored = 1 WHERE outcome_due > 0 OR {open}"), [])?;
+    tx.run(&format!("UPDATE request SET restored = 1 WHERE outcome_due > 0 OR {open} /* once */"), [])?;
     let steps = tx.run(
-        "UPDATE step SET restored = 1, uncertain = 1 WHERE state NOT IN ('done', 'cancelled') AND verb IN ('apply', 'undo', 'prove')",
+        "UPDATE step SET restored = 1, uncertain = 1 WHERE state NOT IN ('done', 'cancelled') AND verb IN ('apply', 'undo', 'prove') /* once */",
         [],
     )?;
-    tx.run("UPDATE step SET restored = 1 WHERE state NOT IN ('done', 'cancelled') AND verb = 'deliver'", [])?;
+    tx.run(
+        "UPDATE step SET restored = 1 WHERE state NOT IN ('done', 'cancelled') AND verb = 'deliver' /* once */",
+        [],
+    )?;
     let withdrawn = stick_withdrawn(tx, withdrawn)?;
     let on_their_way: Vec<(i64, i64)> = tx.rows(
-        "SELECT s.id, s.id >> 8 FROM step s WHERE s.verb = 'deliver' AND s.state IN ('ready', 'retry', 'running') ORDER BY s.id",
+        "SELECT s.id, s.id >> 8 FROM step s WHERE s.verb = 'deliver' AND s.state IN ('ready', 'retry', 'running') ORDER BY s.id /* once */",
         [],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
@@ -241,7 +244,7 @@ fn put_back(
         tx.run("UPDATE request SET restored = 1 WHERE id = ?1", [request])?;
     }
     let documents = post::hold_all(tx, &fault.message)?
-        + tx.run("UPDATE publication SET held = 1 WHERE asked > done AND held = 0", [])?;
+        + tx.run("UPDATE publication SET held = 1 WHERE asked > done AND held = 0 /* once */", [])?;
     let notices = on_their_way.len();
     tell(tx, suspicion, notices, steps)?;
     tx.run("DELETE FROM meta WHERE key = ?1", [COPY])?;
@@ -295,7 +298,7 @@ fn refuse_orders(tx: &mut Tx<'_>) -> Result<usize, JournalError> {
 }
 
 fn pause(tx: &mut Tx<'_>, mut lanes: Vec<String>, hold: &Hold) -> Result<(), JournalError> {
-    let open = "SELECT DISTINCT lane FROM step WHERE state IN ('ready', 'retry', 'running')";
+    let open = "SELECT DISTINCT lane FROM step WHERE state IN ('ready', 'retry', 'running') /* once */";
     lanes.extend(tx.rows(open, [], |row| row.get::<_, String>(0))?);
     for lane in lanes {
         // One that somebody had paused before stays theirs.

@@ -194,6 +194,9 @@ ALTER TABLE step ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE step ADD COLUMN stuck_at INTEGER;
 ALTER TABLE request ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE publication ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX publication_held ON publication(request) WHERE held = 1;
+-- What one order tries again.
+CREATE INDEX post_stuck ON post(outlet, request) WHERE state = 'stuck';
 -- By it an account's uid tells which request it was made for (mark.rs).
 INSERT OR IGNORE INTO meta (key, value) VALUES ('seed', randomblob(32));
 ";
