@@ -186,14 +186,31 @@ impl Admitter {
             }
         };
         let file = if problems > 0 {
-            let (file, given_back) = source.give_back(file, bad_rows, report).await?;
-            self.rejected(submission, problems, &given_back).await?;
-            file
+            self.give_back(source, file, submission, bad_rows, (report, problems)).await?
         } else {
             file
         };
         self.metrics.intake_file(file.source(), result);
         Ok(file)
+    }
+
+    /// Gives something back to its submitter, with the reasons and how many there are, and records that.
+    ///
+    /// # Errors
+    /// [`Postponed`]: it is offered again.
+    pub async fn give_back<S: Source>(
+        &self,
+        source: &S,
+        item: S::Item,
+        submission: Submission,
+        bytes: Option<Vec<u8>>,
+        (reasons, problems): (String, usize),
+    ) -> Result<S::Item, Postponed> {
+        let Submission { source: from, name, sha256, .. } = submission.clone();
+        let known = item.again() && self.journal.was_rejected(from, name, sha256).await?;
+        let (item, given_back) = source.give_back(item, bytes, reasons, known).await?;
+        self.rejected(submission, problems, &given_back).await?;
+        Ok(item)
     }
 
     /// The good rows of a chunk, with which names to look up for them.

@@ -230,6 +230,12 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         async move { lane::clock::run(context).await.map_err(|error| error.to_string()) }
     });
+    spawn(&mut tasks, "retention", {
+        let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
+        let retention =
+            lane::retention::Retention { context, spool: opened.spool.clone(), policy: config.retention.policy() };
+        async move { retention.run().await.map_err(|error| error.to_string()) }
+    });
     spawn(&mut tasks, "the operator's notices", {
         let operator = operator(&config, &opened, &context, &stages, lane_names)?;
         async move { operator.run().await.map_err(|error| error.to_string()) }

@@ -14,7 +14,7 @@
 //! 7. [`secret`] makes passwords, hashes them and seals them at rest; [`target`] writes accounts and
 //!    proves them; [`channel`] hands notices over.
 //! 8. [`observe`] shows what happens: logs, metrics, health; [`register`] puts every account on paper and into spreadsheets, and
-//!    reads lists back.
+//!    reads lists back; [`reconcile`] compares it with what the targets hold.
 //! 9. [`cli`] is what the operator types.
 //!
 //! [`tcp`], [`tls`] and [`web`] are how clients connect, [`amqp`] how they speak with a queue's broker. [`durable`] writes every
@@ -35,6 +35,7 @@ pub mod lane;
 pub mod model;
 pub mod observe;
 pub mod procedure;
+pub mod reconcile;
 pub mod register;
 pub mod secret;
 pub mod target;

@@ -134,6 +134,21 @@ fn the_queue_of_the_example_is_one_that_akund_takes_and_shows_its_defaults() {
     }
 }
 
+#[test]
+fn nothing_goes_by_age_unless_it_is_written_and_the_ages_of_the_example_are_ones_that_akund_takes() {
+    assert!(example().retention.policy().is_empty());
+    let text = shipped("config/akund.toml");
+    let (_, block) = text.split_once("\n[retention]\n").unwrap();
+    let lines = block.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("# "));
+    let ages: Vec<&str> = lines.filter(|line| line.contains("_days = ")).collect();
+    assert_eq!(ages.len(), 4);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("akund.toml");
+    std::fs::write(&path, format!("akund = 1\n[retention]\n{}\n", ages.join("\n"))).unwrap();
+    let policy = config::load(&path).unwrap_or_else(|report| panic!("{report}")).retention.policy();
+    assert!([policy.outcomes, policy.originals, policy.personal, policy.register].iter().all(Option::is_some));
+}
+
 /// There is no RouterOS to ask: what can be held against akund is.
 #[test]
 fn the_routers_snippet_takes_disconnect_requests_where_akund_sends_them() {

@@ -17,5 +17,7 @@ mod broken;
 mod life;
 #[path = "endtoend/partial.rs"]
 mod partial;
+#[path = "endtoend/reconciled.rs"]
+mod reconciled;
 #[path = "endtoend/three.rs"]
 mod three;

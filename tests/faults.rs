@@ -18,8 +18,12 @@ mod loud;
 mod malformed;
 #[path = "faults/outage.rs"]
 mod outage;
+#[path = "faults/reconcile.rs"]
+mod reconcile;
 #[path = "faults/restore.rs"]
 mod restore;
+#[path = "faults/retention.rs"]
+mod retention;
 #[path = "faults/secrets.rs"]
 mod secrets;
 #[path = "faults/smtp.rs"]

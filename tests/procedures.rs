@@ -7,15 +7,19 @@
 mod daemon;
 mod peers;
 
+#[path = "letter/fixture.rs"]
+#[allow(dead_code, reason = "shared with the letter's own tests, which use the rest")]
+mod letter;
 #[path = "endtoend/office.rs"]
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod office;
-#[path = "support/smtp_server.rs"]
-#[allow(dead_code, reason = "shared with other tests, which use the rest")]
-mod smtp_server;
 
+#[path = "procedures/branches.rs"]
+mod branches;
 #[path = "procedures/files.rs"]
 mod files;
+#[path = "procedures/gateway.rs"]
+mod gateway;
 #[path = "procedures/institution.rs"]
 mod institution;
 #[path = "procedures/judged.rs"]

@@ -1,6 +1,7 @@
 //! `akund check`
 
 mod nagios;
+mod retention;
 mod trial;
 
 use super::exit::{Exit, Failure};
@@ -80,6 +81,7 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     lines.extend(bad("spool", Spool::problems(&config.spool, &config.source)));
     lines.push(journal(config));
     lines.push(key(config));
+    lines.push(retention::line(config));
     match wiring::templates(config) {
         Ok(templates) => lines.push(good("templates", wiring::told(&templates))),
         Err(problems) => lines.extend(bad("templates", problems)),

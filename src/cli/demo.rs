@@ -178,6 +178,7 @@ fn tell(common: &Common, config: &Config, samples: &[Sample], ended: &Ended) -> 
             table.add_row([if line.good { "✓" } else { "✗" }, &line.sample, line.about, &found]);
         }
         say!("{table}\n");
+        next(config, samples, &ended.listed);
         places(config);
     }
     Ok(lines.iter().filter(|line| !line.good).count())
@@ -200,10 +201,41 @@ fn judge(config: &Config, sample: &Sample, listed: &[Listed]) -> Line {
         sample: sample.name.clone(),
         about: sample.about,
         requests: sample.requests,
-        good: found == expected,
+        good: sample.is_good(&counts),
         expected,
         found,
     }
+}
+
+/// What to type next: the signed letter that a request waits for is people's to bring.
+fn next(config: &Config, samples: &[Sample], listed: &[Listed]) {
+    let waiting = listed.iter().filter(|one| one.state == "waiting");
+    for (one, sample) in waiting.filter_map(|one| Some((one, samples.iter().find(|sample| sample.owns(&one.request))?)))
+    {
+        let (Some(letter), Some(dir)) = (&sample.letter, config.spool.path.parent()) else { continue };
+        say!(
+            "{} waits for the signed letter; its draft is in an e-mail. Bring it, in another terminal:\n\n  \
+             akund --config {} release {} \\\n    --letter {} \\\n    \
+             --number 480/1/427.53/2026 --signed-by head --signed-on {} --reason \"signed on paper\"\n",
+            one.request,
+            in_shell(&dir.join("akund.toml").display().to_string()),
+            in_shell(&one.request),
+            in_shell(&letter.display().to_string()),
+            today(),
+        );
+    }
+}
+
+/// Today where the procedure's office is.
+fn today() -> jiff::civil::Date {
+    let now = jiff::Timestamp::now();
+    now.in_tz("Asia/Jakarta").unwrap_or_else(|_| now.to_zoned(jiff::tz::TimeZone::UTC)).date()
+}
+
+/// A word as a shell reads it whole.
+fn in_shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Where to look.

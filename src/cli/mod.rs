@@ -9,6 +9,7 @@ mod list;
 mod manual;
 mod order;
 mod output;
+mod reconcile;
 mod register;
 mod retry;
 mod run;
@@ -100,6 +101,8 @@ enum Command {
     Audit(audit::Args),
     /// Copy the journal while the daemon runs, and what to do after a copy was put back.
     Journal(journal::Args),
+    /// Compare every target with the register. Changes nothing; with --fix orders what can be put right safely.
+    Reconcile(reconcile::Args),
     /// Print a JSON Schema.
     Schema(schema::Args),
     /// Look at the notices that applicants get.
@@ -165,6 +168,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::Register(args) => register::run(common, &args),
         Command::Audit(args) => audit::run(common, &args),
         Command::Journal(args) => journal::run(common, &args),
+        Command::Reconcile(args) => reconcile::run(common, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Template(args) => template::run(common, &args),
         Command::Manual(args) => manual::run(&args),

@@ -124,16 +124,27 @@ fn order(
 /// was woken.
 pub(super) fn place(
     config: &Config,
-    (verb, argument, reason): (OrderVerb, &str, &str),
+    what: (OrderVerb, &str, &str),
     letter: Option<NewLetter>,
     imports: &[Import],
+) -> Result<(OrderResult, Option<std::io::Error>), Failure> {
+    let rows = imports.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+    place_rows(config, what, letter, &rows.map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))?)
+}
+
+/// As [`place`], with what it is about, row by row, each a JSON document.
+pub(super) fn place_rows(
+    config: &Config,
+    (verb, argument, reason): (OrderVerb, &str, &str),
+    letter: Option<NewLetter>,
+    rows: &[String],
 ) -> Result<(OrderResult, Option<std::io::Error>), Failure> {
     let path = &config.journal.path;
     // Who gives the order, before the process becomes somebody else.
     let (login_uid, login) = (login_uid(), login_name());
     become_owner(path)?;
     let new = NewOrder { login_uid, login, verb, argument: argument.to_owned(), reason: reason.to_owned(), letter };
-    let number = orders::place_import(path, &new, imports)?;
+    let number = orders::place_rows(path, &new, rows)?;
     let woken = wake(&config.control.socket);
     Ok((orders::result(path, number)?, woken.err()))
 }

@@ -70,7 +70,7 @@ struct Find {
 enum Format {
     /// For spreadsheets and programs; `register import` reads it.
     Csv,
-    /// A workbook.
+    /// A workbook; `register import` reads it, too.
     Xlsx,
     /// A page to print.
     Html,
@@ -109,7 +109,7 @@ struct Export {
 
 #[derive(Debug, ClapArgs)]
 struct Import {
-    /// A list as CSV: an export of akund's, or an office's own.
+    /// A list as CSV or XLSX: an export of akund's, or an office's own.
     file: PathBuf,
     /// The procedure of rows that name none.
     #[arg(long, value_name = "NAME")]
@@ -322,9 +322,6 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     file.take(LARGEST_LIST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST_LIST {
         return Err(std::io::Error::other(format!("it is larger than {LARGEST_LIST} bytes")));
-    }
-    if bytes.starts_with(b"PK\x03\x04") {
-        return Err(std::io::Error::other("it is a workbook; save it as `CSV UTF-8` and import that"));
     }
     Ok(bytes)
 }

@@ -66,6 +66,9 @@ fn print(outcome: &Outcome) {
         request.file,
         request.line
     );
+    if let Some(at) = outcome.personal_data_removed_at {
+        say!("  personal  removed by retention on {}", output::time(at));
+    }
     if let Some(what) = &outcome.waits_for {
         say!("  waits for {}", what.replace('-', " "));
     }

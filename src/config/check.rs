@@ -36,6 +36,9 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     spool_and_lane(config, &mut found);
     log(config, &mut found);
     operator(config, &mut found);
+    for (key, sentence) in config.retention.problems() {
+        found.check(false, ["retention", key], || sentence);
+    }
     sources(&config.source, &mut found);
     queues::queues(config, &mut found);
     lane_names(config, &mut found);

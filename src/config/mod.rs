@@ -12,6 +12,7 @@ pub mod place;
 pub mod proof;
 pub mod queue;
 mod report;
+pub mod retention;
 pub mod source;
 pub mod target;
 mod tree;
@@ -27,6 +28,7 @@ pub use load::load;
 pub use operator::OperatorConfig;
 pub use queue::QueueConfig;
 pub use report::ConfigReport;
+pub use retention::RetentionConfig;
 pub use source::SourceConfig;
 pub use target::TargetConfig;
 
@@ -75,6 +77,9 @@ pub struct Config {
     /// Who is told when something needs a person. Without it nobody is.
     #[serde(default)]
     pub operator: Option<OperatorConfig>,
+    /// How long what is kept.
+    #[serde(default)]
+    pub retention: RetentionConfig,
     /// Diagnosis log.
     #[serde(default)]
     pub log: LogConfig,

@@ -5,7 +5,7 @@ use crate::admission::SharedProcedures;
 use crate::channel::letter::Kind;
 use crate::intake::spool::Spool;
 use crate::journal::letters::KeptLetters;
-use crate::journal::redeliver::Redeliver;
+use crate::journal::officials::InForce;
 use crate::journal::{Journal, Kept};
 use crate::model::{Facts, Record};
 use crate::observe::metrics::{Metrics, OrderResult};
@@ -96,14 +96,16 @@ impl Control {
         left
     }
 
-    fn judge(&self) -> Arc<Redeliver> {
+    fn in_force(&self) -> Arc<InForce> {
         let procedures = self.procedures.read().unwrap_or_else(PoisonError::into_inner).clone();
         let site = self.site.clone();
-        Arc::new(move |record: &Record, facts: &Facts, now: Timestamp| {
+        let officials = procedures.iter().map(|(name, procedure)| (name.clone(), procedure.officials())).collect();
+        let judge = move |record: &Record, facts: &Facts, now: Timestamp| {
             let name = &record.key.procedure;
             let procedure = procedures.get(name).ok_or_else(|| format!("its procedure {name} is not here any more"))?;
             Ok(procedure::decide_anew(record, procedure, &site, facts, now))
-        })
+        };
+        Arc::new(InForce { judge: Box::new(judge), officials })
     }
 
     /// Carries out the orders that are new; whether one is left that is to be tried again: its letter could not be kept, or the
@@ -119,7 +121,7 @@ impl Control {
         if !kept.is_empty() {
             crate::crash::point("letter-kept");
         }
-        match self.journal.carry_out_orders(self.lanes.clone(), Some(self.judge()), kept).await {
+        match self.journal.carry_out_orders(self.lanes.clone(), Some(self.in_force()), kept).await {
             Ok(orders) => {
                 for order in orders {
                     self.metrics

@@ -106,7 +106,7 @@ impl QueueTask {
 
     /// Takes messages until the shutdown, or until the connection is lost.
     async fn serve(&self, mut session: Session) -> Result<(), Trouble> {
-        let desk = Desk::new(self.queue.clone(), self.admitter.journal.clone(), self.admitter.metrics.clone());
+        let desk = Desk::new(self.queue.clone(), self.admitter.metrics.clone());
         let mut held = Held::default();
         loop {
             let group = tokio::select! {
@@ -212,8 +212,7 @@ impl QueueTask {
             evidence: String::new(),
             bulk: false,
         };
-        let (message, given_back) = desk.give_back(message, None, why).await?;
-        self.admitter.rejected(submission, 1, &given_back).await?;
+        let message = self.admitter.give_back(desk, message, submission, None, (why, 1)).await?;
         self.admitter.metrics.intake_file(message.source(), FileResult::Rejected);
         desk.acknowledge(vec![message]).await?;
         Ok(())

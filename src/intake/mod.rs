@@ -32,6 +32,10 @@ pub trait Handed: Send + Sync + 'static {
     /// Who signed it; always there where the source requires signatures. Whether the signer holds an approving role of the
     /// record is the caller's to ask ([`VerifiedSigner::holds`]).
     fn signer(&self) -> Option<&VerifiedSigner>;
+    /// Whether it may have been handed over before: the journal is then asked whether it was given back.
+    fn again(&self) -> bool {
+        false
+    }
     /// The detached signature as it came, for the evidence.
     fn signature_bytes(&self) -> Option<&[u8]>;
 }
@@ -44,7 +48,8 @@ pub trait Source: Send + Sync {
     /// What it hands over.
     type Item: Handed;
 
-    /// Gives back to the submitter what could not be accepted, durably: `bytes` of it where that is not all of it.
+    /// Gives back to the submitter what could not be accepted, durably: `bytes` of it where that is not all of it. `known` says that
+    /// the journal has it as given back already ([`Handed::again`]).
     ///
     /// # Errors
     /// It could not be given back; it is tried again, and so must not be acknowledged.
@@ -53,6 +58,7 @@ pub trait Source: Send + Sync {
         item: Self::Item,
         bytes: Option<Vec<u8>>,
         reason: String,
+        known: bool,
     ) -> impl Future<Output = io::Result<(Self::Item, GivenBack)>> + Send;
 
     /// Takes away what the journal has.

@@ -8,6 +8,7 @@ use crate::model::verdict::Judgement;
 use crate::model::{Account, AccountUid, Action, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -128,10 +129,13 @@ impl Journal {
     }
 }
 
+/// Enters a submission, once. One that comes again after retention has removed its original has one again.
 pub(super) fn record_submission(tx: &mut Tx<'_>, submission: &Submission) -> Result<i64, JournalError> {
     let now = tx.micros();
     tx.run(
-        "INSERT OR IGNORE INTO submission (source, name, sha256, evidence, received_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO submission (source, name, sha256, evidence, received_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (source, sha256, name) DO UPDATE SET evidence = ?4, received_at = ?5, removed = NULL
+           WHERE removed IS NOT NULL AND ?4 <> ''",
         (&submission.source, &submission.name, submission.sha256, &submission.evidence, now),
     )?;
     tx.row(
@@ -301,10 +305,11 @@ fn accounts_of_unit(tx: &mut Tx<'_>, procedure: &str, unit: &str) -> Result<Vec<
 }
 
 fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>, JournalError> {
+    let hidden = tx.hidden_name(name)?;
     tx.row(
         "SELECT n.account, coalesce(r.procedure || ':' || r.ext_id || '@' || r.revision, '')
-         FROM name n JOIN account a ON a.uid = n.account LEFT JOIN request r ON r.id = a.request WHERE n.name = ?1",
-        [name],
+         FROM name n JOIN account a ON a.uid = n.account LEFT JOIN request r ON r.id = a.request WHERE n.name IN (?1, ?2)",
+        [name, &hidden],
         |row| Ok((AccountUid(row.get(0)?), row.get(1)?)),
     )
 }
@@ -316,7 +321,7 @@ type Registered = (Account, String, (String, [u8; 32]));
 fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Option<Registered>, JournalError> {
     let found: Option<(String, String, (String, [u8; 32]))> = tx.row(
         "SELECT a.account, a.state, a.procedure, a.holder FROM name n JOIN account a ON a.uid = n.account
-         WHERE n.name = ?1 AND a.procedure = ?2",
+         WHERE n.name = ?1 AND a.procedure = ?2 AND a.emptied IS NULL",
         [name, procedure],
         |row| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?))),
     )?;
@@ -361,7 +366,7 @@ pub(super) fn insert(
     let state = state::judged(&judgement.verdict);
     let grant = judgement.verdict.grant();
     let now = tx.micros();
-    let texts = texts(tx, judgement)?;
+    let texts = texts(tx, &judgement.texts)?;
     let flow = if submission.bulk { submission_id } else { 0 };
     let hold = match &judgement.verdict {
         Verdict::Hold { reason, .. } => Some(*reason),
@@ -442,8 +447,8 @@ fn judgement_to_store(judgement: &Judgement, base: Option<&Account>) -> Result<S
     }))?)
 }
 
-fn texts(tx: &mut Tx<'_>, judgement: &Judgement) -> Result<i64, JournalError> {
-    let texts = serde_json::to_string(&judgement.texts)?;
+pub(super) fn texts(tx: &mut Tx<'_>, texts: &BTreeMap<String, String>) -> Result<i64, JournalError> {
+    let texts = serde_json::to_string(texts)?;
     let digest: [u8; 32] = Sha256::digest(texts.as_bytes()).into();
     let find = "SELECT id FROM texts WHERE digest = ?1";
     if let Some(id) = tx.row(find, [digest], |row| row.get(0))? {

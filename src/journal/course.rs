@@ -89,6 +89,16 @@ pub(super) fn cancel(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
     Ok(())
 }
 
+/// A notice that was in flight while a higher revision took its request's place is not sent again: what it says is no longer so.
+pub(super) fn cancel_if_replaced(tx: &mut Tx<'_>, step: i64) -> Result<(), JournalError> {
+    tx.run(
+        "UPDATE step SET state = 'cancelled' WHERE id = ?1 AND part = 'notice'
+           AND EXISTS (SELECT 1 FROM request WHERE id = ?1 >> 8 AND replaced_by IS NOT NULL)",
+        [step],
+    )
+    .map(drop)
+}
+
 /// The lane gives up on a step; a working request is stuck with it.
 pub(super) fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), JournalError> {
     let now = tx.micros();

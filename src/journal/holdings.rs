@@ -79,7 +79,7 @@ impl Reader {
             .prepare_cached(
                 "SELECT a.uid, a.account, a.state, a.procedure, a.created_at, a.ends_at, a.entry, p.record,
                    r.procedure || ':' || r.ext_id || '@' || r.revision, t.texts ->> ('$.' || ?1),
-                   (SELECT json_group_array(target) FROM (SELECT target FROM placed WHERE account = a.uid ORDER BY target))
+                   (SELECT json_group_array(target) FROM (SELECT target FROM placed WHERE account = a.uid ORDER BY target)), a.emptied
                  FROM account a LEFT JOIN request r ON r.id = a.request LEFT JOIN personal p ON p.request = r.id
                  LEFT JOIN texts t ON t.id = r.texts WHERE a.state <> 'void' ORDER BY a.created_at, a.uid",
             )
@@ -96,6 +96,7 @@ impl Reader {
     /// # Errors
     /// Where the register cannot be read.
     pub fn try_import(&self, imports: &[Import]) -> Result<Imported, JournalError> {
+        let salt = self.name_salt()?;
         let mut imported = Imported::default();
         let mut taken: std::collections::HashMap<String, Uuid> = std::collections::HashMap::new();
         for import in imports {
@@ -103,8 +104,10 @@ impl Reader {
                 if let Some(uid) = taken.get(name) {
                     return Ok(Some(*uid));
                 }
-                let mut statement = self.connection.prepare_cached("SELECT account FROM name WHERE name = ?1")?;
-                Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+                let hidden = super::retention::hidden_name(&salt, name);
+                let mut statement =
+                    self.connection.prepare_cached("SELECT account FROM name WHERE name IN (?1, ?2)")?;
+                Ok(statement.query_row([name, &hidden], |row| row.get(0)).optional()?)
             };
             match decide(import, &mut find)? {
                 Line::New => {
@@ -122,6 +125,9 @@ impl Reader {
 
 fn entry(row: &rusqlite::Row<'_>) -> Result<Entry, JournalError> {
     let uid: Uuid = row.get(0)?;
+    if let Some(at) = super::read::maybe_time(row, 11)? {
+        return emptied(row, uid, at);
+    }
     let account: Account = serde_json::from_str(&row.get::<_, String>(1)?)?;
     let state: String = row.get(2)?;
     let procedure: String = row.get(3)?;
@@ -162,6 +168,19 @@ fn entry(row: &rusqlite::Row<'_>) -> Result<Entry, JournalError> {
         why(&mut entry, &record, &zone);
     }
     Ok(entry)
+}
+
+/// An account whose personal data retention has removed: its names are still nobody else's.
+fn emptied(row: &rusqlite::Row<'_>, uid: Uuid, at: Timestamp) -> Result<Entry, JournalError> {
+    Ok(Entry {
+        uid: uid.to_string(),
+        name: format!("removed by retention on {}", at.strftime("%Y-%m-%d")),
+        procedure: row.get(3)?,
+        request: row.get::<_, Option<String>>(8)?.unwrap_or_default(),
+        state: row.get(2)?,
+        created_at: Some(time(row, 4)?),
+        ..Entry::default()
+    })
 }
 
 fn why(entry: &mut Entry, record: &Record, zone: &TimeZone) {
@@ -207,7 +226,7 @@ pub(super) fn import(tx: &mut Tx<'_>, order: i64) -> Result<String, JournalError
     for row in rows {
         let import: Import = serde_json::from_str(&row)?;
         let line = {
-            let mut find = |name: &str| tx.row("SELECT account FROM name WHERE name = ?1", [name], |row| row.get(0));
+            let mut find = |name: &str| tx.holder_of_name(name);
             decide(&import, &mut find)?
         };
         match line {

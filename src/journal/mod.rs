@@ -10,8 +10,9 @@
 //! still verifies.
 //!
 //! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators), [`letters`],
-//! [`receipt`] (what arrived), [`redeliver`], [`outcome`] and [`post`] (documents), [`overdue`] (time), [`backup`] and
-//! [`restored`] (a copy, and what follows where one was put back). They only carry out what
+//! [`receipt`] (what arrived), [`redeliver`], [`officials`] (their addresses), [`outcome`] and [`post`] (documents),
+//! [`overdue`] (time), [`retention`] (what is kept no longer), [`backup`] and [`restored`] (a copy, and what follows where one was
+//! put back). They only carry out what
 //! [`state::transition`] and the callers' pure functions decide.
 
 pub mod admit;
@@ -25,6 +26,7 @@ pub mod holdings;
 pub mod letters;
 pub mod life;
 mod mark;
+pub mod officials;
 pub mod operator;
 pub mod orders;
 pub mod outcome;
@@ -33,9 +35,11 @@ pub mod post;
 pub mod read;
 mod rebase;
 pub mod receipt;
+pub mod reconcile;
 pub mod redeliver;
 mod register;
 pub mod restored;
+pub mod retention;
 pub mod schema;
 pub mod state;
 pub mod status;

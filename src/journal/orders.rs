@@ -2,10 +2,10 @@
 //! socket or at its next start, carries it out and writes what came of it.
 
 use super::letters::{self, Kept, KeptLetters, NewLetter};
-use super::redeliver::Redeliver;
+use super::officials::{self, InForce};
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
-use super::{Journal, JournalError, bulk, course, holdings, post, read, register, restored, schema};
+use super::{Journal, JournalError, bulk, course, holdings, post, read, reconcile, register, restored, schema};
 use crate::model::HoldReason;
 use crate::model::entry::Import;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -33,6 +33,8 @@ pub enum OrderVerb {
     Unpause,
     /// Enter accounts into the register that akund has not made.
     Import,
+    /// Write accounts at targets as the register has them.
+    Reconcile,
 }
 
 impl OrderVerb {
@@ -47,6 +49,7 @@ impl OrderVerb {
             Self::Pause => "pause",
             Self::Unpause => "unpause",
             Self::Import => "import",
+            Self::Reconcile => "reconcile",
         }
     }
 }
@@ -107,6 +110,14 @@ pub fn place(path: &Path, order: &NewOrder) -> Result<i64, JournalError> {
 /// # Errors
 /// As [`place`].
 pub fn place_import(path: &Path, order: &NewOrder, imports: &[Import]) -> Result<i64, JournalError> {
+    place_rows(path, order, &imports.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// As [`place`], with what it is about, row by row, each a JSON document; forgotten when the order is carried out.
+///
+/// # Errors
+/// As [`place`].
+pub fn place_rows(path: &Path, order: &NewOrder, rows: &[String]) -> Result<i64, JournalError> {
     let mut connection = connect(path)?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     transaction.execute(
@@ -121,11 +132,11 @@ pub fn place_import(path: &Path, order: &NewOrder, imports: &[Import]) -> Result
         ),
     )?;
     let number = transaction.last_insert_rowid();
-    for (row, import) in imports.iter().enumerate() {
+    for (row, entry) in rows.iter().enumerate() {
         transaction.prepare_cached("INSERT INTO import (orders, row, entry) VALUES (?1, ?2, ?3)")?.execute((
             number,
             i64::try_from(row).unwrap_or(i64::MAX),
-            serde_json::to_string(import)?,
+            entry,
         ))?;
     }
     if let Some(NewLetter { signed, bytes }) = &order.letter {
@@ -167,7 +178,7 @@ pub struct CarriedOut {
 }
 
 impl Journal {
-    /// Carries out every new order. `lanes` are those that exist; `judge` judges what is handed out anew; `kept`
+    /// Carries out every new order. `lanes` are those that exist; `procedures` is what is needed of them for retry and redeliver; `kept`
     /// are the signed letters that lie in the spool: an order that brings one which does not yet stays new.
     ///
     /// # Errors
@@ -175,14 +186,14 @@ impl Journal {
     pub async fn carry_out_orders(
         &self,
         lanes: Vec<String>,
-        judge: Option<Arc<Redeliver>>,
+        procedures: Option<Arc<InForce>>,
         kept: KeptLetters,
     ) -> Result<Vec<CarriedOut>, JournalError> {
         let mut done = Vec::new();
         loop {
-            let (lanes, judge, kept) = (lanes.clone(), judge.clone(), kept.clone());
+            let (lanes, procedures, kept) = (lanes.clone(), procedures.clone(), kept.clone());
             let operation = move |tx: &mut Tx<'_>| {
-                let done = carry_out(tx, &lanes, judge.as_deref(), &kept)?;
+                let done = carry_out(tx, &lanes, procedures.as_deref(), &kept)?;
                 Ok((done, bulk::is_under_way(tx)?, restored::standing(tx)?))
             };
             let (some, more, hold) = self.call(operation).await?;
@@ -203,7 +214,7 @@ impl Journal {
 fn carry_out(
     tx: &mut Tx<'_>,
     lanes: &[String],
-    judge: Option<&Redeliver>,
+    procedures: Option<&InForce>,
     kept: &KeptLetters,
 ) -> Result<Vec<CarriedOut>, JournalError> {
     let new: Vec<(i64, Option<u32>, String, String, String, String)> = tx.rows(
@@ -221,13 +232,14 @@ fn carry_out(
             )?;
             continue;
         };
-        let order = One { id, verb, argument: &argument, reason: &reason, lanes, kept: kept.get(&id) };
+        let order = One { id, verb, argument: &argument, reason: &reason, lanes, procedures, kept: kept.get(&id) };
         let outcome = tx.savepoint(|tx| match verb {
-            OrderVerb::Redeliver => anew(tx, id, &argument, judge).map(Some),
+            OrderVerb::Redeliver => anew(tx, id, &argument, procedures).map(Some),
             OrderVerb::RetryLane => {
                 bulk::carry_out(tx, id, &argument).map(|done| done.map(|result| (Vec::new(), result)))
             }
             OrderVerb::Import => holdings::import(tx, id).map(|result| Some((Vec::new(), result))),
+            OrderVerb::Reconcile => reconcile::carry_out(tx, id, lanes).map(|result| Some((Vec::new(), result))),
             _ => one(tx, &order),
         });
         let (subject, done, result) = match outcome {
@@ -257,9 +269,10 @@ fn anew(
     tx: &mut Tx<'_>,
     order: i64,
     argument: &str,
-    judge: Option<&Redeliver>,
+    procedures: Option<&InForce>,
 ) -> Result<(Vec<u8>, String), JournalError> {
     let request = tx.resolve(argument)?;
+    let judge = procedures.map(|procedures| procedures.judge.as_ref());
     let key = super::redeliver::redeliver(tx, request, order, judge)?;
     let uid: Option<uuid::Uuid> = tx.row("SELECT uid FROM request WHERE id = ?1", [request], |row| row.get(0))?;
     let subject = uid.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default();
@@ -273,6 +286,7 @@ struct One<'o> {
     argument: &'o str,
     reason: &'o str,
     lanes: &'o [String],
+    procedures: Option<&'o InForce>,
     kept: Option<&'o Kept>,
 }
 
@@ -288,8 +302,17 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .ok_or_else(|| JournalError::NotFound(format!("no request is called `{argument}`")))?;
+    let mut rest = String::new();
     match verb {
-        OrderVerb::Retry => retry(tx, request)?,
+        OrderVerb::Retry => {
+            let officials = order.procedures.map(|procedures| &procedures.officials);
+            let roles =
+                officials.map(|officials| officials::readdress(tx, request, order.id, officials)).transpose()?;
+            if let Some(roles) = roles.filter(|roles| !roles.is_empty()) {
+                rest = format!("; the addresses of {} are the procedure's of today", roles.join(", "));
+            }
+            retry(tx, request)?;
+        }
         OrderVerb::Release => match letters::brought(tx, order.id)? {
             None => release(tx, request, &state, hold.as_deref(), argument)?,
             Some((letter, sha256)) => {
@@ -301,16 +324,19 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
         // What is being undone already is not begun anew: its stuck undo step is tried again.
         OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => retry(tx, request)?,
         OrderVerb::Withdraw => course::withdraw(tx, request)?,
-        OrderVerb::Pause | OrderVerb::Unpause | OrderVerb::Redeliver | OrderVerb::Import | OrderVerb::RetryLane => {}
+        OrderVerb::Pause
+        | OrderVerb::Unpause
+        | OrderVerb::Redeliver
+        | OrderVerb::Import
+        | OrderVerb::Reconcile
+        | OrderVerb::RetryLane => {}
     }
     restored::ordered(tx, request)?;
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
-    let rest = if verb == OrderVerb::Withdraw && register::stays_as_it_is(tx, request)? {
-        "; what it has done at a target stays: hand in a new request that says how the account shall be"
-    } else {
-        ""
-    };
+    if verb == OrderVerb::Withdraw && register::stays_as_it_is(tx, request)? {
+        rest = "; what it has done at a target stays: hand in a new request that says how the account shall be".into();
+    }
     Ok(Some((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}"))))
 }
 

@@ -156,6 +156,7 @@ impl Journal {
         self.call(move |tx| {
             for Written { request, asked, queues, source, body } in written {
                 tx.run("UPDATE request SET outcome_due = 0 WHERE id = ?1 AND outcome_due = ?2", (request, asked))?;
+                super::retention::outcome_is_back(tx, request)?;
                 let now = tx.micros();
                 for queue in queues {
                     tx.run(

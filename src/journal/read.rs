@@ -269,7 +269,7 @@ impl Reader {
         let mut statement = self.connection.prepare_cached(
             "SELECT r.uid, r.procedure, r.ext_id, r.revision, r.action, u.source, u.name, r.row, r.state, r.verdict,
                r.received_at, r.state_at, r.procedure_sha256, p.judgement, p.account,
-               (SELECT o.procedure || ':' || o.ext_id || '@' || o.revision FROM request o WHERE o.id = r.redelivers)
+               (SELECT o.procedure || ':' || o.ext_id || '@' || o.revision FROM request o WHERE o.id = r.redelivers), r.personal_removed
              FROM request r JOIN submission u ON u.id = r.submission LEFT JOIN personal p ON p.request = r.id WHERE r.id = ?1",
         )?;
         let (mut outcome, judgement, account) = statement
@@ -304,6 +304,7 @@ impl Reader {
                     received_at: time(row, 10)?,
                     state_at: time(row, 11)?,
                     procedure_sha256: row.get(12)?,
+                    personal_data_removed_at: maybe_time(row, 16)?,
                     audit_head: String::new(),
                 };
                 Ok((outcome, row.get::<_, Option<String>>(13)?, row.get::<_, Option<String>>(14)?))

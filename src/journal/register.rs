@@ -33,7 +33,7 @@ pub(super) fn reserve(
     }
     for name in &grant.names {
         // The judge has seen the register in this very transaction; a name of this account's own may be there already.
-        let taken: Option<uuid::Uuid> = tx.row("SELECT account FROM name WHERE name = ?1", [name], |row| row.get(0))?;
+        let taken: Option<uuid::Uuid> = tx.holder_of_name(name)?;
         match taken {
             None => {
                 tx.run(
@@ -125,8 +125,9 @@ pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
         |row| row.get(0),
     )?;
     if let Some(made) = made {
+        let now = tx.micros();
         tx.run("DELETE FROM name WHERE account = ?1", [made])?;
-        tx.run("UPDATE account SET state = 'void' WHERE uid = ?1", [made])?;
+        tx.run("UPDATE account SET state = 'void', ended_at = ?2 WHERE uid = ?1", (made, now))?;
     }
     if stays_as_it_is(tx, request)? {
         return Ok(());
@@ -175,10 +176,12 @@ pub(super) fn enter(
     }
     let made = super::rebase::account(tx, request)?;
     let ends_at = made.as_ref().and_then(|made| made.ends_at).map(|at| at.as_microsecond());
+    let now = tx.micros();
     tx.run(
         "UPDATE account SET state = CASE WHEN ?2 = '' THEN state ELSE ?2 END, account = coalesce(?3, account),
-           ends_at = CASE WHEN ?3 IS NULL THEN ends_at ELSE ?4 END WHERE uid = ?1",
-        (account, state, made.as_ref().map(serde_json::to_string).transpose()?, ends_at),
+           ends_at = CASE WHEN ?3 IS NULL THEN ends_at ELSE ?4 END,
+           ended_at = CASE ?2 WHEN '' THEN ended_at WHEN 'removed' THEN ?5 END WHERE uid = ?1",
+        (account, state, made.as_ref().map(serde_json::to_string).transpose()?, ends_at, now),
     )?;
     Ok(())
 }

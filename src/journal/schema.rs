@@ -6,13 +6,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 9;
+pub const VERSION: i64 = 10;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-pub(super) const MIGRATIONS: [&str; 9] = [V1, V2, V3, V4, V5, V6, V7, V8, V9];
+pub(super) const MIGRATIONS: [&str; 10] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -186,8 +186,37 @@ const V8: &str = r"
 CREATE INDEX account_unit ON account(procedure, lower(account ->> 'unit'));
 ";
 
-/// A journal that was put back from a backup (restored.rs), and since when a step is stuck.
+/// What retention has removed, and what it finds the rest by.
 const V9: &str = r"
+ALTER TABLE request ADD COLUMN outcome_removed INTEGER;
+ALTER TABLE request ADD COLUMN personal_removed INTEGER;
+CREATE INDEX request_outcome_kept ON request(ended_at) WHERE ended_at IS NOT NULL AND outcome_removed IS NULL;
+CREATE INDEX request_submission ON request(submission, ended_at);
+ALTER TABLE submission ADD COLUMN removed INTEGER;
+CREATE INDEX submission_kept ON submission(received_at) WHERE evidence <> '';
+CREATE INDEX outgoing_evidence ON outgoing(evidence);
+CREATE INDEX draft_evidence ON draft(evidence);
+
+-- Since when an account is removed or void, and when its personal data were emptied.
+ALTER TABLE account ADD COLUMN ended_at INTEGER;
+ALTER TABLE account ADD COLUMN emptied INTEGER;
+UPDATE account SET ended_at = gone.at FROM (SELECT account AS uid, max(ended_at) AS at FROM request
+  WHERE action = 'remove' AND state = 'done' GROUP BY account) AS gone WHERE gone.uid = account.uid AND account.state = 'removed';
+UPDATE account SET ended_at = coalesce((SELECT ended_at FROM request WHERE id = account.request), created_at) WHERE state = 'void';
+CREATE INDEX account_ended ON account(ended_at) WHERE ended_at IS NOT NULL AND emptied IS NULL;
+
+-- Files that are about to be removed: written before, and deleted after.
+CREATE TABLE removal (id INTEGER PRIMARY KEY, what TEXT NOT NULL, of INTEGER NOT NULL, path TEXT NOT NULL) STRICT;
+CREATE INDEX removal_of ON removal(of, what);
+
+-- With what the names of removed accounts are hashed; the ages in force since when; the last time that all was looked through.
+CREATE TABLE retention (one INTEGER PRIMARY KEY CHECK (one = 1), name_salt BLOB NOT NULL, policy TEXT NOT NULL DEFAULT '',
+  swept_at INTEGER) STRICT;
+INSERT INTO retention (one, name_salt) VALUES (1, randomblob(16));
+";
+
+/// A journal that was put back from a backup (restored.rs), and since when a step is stuck.
+const V10: &str = r"
 -- step.restored: 1, look at the target before anything is written, and send nothing without an order; 2, looked at, and a person
 -- decides. request.restored: its outcome documents leave for nobody without an order. publication.held: as post's stuck.
 ALTER TABLE step ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;

@@ -173,6 +173,7 @@ impl Journal {
                     course::stick_step(tx, *id, &fault)?;
                 } else {
                     course::make_ready(tx, *id, &lane, *flow)?;
+                    course::cancel_if_replaced(tx, *id)?;
                 }
             }
             Ok(running.len())
@@ -402,11 +403,13 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
                     fault.class == crate::model::FaultClass::Unknown,
                 ),
             )?;
+            course::cancel_if_replaced(tx, id)?;
             course::settle_withdrawal(tx, request)?;
             Ok(false)
         }
         Settlement::PassedOn { fault, to } => {
             course::pass_on(tx, id, to, flow, fault)?;
+            course::cancel_if_replaced(tx, id)?;
             course::settle_withdrawal(tx, request)?;
             Ok(false)
         }

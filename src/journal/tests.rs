@@ -5,6 +5,8 @@ mod hostile;
 mod migrate;
 pub(super) mod plans;
 mod put_back;
+mod retention;
+mod role_addresses;
 mod units;
 
 use super::orders::{self, NewOrder, OrderVerb};
@@ -112,7 +114,13 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
             }
         }
     };
-    let step = |lane: &str, verb| PlannedStep { lane: lane.into(), verb, detail: StepDetail::default() };
+    let official = record.applicant.category == "official";
+    let to = official.then(|| Recipient::Role("kasi".into()));
+    let step = |lane: &str, verb| PlannedStep {
+        lane: lane.into(),
+        verb,
+        detail: StepDetail { to: to.clone().filter(|_| verb == Verb::Deliver), ..StepDetail::default() },
+    };
     let plan = match verdict.grant() {
         Some(_) => vec![
             step("credentials", Verb::Mint),
@@ -129,7 +137,11 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
         procedure_sha256: "00".into(),
         plan,
         notices,
-        texts: BTreeMap::from([("institution".into(), "X".into())]),
+        texts: BTreeMap::from([
+            ("institution".into(), "X".into()),
+            ("role.kasi.email".into(), "old@x.id".into()),
+            ("role.kabid.email".into(), "kabid@x.id".into()),
+        ]),
     }
 }
 

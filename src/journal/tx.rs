@@ -244,6 +244,18 @@ impl<'a> Tx<'a> {
         super::read::resolve(self.connection, reference)
     }
 
+    /// How a name stands in the register once its account's personal data were emptied.
+    pub fn hidden_name(&mut self, name: &str) -> Result<String, JournalError> {
+        let salt: Option<Vec<u8>> = self.row("SELECT name_salt FROM retention", [], |row| row.get(0))?;
+        Ok(super::retention::hidden_name(&salt.unwrap_or_default(), name))
+    }
+
+    /// The account that holds a name, or once held it.
+    pub fn holder_of_name(&mut self, name: &str) -> Result<Option<uuid::Uuid>, JournalError> {
+        let hidden = self.hidden_name(name)?;
+        self.row("SELECT account FROM name WHERE name IN (?1, ?2)", [name, &hidden], |row| row.get(0))
+    }
+
     /// Moves a request along an arrow of the state diagram, records it, and asks for its outcome document where one is due.
     pub fn move_request(&mut self, request: i64, moved: Move, why: &str) -> Result<State, JournalError> {
         let (uid, state) = self

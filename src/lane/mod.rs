@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod post;
 pub mod publish;
 pub mod receipts;
+pub mod retention;
 pub mod retry;
 pub mod target;
 pub mod watch;

@@ -10,6 +10,7 @@ pub mod letters;
 pub mod outcome;
 pub mod phone;
 pub mod request;
+pub mod retention;
 pub mod said;
 pub mod secret;
 pub mod step;

@@ -53,6 +53,10 @@ pub struct Outcome {
     pub state_at: Timestamp,
     /// SHA-256 of the procedure file by which it was judged, hex.
     pub procedure_sha256: String,
+    /// When its personal data were removed since they were no longer needed: what is missing above is missing since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub personal_data_removed_at: Option<Timestamp>,
     /// Head of the audit chain when this was written, `SEQ:HASH`: keep it, and `akund audit verify --head` finds a cut-off record.
     pub audit_head: String,
 }

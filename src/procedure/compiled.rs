@@ -286,6 +286,12 @@ impl Procedure {
             || self.file.letter.as_ref().is_some_and(|letter| letter.draft_to.iter().any(|to| to == role))
     }
 
+    /// Where officials who get reports or drafts are written to, under the keys that a judgement's texts have for it.
+    pub fn officials(&self) -> BTreeMap<String, String> {
+        let written_to = self.file.role.iter().filter(|role| self.is_written_to(&role.name));
+        written_to.filter_map(|role| Some((role_text(&role.name, "email"), role.email.clone()?))).collect()
+    }
+
     /// The texts for a record's notices, with the `instructions` of its route.
     pub(super) fn texts_for(&self, record: &Record, source: &str) -> BTreeMap<String, String> {
         let mut texts = self.texts(self.language_for(record)).clone();
@@ -298,13 +304,11 @@ impl Procedure {
             let standard = if language == Language::En { en } else { id };
             texts.insert(crate::model::verdict::STANDARD.into(), standard.clone());
         }
+        texts.extend(self.officials());
         for role in &self.file.role {
             let title = Titled::new(&role.title, role.title_en.as_deref());
             if self.signers.contains(&role.name) || self.is_written_to(&role.name) {
                 texts.insert(role_text(&role.name, "title"), title.in_language(language).to_owned());
-            }
-            if let Some(email) = role.email.as_ref().filter(|_| self.is_written_to(&role.name)) {
-                texts.insert(role_text(&role.name, "email"), email.clone());
             }
         }
         if let Some(category) = self.category(record) {

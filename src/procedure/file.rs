@@ -450,6 +450,10 @@ pub struct SopStep {
     /// The account's entry in akund's register carries it. Default false.
     #[serde(default)]
     pub register: bool,
+    /// The row is somebody's receiving these notices: akund records from when to when the channel, and then the recipient's
+    /// system, took them. The row that sends them is another.
+    #[serde(default)]
+    pub receives: Vec<NoticeKind>,
     /// People do it, and nothing of akund's carries it. Default false; a row that nothing carries must say so.
     #[serde(default)]
     pub people: bool,

@@ -3,7 +3,7 @@
 use super::Procedure;
 use super::candidates::has_address;
 use super::compiled::CategoryRules;
-use super::file::{Language, RouteKind};
+use super::file::{File, Language, RouteKind};
 use crate::model::{NoticeKind, verdict::TIME_ZONE};
 use std::collections::BTreeMap;
 
@@ -24,6 +24,27 @@ pub struct Specimen {
     pub responsible: bool,
 }
 
+impl File {
+    /// Whether any course of events comes to this kind of notice.
+    pub(super) fn sends(&self, kind: NoticeKind) -> bool {
+        let route = |wanted: RouteKind| {
+            self.category.iter().any(|c| c.route == wanted || c.source.iter().any(|source| source.route == wanted))
+        };
+        let mints = self.actions.iter().any(|action| action.mints());
+        match kind {
+            NoticeKind::Credentials => mints,
+            NoticeKind::Username => mints && !self.delivery.username_channels.is_empty(),
+            NoticeKind::Changed => self.actions.iter().any(|action| !action.mints()),
+            NoticeKind::Redirect => route(RouteKind::Redirect),
+            NoticeKind::Form => route(RouteKind::Form),
+            NoticeKind::Report => !self.report.is_empty(),
+            NoticeKind::LetterDraft => self.letter.as_ref().is_some_and(|letter| !letter.draft_to.is_empty()),
+            NoticeKind::Letter => self.letter.is_some(),
+            NoticeKind::Refusal | NoticeKind::Conflict | NoticeKind::Incomplete => true,
+        }
+    }
+}
+
 impl Procedure {
     /// An applicant of a category; without one, of the first whose requests come to this kind of notice.
     ///
@@ -38,9 +59,8 @@ impl Procedure {
             NoticeKind::Refusal => rules.written.route != RouteKind::Redirect,
             _ => matches!(rules.written.route, RouteKind::Provision | RouteKind::Form),
         };
-        let sends = kind != NoticeKind::Changed || self.actions().iter().any(|action| !action.mints());
         let found = match category {
-            _ if !sends => None,
+            _ if !self.file.sends(kind) => None,
             Some(name) => self.categories.get(name),
             None => rules.find(fits),
         };

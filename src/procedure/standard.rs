@@ -38,6 +38,9 @@ pub struct Row {
     /// The roles whose approval this row is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// The notices that somebody receives here; another row sends them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receives: Vec<String>,
     /// akund judges the record here: the row is done when the request is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub judged: bool,
@@ -52,6 +55,7 @@ impl Row {
             actor: step.actor.clone(),
             minutes: step.minutes,
             roles,
+            receives: step.receives.iter().map(|kind| kind.as_str().to_owned()).collect(),
             judged: !step.checks.is_empty(),
         }
     }
@@ -234,6 +238,17 @@ fn carried(course: &Course, number: &str) -> Option<(Timestamp, Option<Timestamp
     }
 }
 
+/// From when to when notices came to their recipients: from the first attempt to the last answer; no end while one has not
+/// come. None: nothing was sent.
+fn received(course: &Course, notices: &[String]) -> Option<(Timestamp, Option<Timestamp>)> {
+    let sent =
+        |step: &&StepTime| step.notice.as_ref().is_some_and(|notice| notices.contains(notice)) && !step.cancelled;
+    let steps: Vec<&StepTime> = course.steps.iter().filter(sent).collect();
+    let from = steps.iter().filter_map(|step| step.began_at).min()?;
+    let all: Option<Vec<Timestamp>> = steps.iter().map(|step| step.done_at).collect();
+    Some((from, all.and_then(|times| times.into_iter().max())))
+}
+
 /// When a milestone was reached. The account is there with the first target's answer, and made with the last one's: the first
 /// begins a deadline, and the last meets one.
 fn milestone(course: &Course, milestone: Milestone, begins: bool) -> Option<Timestamp> {
@@ -285,6 +300,9 @@ pub fn table(standard: &Standard, course: &Course, now: Timestamp) -> Vec<Outcom
                 line.ended_at = Some(*at);
                 line.began_at = place.checked_sub(1).and_then(|before| course.approvals.get(before)).map(|(_, at)| *at);
                 line.actual_minutes = line.began_at.map(|from| calendar.working_minutes(from, *at));
+            } else if let Some((from, ended)) = received(course, &row.receives) {
+                (line.began_at, line.ended_at) = (Some(from), ended);
+                line.actual_minutes = ended.map(|ended| calendar.working_minutes(from, ended));
             } else if row.judged && row.roles.is_empty() {
                 // Judging takes no time that could be told in minutes.
                 (line.began_at, line.ended_at) = (Some(course.received_at), Some(course.received_at));

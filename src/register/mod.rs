@@ -1,8 +1,9 @@
 //! The register on paper and in spreadsheets: CSV, XLSX and a page that prints; and reading lists back.
 //!
-//! One table of [`columns`] serves all of them, with its titles in Indonesian and in English; a CSV export is read back by [`read()`]
-//! whichever language it has. Pure: nothing here touches the disk.
+//! One table of [`columns`] serves all of them, with its titles in Indonesian and in English; an export as CSV or XLSX is read back by
+//! [`read()`] whichever language it has. Pure: nothing here touches the disk.
 
+mod book;
 pub mod columns;
 mod page;
 mod read;

@@ -1,6 +1,6 @@
 //! Reads a list of accounts: an export of akund's own, or one that an office has kept in a spreadsheet.
 //!
-//! Comma, semicolon or tab; UTF-8 or UTF-16, with or without a mark. Columns are known by their titles in either language and by the usual
+//! A workbook, or text with comma, semicolon or tab; UTF-8 or UTF-16, with or without a mark. Columns are known by their titles in either language and by the usual
 //! other words for them, in any order; columns that are not known are told, and not read. Every bad cell is told with its line.
 
 use super::Column;
@@ -16,6 +16,9 @@ use std::collections::HashMap;
 
 /// Most mistakes that are told of one list.
 const MOST_MISTAKES: usize = 200;
+
+/// How a zip archive begins, and so a workbook.
+const WORKBOOK: &[u8] = b"PK\x03\x04";
 
 /// What a list does not say itself.
 #[derive(Debug, Clone)]
@@ -44,7 +47,9 @@ pub struct Listed {
 /// # Errors
 /// Each mistake: file, line, column, what was found and expected.
 pub fn read(name: &str, bytes: &[u8], settings: &Settings) -> Result<Listed, Vec<String>> {
-    let text = crate::intake::record::decoded(name, bytes).map_err(|cause| vec![cause])?;
+    let sheet = bytes.starts_with(WORKBOOK).then(|| super::book::lines(bytes)).transpose();
+    let sheet = sheet.map_err(|cause| vec![format!("{name}: {cause}")])?;
+    let text = crate::intake::record::decoded(name, sheet.as_deref().unwrap_or(bytes)).map_err(|cause| vec![cause])?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)

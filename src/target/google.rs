@@ -19,7 +19,7 @@ mod token;
 mod user;
 mod write;
 
-use super::{Applied, Found, Target, Work};
+use super::{Applied, Found, Held, Target, Work};
 use crate::config::target::GoogleConfig;
 use crate::model::{AccountUid, Answer, Fault, FaultClass, Finding, Proof, Scheme, Secret};
 use api::Api;
@@ -40,6 +40,9 @@ use user::User;
 const WORKS_PER_CALL: usize = 4;
 /// What a batch has not begun after this long is left to the next.
 const LONGEST_BATCH: Duration = Duration::from_secs(400);
+
+/// How long reading all users may take.
+const LONGEST_LIST: Duration = Duration::from_secs(3600);
 
 /// A Google Workspace account as a target.
 pub struct Workspace {
@@ -282,6 +285,22 @@ impl Target for Workspace {
     }
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
         Box::pin(self.each(batch, move |at, until| self.undo_one(&batch[at], until)))
+    }
+    fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
+        Box::pin(async move {
+            let api = self.api.anew().map_err(Fault::transient)?;
+            let users = api.everybody(LONGEST_LIST).await.map_err(|f| f.fault_of_a_look("reading all users"))?;
+            let held = |user: User| Held {
+                name: user.primary_email.to_lowercase(),
+                uid: user.uid(),
+                external_id: Some(user.id),
+                suspended: user.suspended,
+            };
+            Ok(users.into_iter().filter(|user| self.layout.may_be_here(&user.primary_email)).map(held).collect())
+        })
+    }
+    fn reads_in_bulk(&self) -> bool {
+        false
     }
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         Box::pin(self.look_over())

@@ -11,6 +11,7 @@ mod entry;
 mod fault;
 mod groups;
 mod layout;
+mod list;
 mod lock;
 mod name;
 mod operation;
@@ -22,7 +23,7 @@ mod template;
 mod world;
 mod write;
 
-use super::{Applied, Found, Target, Work};
+use super::{Applied, Found, Held, Target, Work};
 use crate::config::target::LdapConfig;
 use crate::model::{Action, Answer, Fault, Finding, Proof, Scheme, Secret};
 use batch::WINDOW;
@@ -264,6 +265,9 @@ impl Target for Directory {
             let done = self.write(batch, plan::undo).await;
             done.into_iter().map(|result| result.map(|_| ())).collect()
         })
+    }
+    fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
+        Box::pin(self.list_all())
     }
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         Box::pin(self.look_over())

@@ -9,7 +9,7 @@ mod tables;
 
 use super::home::HomeTemplate;
 use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble};
-use super::{Found, Work};
+use super::{Found, Held, Work};
 use crate::config::target::MailMapsConfig;
 use crate::model::{Action, Fault, Scheme};
 use jiff::Timestamp;
@@ -73,6 +73,10 @@ impl Tables for MailTables {
 
     fn find(&self, db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Trouble> {
         tables::find(db, names)
+    }
+
+    fn list(&self, db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
+        tables::list(db)
     }
 
     fn load(&self, db: &mut dyn Session, batch: &[Work]) -> Result<Picture, Trouble> {

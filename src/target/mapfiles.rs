@@ -18,14 +18,15 @@ pub mod sheet;
 use super::home::HomeTemplate;
 use super::login::Proofs;
 use super::sql::sqlite::parse_mode;
-use super::{Applied, Found, Target, Work};
+use super::{Applied, Found, Held, Target, Work};
 use crate::config::target::MapFilesConfig;
 use crate::model::{AccountUid, Action, Answer, Fault, FaultClass, Finding, Proof, Scheme};
 use crate::secret::hash;
 use accounts::{Maps, Rules, Which, interest};
 use disk::{Disk, Written};
+use entry::{Entry, State};
 use jiff::Timestamp;
-use login::Owner;
+use login::{Login, Owner};
 use postmap::Postmap;
 use sheet::Interest;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -197,6 +198,15 @@ impl Target for MapFiles {
         })
     }
 
+    fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || shared.list()).await.unwrap_or_else(|e| {
+                Err(Fault::transient(format!("target {}: reading all accounts ended unexpectedly: {e}", self.name)))
+            })
+        })
+    }
+
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
@@ -247,6 +257,18 @@ impl Shared {
     fn find(&self, names: &[String]) -> Result<Vec<Found>, Fault> {
         let keys = names.iter().map(|name| name.clone().into_bytes()).collect();
         Ok(self.read(Interest { keys, ..Interest::default() })?.find(names))
+    }
+
+    /// Every line of the passwd-file that is an account's.
+    fn list(&self) -> Result<Vec<Held>, Fault> {
+        let maps = self.read(Interest { everything: true, ..Interest::default() })?;
+        let held = |entry: &Entry| Held {
+            name: entry.key.clone(),
+            uid: entry.uid,
+            external_id: None,
+            suspended: Login::read(entry.value.expose()).is_some_and(|login| login.locked),
+        };
+        Ok(maps.sheet(Which::Passwd).all().filter(|entry| entry.state != State::Retired).map(held).collect())
     }
 
     /// Closes accounts whose end has come; when the next one's comes. Goes through the files only when one has, or when that is not

@@ -67,6 +67,13 @@ pub trait Target: Send + Sync {
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         Box::pin(async { Ok(None) })
     }
+    /// Everything that is an account here, akund's and others', for a comparison with the register. Reads in bulk, through a new
+    /// connection; changes nothing. What cannot be read to its end is a fault, and never a shorter list.
+    fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>>;
+    /// Whether reading a thousand accounts back (`prove` of a change) costs it hardly more than reading one.
+    fn reads_in_bulk(&self) -> bool {
+        true
+    }
     /// Looks whether it can be used; changes nothing.
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>>;
 }
@@ -78,4 +85,17 @@ pub struct Found {
     pub name: String,
     /// The uid that marks the account as akund's, if it is marked.
     pub uid: Option<crate::model::AccountUid>,
+}
+
+/// An account that exists at a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What it is called there: its address, or its user name.
+    pub name: String,
+    /// The uid that marks it as this target's and akund's, if it is marked.
+    pub uid: Option<crate::model::AccountUid>,
+    /// The target's immutable id of it, where it has one.
+    pub external_id: Option<String>,
+    /// Whether logging in to it is stopped.
+    pub suspended: bool,
 }

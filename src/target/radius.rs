@@ -19,7 +19,7 @@ mod tables;
 pub mod wire;
 
 use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble, check_password, wanted_hash};
-use super::{Found, Work};
+use super::{Found, Held, Work};
 use crate::config::target::{RadiusConfig, RadiusPassword};
 use crate::model::{Account, Action, Fault, Scheme, Secret};
 use attributes::Attributes;
@@ -158,6 +158,10 @@ impl Tables for RadiusTables {
 
     fn find(&self, db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Trouble> {
         tables::find(db, names)
+    }
+
+    fn list(&self, db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
+        tables::list(db)
     }
 
     fn load(&self, db: &mut dyn Session, batch: &[Work]) -> Result<Picture, Trouble> {

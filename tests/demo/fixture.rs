@@ -17,9 +17,13 @@ pub const MAILBOXES: usize = GENERIC + 3 + 1 + 3 + 1;
 pub const HOTSPOTS: usize = GENERIC + 1;
 /// Accounts that the samples become.
 pub const ACCOUNTS: usize = MAILBOXES + HOTSPOTS - GENERIC;
-/// Requests of the samples, and so notices: the accounts', and those that end otherwise; 3 of the generic procedure, 3 of the
-/// first shipped one, and one of each of the others.
+/// Accounts whose request waits for its signed letter: their credentials are not handed over yet.
+pub const WAITING: usize = 1;
+/// Requests of the samples: the accounts', and those that end otherwise; 3 of the generic procedure, 3 of the first shipped one,
+/// and one of each of the others.
 pub const REQUESTS: usize = ACCOUNTS + 3 + 3 + 4;
+/// What was sent: to everybody one notice, and of a request that waits report and two drafts to officials.
+pub const MESSAGES: usize = REQUESTS - WAITING + 3 * WAITING;
 
 pub struct Demo {
     _above: TempDir,
@@ -56,6 +60,13 @@ impl Demo {
         command.args(["demo", "--exit", "--json", "--dir"]).arg(&self.dir);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
+    }
+
+    /// `akund demo --exit`, to its end: what it prints.
+    pub fn shows(&self) -> String {
+        let output = akund().args(["demo", "--exit", "--dir"]).arg(&self.dir).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// The same, to its end.

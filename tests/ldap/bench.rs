@@ -48,6 +48,9 @@ pub trait Site: Send {
     fn many(&self) -> usize {
         200
     }
+    fn listed(&self) -> usize {
+        600
+    }
     fn clear(&self) {
         let gone: String = self
             .entries()
@@ -108,6 +111,9 @@ impl<S: Site> Subject for S {
     }
     fn many(&self) -> usize {
         Site::many(self)
+    }
+    fn listed(&self) -> usize {
+        Site::listed(self)
     }
 }
 
@@ -170,6 +176,9 @@ impl<S: Site, F: Fn(String) -> String + Send> Site for Varied<S, F> {
     }
     fn many(&self) -> usize {
         Site::many(&self.0)
+    }
+    fn listed(&self) -> usize {
+        Site::listed(&self.0)
     }
 }
 

@@ -59,6 +59,10 @@ impl Site for Ds389 {
 const USERS: &str = "cn=Users,dc=akund,dc=test";
 
 impl Site for Samba {
+    // It makes some ten a second.
+    fn listed(&self) -> usize {
+        60
+    }
     fn toml(&self) -> String {
         format!(
             r#"url = "{}"

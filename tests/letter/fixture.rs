@@ -1,4 +1,4 @@
-//! A site with the letter's procedure, its requests, and its mail taken apart.
+//! A site with the shipped procedure that has a letter, its requests, and its mail taken apart.
 
 use crate::daemon::{Setup, Site, files_under};
 use base64::Engine;
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PROCEDURE: &str = include_str!("dinas-surel.toml");
+const PROCEDURE: &str = include_str!("../../config/procedures/lumajang-email.toml");
 /// Smallest that every reader of PDF takes for one; akund looks at the beginning.
 pub const PDF: &[u8] = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
 
@@ -19,21 +19,21 @@ pub fn site() -> Site {
 
 pub fn with(setup: Setup) -> Site {
     let site = Site::with(setup);
-    std::fs::write(site.path("procedures/dinas-surel.toml"), PROCEDURE).unwrap();
+    std::fs::write(site.path("procedures/lumajang-email.toml"), PROCEDURE).unwrap();
     std::fs::write(site.path("signed.pdf"), PDF).unwrap();
     site
 }
 
-/// A request that is granted: LOCAL@kab.example.
+/// A request that is granted: LOCAL@lumajangkab.go.id.
 pub fn request(id: &str, local: &str) -> String {
     let at =
         |hours: i64| (Timestamp::now() - SignedDuration::from_hours(hours)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let day = (Timestamp::now() - SignedDuration::from_hours(96)).strftime("%Y-%m-%d").to_string();
     let mut text = format!(
-        "akund = 1\nid = {id:?}\nprocedure = \"dinas-surel\"\n[applicant]\nname = \"Dinas <Perhubungan> & Co\"\n\
+        "akund = 1\nid = {id:?}\nprocedure = \"lumajang-email\"\n[applicant]\nname = \"Dinas <Perhubungan> & Co\"\n\
          category = \"office\"\nunit = \"Dinas Perhubungan\"\nemail = \"dishub@lama.example\"\n[responsible]\n\
-         name = \"Siti Aminah\"\nidentifier = \"198501012015042001\"\nemail = \"siti@lama.example\"\n[account]\n\
-         address = \"{local}@kab.example\"\n[[document]]\nkind = \"letter\"\nnumber = \"005/77.2/2026\"\ndate = {day}\n\
+         name = \"Siti Aminah\"\nidentifier = \"198501012015042001\"\nemail = \"siti@lama.example\"\nphone = \"0813-2222-7810\"\n[account]\n\
+         address = \"{local}@lumajangkab.go.id\"\n[[document]]\nkind = \"letter\"\nnumber = \"005/77.2/2026\"\ndate = {day}\n\
          register = \"SM-881\"\nsigned_by = \"Kepala Dishub\"\n"
     );
     for (hours, role) in [(72, "head"), (60, "kabid"), (48, "kasi")] {
@@ -46,7 +46,7 @@ pub fn request(id: &str, local: &str) -> String {
 }
 
 pub fn key(id: &str) -> String {
-    format!("dinas-surel:{id}@1")
+    format!("lumajang-email:{id}@1")
 }
 
 /// Today, as the procedure counts days.
@@ -113,12 +113,15 @@ impl Mail {
             unfolded.lines().find_map(|l| l.strip_prefix(&format!("{name}: "))).unwrap().trim().to_owned()
         };
         let mut files = Vec::new();
-        for part in message.split("Content-Disposition: attachment; filename=\"").skip(1) {
-            let (name, rest) = part.split_once('"').unwrap();
-            let (head, body) = rest.split_once("\r\n\r\n").unwrap();
+        for part in message.split("Content-Disposition: attachment;").skip(1) {
+            let (head, body) = part.split_once("\r\n\r\n").unwrap();
             assert!(head.contains("base64"), "{head}");
+            // A long name comes in pieces (RFC 2231 §3), a line each.
+            let disposition =
+                head.split("\r\n").enumerate().take_while(|(n, line)| *n == 0 || line.starts_with([' ', '\t']));
+            let name: String = disposition.filter_map(|(_, line)| line.split('"').nth(1)).collect();
             let encoded: String = body.split("\r\n--").next().unwrap().split_whitespace().collect();
-            files.push((name.to_owned(), STANDARD.decode(encoded).unwrap()));
+            files.push((name, STANDARD.decode(encoded).unwrap()));
         }
         let text = message.replace("=\r\n", "").replace("=20", " ");
         Self { message_id: header("Message-ID"), subject: header("Subject"), text, files }

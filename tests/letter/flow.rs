@@ -5,6 +5,10 @@ use crate::fixture::{self, Mail, PDF, key, outcome, release, request, today, unt
 use crate::smtp_server::{Options, Protection, Server};
 use std::collections::BTreeSet;
 
+const KASI: &str = "kasi.spbe@lumajangkab.go.id";
+const KABID: &str = "kabid.aptika@lumajangkab.go.id";
+const SIGNERS: &str = "Kepala Dinas / Sekretaris Dinas / Plt. Kepala Dinas,";
+
 /// Two workers: the test blocks, the server goes on.
 fn runtime() -> tokio::runtime::Runtime {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -61,17 +65,19 @@ fn report_drafts_signature_letter_and_credentials_leave_in_order_over_smtp() {
     let mails: Vec<Mail> = server.messages().iter().map(|m| Mail::parse(&m.data)).collect();
     let rcpt = |command: &str| command.trim_start_matches("RCPT TO:<").trim_end_matches('>').to_owned();
     let to: Vec<String> = server.messages().iter().map(|m| rcpt(&m.rcpt)).collect();
-    assert_eq!(to, ["kasi@kab.example", "kasi@kab.example", "kabid@kab.example"], "{to:?}");
-    assert!(mails[0].subject.starts_with("Laporan: akun dishub@kab.example sudah dibuat"), "{}", mails[0].subject);
+    assert_eq!(to, [KASI, KASI, KABID], "{to:?}");
+    assert!(
+        mails[0].subject.starts_with("Laporan: akun dishub@lumajangkab.go.id sudah dibuat"),
+        "{}",
+        mails[0].subject
+    );
     assert!(mails[0].text.contains("Yth. Kepala Seksi PPI SPBE,") && mails[0].files.is_empty());
     assert!(mails[2].text.contains("Yth. Kepala Bidang Aptika,"));
     let (name, draft) = &mails[1].files[0];
     assert_eq!(name, "draf-surat-DISHUB-1.docx");
     assert_eq!(&mails[2].files[0].1, draft, "both officials get the same draft");
     let read = fixture::read_by_libreoffice("draf.docx", draft);
-    for expected in
-        ["Yth. Dinas <Perhubungan> & Co", "dishub@kab.example", "005/77.2/2026", "SM-881", "Kepala Dinas / Sekretaris,"]
-    {
+    for expected in ["Yth. Dinas <Perhubungan> & Co", "dishub@lumajangkab.go.id", "005/77.2/2026", "SM-881", SIGNERS] {
         assert!(read.contains(expected), "{expected}\n{read}");
     }
 
@@ -79,8 +85,8 @@ fn report_drafts_signature_letter_and_credentials_leave_in_order_over_smtp() {
     assert!(code == 0 && listed.contains("letter sign"), "{listed}");
     // Whoever forgets the letter is told exactly what to give.
     let (code, told) = site.told(&["release", "DISHUB/1"]);
-    let asked = "it waits for the signed letter: akund release DISHUB/1 --letter FILE --number NUMBER --signed-by head|secretary \
-                 --signed-on YYYY-MM-DD";
+    let asked = "it waits for the signed letter: akund release DISHUB/1 --letter FILE --number NUMBER --signed-by \
+                 head|secretary|acting-head --signed-on YYYY-MM-DD";
     assert!(code == 1 && told.contains(asked), "{code} {told}");
     let (code, told) = release(&site, "DISHUB/1", "signed.pdf", "480/12/427.53/2026", "secretary", today());
     assert_eq!((code, told.trim()), (0, "`DISHUB/1` is working now"));
@@ -122,7 +128,7 @@ fn report_drafts_signature_letter_and_credentials_leave_in_order_over_smtp() {
             "10 deliver letter-draft kabid",
             "11 sign",
             "12 deliver letter applicant",
-            "13 deliver credentials responsible",
+            "12 deliver credentials responsible",
         ]
     );
     let mut last = jiff::Timestamp::UNIX_EPOCH;

@@ -20,7 +20,14 @@ fn a_letter_that_does_not_fit_is_refused_and_the_request_goes_on_waiting() {
     std::fs::write(site.path("draft.docx"), &draft).unwrap();
     let (tomorrow, yesterday) = (today().checked_add(1.day()).unwrap(), today().checked_sub(1.day()).unwrap());
     for (letter, number, role, on, code, expected) in [
-        ("signed.pdf", "1/2026", "kasi", today(), 1, "`kasi` may not sign this letter; who may is head, secretary"),
+        (
+            "signed.pdf",
+            "1/2026",
+            "kasi",
+            today(),
+            1,
+            "`kasi` may not sign this letter; who may is head, secretary, acting-head",
+        ),
         ("signed.pdf", "1/2026", "head", tomorrow, 1, "and today is"),
         ("signed.pdf", "1/2026", "head", yesterday, 1, "its draft was made on"),
         ("signed.pdf", " ", "head", today(), 1, "number is empty"),
@@ -53,7 +60,7 @@ fn a_letter_that_does_not_fit_is_refused_and_the_request_goes_on_waiting() {
     assert!(code == 1 && told.contains("it waits for no signed letter: it is done"), "{told}");
     let (code, told) = release(&site, "R/2", "signed.pdf", "1/2026/A", "head", today());
     assert!(
-        code == 1 && told.contains("the number 1/2026/A is used: it is that of the letter for dinas-surel:R/1@1"),
+        code == 1 && told.contains("the number 1/2026/A is used: it is that of the letter for lumajang-email:R/1@1"),
         "{told}"
     );
     // A Word file that somebody signed is taken as well.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -17,6 +18,11 @@ const QUERIES: &str = "/etc/dovecot/akund-sql.conf.ext";
 const MASTER: &str = "/usr/lib/postfix/sbin/master";
 /// Whose the mail is, in the shipped queries.
 const VMAIL: u32 = 5000;
+/// Who may hand mail in for other servers, and the password.
+pub const SUBMITTER: (&str, &str) = ("akund@mx.example.net", "rahasia-kanal-surel");
+/// Keeps a message for another server: the recipient, then the message.
+const SINK: &str =
+    "#!/bin/sh\nt=$(mktemp \"$1/.XXXXXXXXXX\") && { echo \"$2\"; cat; } >\"$t\" && mv \"$t\" \"$1/m${t##*/.}\"\n";
 
 /// A mail server as an office runs it: Postfix takes mail and hands it to Dovecot by LMTP, and asks Dovecot about passwords;
 /// both know the accounts from akund's database.
@@ -124,6 +130,34 @@ impl MailHost {
         self.dir.path().join("mail/{domain}/{local}").display().to_string()
     }
 
+    /// What went to other servers, in no order: the recipient, and the message with CRLF.
+    pub fn sent_away(&self) -> Vec<(String, String)> {
+        let files = fs::read_dir(self.dir.path().join("away")).expect("a directory");
+        let files = files.map(|entry| entry.expect("an entry").path());
+        let whole =
+            files.filter(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
+        let read = |path: PathBuf| {
+            let text = fs::read_to_string(path).expect("a message");
+            let (to, message) = text.split_once('\n').expect("a recipient");
+            (to.to_owned(), message.replace('\n', "\r\n"))
+        };
+        whole.map(read).collect()
+    }
+
+    /// From now on Postfix refuses a recipient.
+    pub fn refuse(&self, address: &str) {
+        self.refused().execute("INSERT INTO refused VALUES (?1)", [address]).expect("a row");
+    }
+
+    /// From now on Postfix takes the recipient.
+    pub fn take_again(&self, address: &str) {
+        self.refused().execute("DELETE FROM refused WHERE address = ?1", [address]).expect("a row");
+    }
+
+    fn refused(&self) -> rusqlite::Connection {
+        refused(self.dir.path())
+    }
+
     /// Ends Dovecot; Postfix goes on.
     pub fn stop_dovecot(&mut self) {
         self.dovecot = None;
@@ -151,6 +185,14 @@ impl MailHost {
         let read = |name: &str| fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
         format!("{}\n{}", read("dovecot.log"), read("log/mail"))
     }
+}
+
+/// The recipients that Postfix refuses.
+fn refused(dir: &Path) -> rusqlite::Connection {
+    let database = rusqlite::Connection::open(dir.join("refused.db")).expect("a database");
+    database.busy_timeout(Duration::from_secs(20)).expect("a time limit");
+    database.execute_batch("CREATE TABLE IF NOT EXISTS refused (address TEXT)").expect("a table");
+    database
 }
 
 fn greets(port: u16, greeting: &str) -> bool {
@@ -243,6 +285,10 @@ service stats {{
   }}
 }}
 !include {auth}
+passdb {{
+  driver = passwd-file
+  args = {r}/submitters
+}}
 "
         ),
     );
@@ -276,13 +322,14 @@ alias_maps =
 alias_database =
 local_recipient_maps =
 smtp_dns_support_level = disabled
-default_transport = error:no mail leaves this test
+default_transport = away
+away_destination_recipient_limit = 1
 virtual_transport = lmtp:unix:{r}/base/lmtp
 virtual_mailbox_domains = {domains}
 virtual_mailbox_maps = {mailboxes}
 virtual_alias_maps = {aliases}
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
-smtpd_recipient_restrictions = permit_sasl_authenticated, reject_unlisted_recipient
+smtpd_recipient_restrictions = check_recipient_access sqlite:{e}/refused.cf, permit_sasl_authenticated, reject_unlisted_recipient
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = {r}/base/auth-postfix
 smtpd_tls_cert_file = {r}/server.pem
@@ -293,8 +340,17 @@ smtp_tls_session_cache_database =
 "
         ),
     );
+    let query = "SELECT '550 5.1.1 no such mailbox' FROM refused WHERE address = '%s'";
+    write(&etc.join("refused.cf"), &format!("dbpath = {r}/refused.db\nquery = {query}\n"));
+    write(&dir.join("submitters"), &format!("{}:{{PLAIN}}{}\n", SUBMITTER.0, SUBMITTER.1));
+    write(&dir.join("sink"), SINK);
+    fs::set_permissions(dir.join("sink"), fs::Permissions::from_mode(0o755)).expect("making a program");
+    fs::create_dir(dir.join("away")).expect("making a directory");
+    let nobody = nix::unistd::User::from_name("nobody").expect("looking up a user").expect("the user nobody");
+    nix::unistd::chown(&dir.join("away"), Some(nobody.uid), None).expect("giving a directory away");
+    drop(refused(dir));
     let mut master = format!(
-        "127.0.0.1:{smtp} inet n - n - - smtpd\n127.0.0.1:{submission} inet n - n - - smtpd\n  \
+        "away unix - n n - - pipe\n  user=nobody argv={r}/sink {r}/away ${{recipient}}\n127.0.0.1:{smtp} inet n - n - - smtpd\n127.0.0.1:{submission} inet n - n - - smtpd\n  \
          -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes\n"
     );
     for (service, kind, private, wake, limit, program) in [

@@ -26,7 +26,7 @@ pub use freeradius::{FreeRadius, Method, SECRET};
 pub use gammu::{Gammu, tables as gammu_tables};
 pub use kannel::{Kannel, USER as KANNEL_USER};
 pub use ldap_clients::{logs_in, modify, search};
-pub use mailhost::MailHost;
+pub use mailhost::{MailHost, SUBMITTER};
 pub use mariadb::MariaDb;
 pub use postfix::Postfix;
 pub use postgres::Postgres;

@@ -1,15 +1,19 @@
-//! An institution that runs one of the five procedures: Postfix, Dovecot and FreeRADIUS as in the end-to-end tests, a mail
-//! server with TLS and AUTH for what applicants are told, a source that an application feeds, and one whose files are signed.
+//! An institution that runs one of the five procedures: Postfix, Dovecot and FreeRADIUS as in the end-to-end tests, of which
+//! Postfix takes what applicants are told (submission with TLS and AUTH); an SMS gateway; a source that an application feeds,
+//! and one whose files are signed.
 
 use crate::daemon::mailbox::Notice;
-use crate::daemon::{Daemon, files_under};
+use crate::daemon::{Daemon, eventually};
+use crate::gateway::Gateway;
 use crate::office::{Engine, Office};
+use crate::peers::SUBMITTER;
 use crate::requests::{FIVE, file, text, with_signatures};
-use crate::smtp_server::{Options, Protection, Server};
 use akund::journal::read::Listed;
+use akund::model::Phone;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,8 +22,10 @@ use std::process::Command;
 pub struct Institution {
     pub office: Office,
     pub procedure: &'static str,
-    smtp: Server,
+    pub gateway: Gateway,
     now: Timestamp,
+    /// Which requests name a phone, by their ids.
+    phones: RefCell<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// What somebody was told.
@@ -30,40 +36,55 @@ pub struct Told {
     pub notice: Notice,
     /// Without transfer encoding.
     pub whole: String,
+    /// As it came.
+    pub raw: String,
 }
 
-const PASSWORD: &str = "rahasia-kanal-surel";
-
 impl Institution {
-    pub async fn open(procedure: &'static str, engine: Engine) -> Self {
-        let auth = Some(("PLAIN", "akund", PASSWORD));
-        let smtp = Server::start(Options { protection: Protection::Starttls, auth, ..Options::default() }).await;
+    /// Without an SMS gateway: a directory takes its place.
+    pub fn open(procedure: &'static str, engine: Engine) -> Self {
+        Self::with(procedure, engine, Gateway::Outbox)
+    }
+
+    pub fn with(procedure: &'static str, engine: Engine, gateway: Gateway) -> Self {
         let office = Office::on(engine);
         let site = &office.site;
-        fs::write(site.path("smtp-ca.pem"), &smtp.ca_pem).unwrap();
-        fs::write(site.path("smtp-password"), PASSWORD).unwrap();
+        fs::write(site.path("smtp-password"), SUBMITTER.1).unwrap();
         let channel = format!(
-            "[channel.email]\nkind = \"smtp\"\nhost = \"localhost\"\nport = {}\nca_file = {:?}\nusername = \"akund\"\n\
+            "[channel.email]\nkind = \"smtp\"\nhost = \"localhost\"\nport = {}\ntls = \"starttls\"\nca_file = {:?}\nusername = {:?}\n\
              password_file = {:?}\nfrom = \"Helpdesk TIK <helpdesk@example.ac.id>\"\n",
-            smtp.address.port(),
-            site.path("smtp-ca.pem"),
+            office.mail.submission,
+            office.mail.ca_file(),
+            SUBMITTER.0,
             site.path("smtp-password"),
         );
         let config = fs::read_to_string(site.path("akund.toml")).unwrap();
         let (before, _outbox) = config.split_once("[channel.email]").unwrap();
         fs::write(site.path("akund.toml"), format!("{before}{channel}")).unwrap();
-        // In place of an SMS gateway: its own end-to-end tests are with the gateways.
         let more = format!(
-            "[channel.sms]\nkind = \"outbox\"\ncarries = \"sms\"\npath = {:?}\n\
-             [[source]]\nname = \"siakad\"\ncategories = [\"student\"]\n\
+            "{}[[source]]\nname = \"siakad\"\ncategories = [\"student\"]\n\
              [[source]]\nname = \"bertanda\"\nsignature = \"required\"\nallowed_signers = {:?}\n",
-            site.path("outbox-sms"),
+            gateway.channel(site),
             site.path("signers"),
         );
         fs::write(site.path("conf.d/institution.toml"), more).unwrap();
         fs::write(site.path("signers"), "").unwrap();
         fs::write(site.path(&format!("procedures/{procedure}.toml")), file(procedure)).unwrap();
-        Self { office, procedure, smtp, now: Timestamp::now() }
+        Self { office, procedure, gateway, now: Timestamp::now(), phones: RefCell::default() }
+    }
+
+    /// Words of the procedure file replaced.
+    pub fn edits(&self, replaced: &[(&str, &str)]) {
+        let path = self.office.site.path(&format!("procedures/{}.toml", self.procedure));
+        fs::write(&path, edited(&fs::read_to_string(&path).unwrap(), replaced)).unwrap();
+    }
+
+    /// Makes an edited procedure file count.
+    pub fn reload(&self, daemon: &mut Daemon) {
+        let before = self.office.site.log().matches(REREAD).count();
+        daemon.signal(nix::sys::signal::Signal::SIGHUP);
+        let read = || self.office.site.log().matches(REREAD).count() > before;
+        self.office.site.until("the procedures are read anew", read);
     }
 
     /// With every `# signed = true` of the procedure in force.
@@ -88,7 +109,22 @@ impl Institution {
     }
 
     pub fn hand_in(&self, name: &str, text: &str) {
+        self.note_phones(text);
         self.office.site.drop_in(name, text);
+    }
+
+    fn note_phones(&self, text: &str) {
+        let value = |line: &str, key: &str| {
+            let (_, quoted) = line.split_once(key)?;
+            Some(quoted.trim_matches('"').to_owned())
+        };
+        let Some(id) = text.lines().find_map(|line| value(line, "id = ").filter(|_| line.starts_with("id"))) else {
+            return;
+        };
+        for phone in text.lines().filter_map(|line| value(line, "phone = ")) {
+            let phone = Phone::parse(&phone, "ID").unwrap().as_str().to_owned();
+            self.phones.borrow_mut().entry(id.clone()).or_default().insert(phone);
+        }
     }
 
     /// Into a source's own directory.
@@ -110,7 +146,7 @@ impl Institution {
     pub fn comes_to(&self, request: &str, state: &str) {
         let (site, key) = (&self.office.site, format!("{}:{request}", self.procedure));
         let mut found = String::new();
-        let came = crate::daemon::eventually(&mut || {
+        let came = eventually(&mut || {
             found = site.state(&key);
             let reader = site.reader();
             let at_rest = reader.list(&[], usize::MAX).unwrap().iter().all(Listed::rests) && !reader.moving().unwrap();
@@ -134,33 +170,48 @@ impl Institution {
         self.office.site.told(arguments)
     }
 
-    /// Everything that was said so far, by mail and SMS.
+    /// The steps that were done on a channel, by the requests' ids.
+    fn handed_over(&self, lane: &str) -> Vec<(String, Value)> {
+        let outcomes = self.office.site.outcomes().into_values();
+        let of = |outcome: Value| {
+            let id = outcome["request"]["id"].as_str().unwrap().to_owned();
+            let steps = outcome["steps"].as_array().unwrap().clone();
+            steps.into_iter().map(move |step| (id.clone(), step))
+        };
+        let done = |step: &Value| step["lane"] == lane && step["verb"] == "deliver" && step["state"] == "done";
+        outcomes.flat_map(of).filter(|(_, step)| done(step)).collect()
+    }
+
+    /// Everything that was said so far, by mail and SMS, as it has come to its recipients. All requests are at rest.
     pub fn everything_told(&self) -> Vec<Told> {
-        let by_mail = self.smtp.messages().into_iter().map(|received| {
-            let header = |name: &str| {
-                let unfolded = received.data.replace("\r\n ", " ");
-                let line = unfolded.lines().find_map(|l| l.strip_prefix(name).map(str::to_owned));
-                line.unwrap_or_default()
-            };
-            let to = received.rcpt.split(['<', '>']).find(|part| part.contains('@')).unwrap().to_owned();
-            let whole = Notice::parse(PathBuf::new(), &received.data);
+        let sent = self.handed_over("email").len();
+        self.office.site.until("Postfix has passed every message on", || self.office.mail.sent_away().len() >= sent);
+        let by_mail = self.office.mail.sent_away().into_iter().map(|(to, raw)| {
+            let unfolded = raw.replace("\r\n ", " ");
+            let subject = unfolded.lines().find_map(|l| l.strip_prefix("Subject: ")).unwrap_or_default().to_owned();
+            let whole = Notice::parse(PathBuf::new(), &raw);
             let text = text_part(&whole.text);
             let notice = Notice { text, file: PathBuf::new(), request: whole.request, message_id: whole.message_id };
-            Told { to, subject: header("Subject: "), notice, whole: whole.text }
+            Told { to, subject, notice, whole: whole.text, raw }
         });
-        let listed = self.office.site.reader().list(&[], usize::MAX).unwrap();
-        let ids: BTreeMap<String, String> = listed.into_iter().map(|one| (one.uid, one.request)).collect();
-        let by_sms = files_under(&self.office.site.path("outbox-sms")).into_iter().map(|path| {
-            let message = fs::read_to_string(&path).unwrap();
-            let (to, text) = message.strip_prefix("To: ").unwrap().split_once("\n\n").unwrap();
-            let message_id = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            let request = message_id.split('.').next().unwrap().to_owned();
+        let phones = self.phones.borrow();
+        let by_sms = self.handed_over("sms").into_iter().map(|(id, step)| {
+            let parts = step["reply"].as_str().map(parts_said).unwrap_or(1);
+            let (to, text) = self.gateway.received(&self.office.site, &phones[&id], parts);
             // A text message does not spend letters on the request's number.
-            let key = &ids[&request];
-            let notice = Notice { text: format!("[{key}] {text}"), request, message_id, file: path };
-            Told { to: to.to_owned(), subject: String::new(), notice, whole: message.clone() }
+            let text = format!("[{id}] {text}");
+            let notice =
+                Notice { text: text.clone(), request: self.uid(&id), message_id: String::new(), file: PathBuf::new() };
+            Told { to, subject: String::new(), notice, whole: text.clone(), raw: text }
         });
         by_mail.chain(by_sms).collect()
+    }
+
+    fn uid(&self, id: &str) -> String {
+        let listed = self.office.site.reader().list(&[], usize::MAX).unwrap();
+        let prefix = format!("{}:{id}@", self.procedure);
+        let mut found = listed.into_iter().filter(|one| one.request.starts_with(&prefix) && one.state == "done");
+        found.next().unwrap().uid
     }
 
     /// What somebody was told of a request (its id); one message.
@@ -193,6 +244,7 @@ impl Institution {
 
     /// Hands a text in at the source whose files are signed, signed over `signed`.
     pub fn hand_in_signed(&self, name: &str, text: &str, key: &str, signed: &str) {
+        self.note_phones(text);
         let file = self.office.site.path(&format!("to-sign-{name}"));
         fs::write(&file, signed).unwrap();
         run(Command::new("ssh-keygen")
@@ -208,7 +260,7 @@ impl Institution {
     /// Why a file was rejected.
     pub fn rejected(&self, name: &str) -> String {
         let reason = self.office.site.spool.join("rejected").join(format!("{name}.reason.txt"));
-        let there = crate::daemon::eventually(&mut || reason.exists());
+        let there = eventually(&mut || reason.exists());
         assert!(there, "{name} was not rejected\n{}", self.office.site.log());
         // On one line: reports are wrapped.
         let said = fs::read_to_string(reason).unwrap().replace('│', " ");
@@ -220,18 +272,21 @@ impl Institution {
     pub fn close(self, daemon: Daemon) {
         let (code, said) = self.akund(&["audit", "verify"]);
         assert_eq!(code, 0, "{said}");
+        let log = self.office.mail.log();
+        let sent = self.handed_over("email").len();
+        let logs_in = log.contains(&format!("sasl_method=PLAIN, sasl_username={}", SUBMITTER.0));
+        assert_eq!(logs_in, sent > 0, "it logs in");
         daemon.terminate();
-        assert_eq!(self.smtp.breaches(), [""; 0]);
-        assert!(self.smtp.commands().iter().any(|c| c.starts_with("AUTH")), "it logs in");
         let told = self.everything_told();
+        assert_eq!(self.office.mail.sent_away().len(), sent, "nothing was sent twice");
         let outcomes: Vec<Value> = self.office.site.outcomes().into_values().collect();
-        let ids: std::collections::BTreeSet<&str> =
-            outcomes.iter().map(|outcome| outcome["request"]["id"].as_str().unwrap()).collect();
+        let ids: BTreeSet<&str> = outcomes.iter().map(|outcome| outcome["request"]["id"].as_str().unwrap()).collect();
         for one in &told {
             let own = outcomes.iter().find(|outcome| outcome["request"]["uid"] == one.notice.request.as_str()).unwrap();
             let own = own["request"]["id"].as_str().unwrap();
             assert!(one.notice.text.contains(own), "{own}: {}", one.notice.text);
-            let others = ids.iter().filter(|id| **id != own && one.notice.text.contains(**id)).count();
+            // A new password's request is called like the one that it repeats.
+            let others = ids.iter().filter(|id| !own.starts_with(**id) && one.notice.text.contains(**id)).count();
             assert_eq!(others, 0, "{own}: {}", one.notice.text);
             let Some(password) = one.notice.password() else { continue };
             assert!(!one.subject.contains(password));
@@ -241,6 +296,14 @@ impl Institution {
             assert!(outcomes.iter().all(|outcome| !outcome.to_string().contains(password)));
         }
     }
+}
+
+const REREAD: &str = "procedures and templates were read anew";
+
+/// `… (2 parts …)` in a gateway's answer.
+fn parts_said(reply: &str) -> usize {
+    let before = reply.split(" part").next().unwrap_or_default();
+    before.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(1)
 }
 
 /// The plain text of a message, as a mail program shows it.

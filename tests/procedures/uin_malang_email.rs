@@ -1,11 +1,12 @@
 //! SOP B-23: its good path, and every other branch.
 
+use crate::branches;
 use crate::institution::{Institution, corrected, edited, rows, unmet, without};
 use crate::office::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uin_malang_email() {
-    let malang = Institution::open("uin-malang-email", Engine::Sqlite).await;
+    let malang = Institution::open("uin-malang-email", Engine::Sqlite);
     let daemon = malang.start();
     a_unit_gets_an_address_under_a_new_subdomain(&malang).await;
     students_go_to_siakad_unless_siakad_hands_them_in(&malang).await;
@@ -14,6 +15,9 @@ async fn uin_malang_email() {
     a_taken_address_is_answered_by_a_corrected_request(&malang).await;
     a_missing_decision_is_supplied_by_a_higher_revision_alone(&malang);
     what_is_signed_by_others_is_no_request(&malang);
+    a_decision_before_the_form_is_none(&malang);
+    a_mail_server_that_refuses_undoes_nothing(&malang).await;
+    who_is_not_served_is_told(&malang);
     malang.close(daemon);
 }
 
@@ -137,9 +141,33 @@ fn what_is_signed_by_others_is_no_request(malang: &Institution) {
     malang.hand_in_signed("by-staff.toml", &text, "staff", &text);
     let reason = malang.rejected("by-staff.toml");
     assert!(reason.contains("may not sign as head"), "{reason}");
-    malang.hand_in_by("bertanda", "unsigned.toml", &text);
-    let reason = malang.rejected("unsigned.toml");
-    assert!(reason.contains("did not come within"), "{reason}");
+    branches::what_nobody_has_signed_is_no_request(malang, &text);
     malang.hand_in_signed("signed.toml", &text, "head", &text);
     malang.comes_to("T-2026-0107@1", "done");
+}
+
+/// The sample for another unit.
+fn unit(malang: &Institution, id: &str, local: &str) -> String {
+    malang.good(&[
+        ("T-2026-0101", id),
+        ("humas@syariah", &format!("{local}@syariah")),
+        ("humas.syariah", local),
+        ("rina.wulandari@", &format!("pj.{local}@")),
+    ])
+}
+
+fn a_decision_before_the_form_is_none(malang: &Institution) {
+    branches::a_decision_before_its_paper_is_none(malang, &unit(malang, "T-2026-0108", "alumni"), "T-2026-0108");
+}
+
+async fn a_mail_server_that_refuses_undoes_nothing(malang: &Institution) {
+    let (text, to) = (unit(malang, "T-2026-0109", "pmb"), "pj.pmb@example.org");
+    let password =
+        branches::a_mail_server_that_refuses_holds_up_the_notice_and_undoes_nothing(malang, &text, to, "T-2026-0109");
+    assert!(malang.office.imap_takes("pmb@syariah.uin-malang.ac.id", &password).await);
+}
+
+fn who_is_not_served_is_told(malang: &Institution) {
+    let text = unit(malang, "T-2026-0110", "tetangga");
+    branches::who_is_not_served_is_told(malang, &text, "unit", "tetangga@example.org", "T-2026-0110");
 }

@@ -1,11 +1,12 @@
 //! SOP B-21: its good path, and every other branch.
 
+use crate::branches;
 use crate::institution::{Institution, corrected, edited, rows, unmet, without};
 use crate::office::Engine;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uin_malang_hotspot() {
-    let malang = Institution::open("uin-malang-hotspot", Engine::Sqlite).await;
+    let malang = Institution::open("uin-malang-hotspot", Engine::Sqlite);
     let daemon = malang.start();
     an_event_gets_a_hotspot_account_by_mail(&malang);
     accounts_of_students_exist_automatically_and_all_who_ask_are_redirected(&malang);
@@ -14,6 +15,8 @@ async fn uin_malang_hotspot() {
     a_taken_user_name_is_answered_by_a_corrected_request(&malang);
     a_missing_decision_is_supplied_by_a_higher_revision_alone(&malang);
     what_is_signed_by_others_is_no_request(&malang);
+    a_decision_before_the_form_is_none(&malang);
+    a_mail_server_that_refuses_undoes_nothing(&malang);
     malang.close(daemon);
 }
 
@@ -124,6 +127,22 @@ fn what_is_signed_by_others_is_no_request(malang: &Institution) {
     malang.hand_in_signed("stranger.toml", &text, "stranger", &text);
     let reason = malang.rejected("stranger.toml");
     assert!(reason.contains("may not sign as head"), "{reason}");
+    branches::what_nobody_has_signed_is_no_request(malang, &text);
     malang.hand_in_signed("signed.toml", &text, "head", &text);
     malang.comes_to("T-2026-0208@1", "done");
+}
+
+fn a_decision_before_the_form_is_none(malang: &Institution) {
+    branches::a_decision_before_its_paper_is_none(
+        malang,
+        &event(malang, "T-2026-0209", "semnas-farmasi"),
+        "T-2026-0209",
+    );
+}
+
+fn a_mail_server_that_refuses_undoes_nothing(malang: &Institution) {
+    let (text, to) = (event(malang, "T-2026-0210", "semnas-gizi"), "semnas-gizi@example.org");
+    let password =
+        branches::a_mail_server_that_refuses_holds_up_the_notice_and_undoes_nothing(malang, &text, to, "T-2026-0210");
+    assert!(malang.office.hotspot_takes("semnas-gizi", &password));
 }

@@ -1,21 +1,58 @@
 //! The SOP of 2018: its good path, and every other branch. The mail accounts are in flat files.
 
+use crate::branches;
 use crate::daemon::Daemon;
 use crate::institution::{Institution, corrected, edited, rows, unmet, without};
+use crate::letter::today;
 use crate::office::Engine;
-use nix::sys::signal::Signal;
+use jiff::ToSpan;
+use jiff::civil::{Date, Weekday};
+use std::fs;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uin_raden_intan_email() {
-    let lampung = Institution::open("uin-raden-intan-email", Engine::Files).await;
+    let lampung = Institution::open("uin-raden-intan-email", Engine::Files);
+    let off = with_holidays(&lampung);
     let mut daemon = lampung.start();
     a_unit_gets_its_address_and_is_told_of_its_obligations(&lampung).await;
+    its_working_day_ends_on_a_day_on_which_people_work(&lampung, &off);
     the_list_is_searched_by_address_and_by_unit(&lampung).await;
     the_chain_must_be_whole_and_in_order(&lampung);
     whoever_of_the_chain_refuses_refuses(&lampung);
     what_is_signed_by_others_is_no_request(&lampung);
+    a_mail_server_that_refuses_undoes_nothing(&lampung).await;
+    who_is_not_served_is_told(&lampung);
     a_procedure_may_demand_a_signature_of_every_source(&lampung, &mut daemon);
     lampung.close(daemon);
+}
+
+/// The shipped holidays in force, and with them the two days after today; these.
+fn with_holidays(lampung: &Institution) -> [Date; 2] {
+    let shipped = include_str!("../../config/procedures/holidays-id-2026.txt");
+    let today = today();
+    let off = [1, 2].map(|days| today.checked_add(days.days()).unwrap());
+    let local = off.map(|day| format!("{day} Libur daerah\n")).concat();
+    // A day stands once.
+    let others: String = shipped
+        .lines()
+        .filter(|line| off.iter().all(|day| !line.starts_with(&day.to_string())))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    fs::write(lampung.office.site.path("procedures/holidays-id-2026.txt"), others + &local).unwrap();
+    lampung.edits(&[("# holidays = ", "holidays = ")]);
+    off
+}
+
+/// Row 6: within one working day of the account's creation.
+fn its_working_day_ends_on_a_day_on_which_people_work(lampung: &Institution, off: &[Date; 2]) {
+    let outcome = lampung.outcome("B-112/Un.16/2026@1");
+    let [deadline] = &outcome["deadlines"].as_array().unwrap()[..] else { panic!("{outcome:#}") };
+    assert_eq!((&deadline["step"], deadline["late"].is_null()), (&"6".into(), true), "{deadline}");
+    let moment = |key: &str| deadline[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(moment("from_at") <= moment("met_at") && moment("met_at") <= moment("due_at"), "{deadline}");
+    let due = moment("due_at").in_tz("Asia/Jakarta").unwrap().date();
+    let weekend = matches!(due.weekday(), Weekday::Saturday | Weekday::Sunday);
+    assert!(!weekend && !off.contains(&due) && due > off[1], "{deadline}");
 }
 
 /// The sample for another unit.
@@ -129,14 +166,14 @@ fn what_is_signed_by_others_is_no_request(lampung: &Institution) {
     lampung.hand_in_signed("forged.toml", &edited(&text, &[("\"mahad@", "\"admin.mahad@")]), "head", &text);
     let reason = lampung.rejected("forged.toml");
     assert!(reason.contains("is not over this content"), "{reason}");
+    branches::what_nobody_has_signed_is_no_request(lampung, &text);
     lampung.hand_in_signed("signed.toml", &text, "head", &text);
     lampung.comes_to("B-143/Un.16/2026@1", "done");
 }
 
 fn a_procedure_may_demand_a_signature_of_every_source(lampung: &Institution, daemon: &mut Daemon) {
     lampung.wants_signatures();
-    daemon.signal(Signal::SIGHUP);
-    assert!(daemon.until_says("procedures and templates were read anew"));
+    lampung.reload(daemon);
     let text = unit(lampung, "B-144/Un.16", "Pusat Bisnis", "bisnis");
     lampung.ask("unsigned.toml", &text, "B-144/Un.16/2026@1", "held");
     let told = lampung.told("bisnis.lama@example.org", "B-144/Un.16/2026");
@@ -146,4 +183,16 @@ fn a_procedure_may_demand_a_signature_of_every_source(lampung: &Institution, dae
     let again = corrected(&text);
     lampung.hand_in_signed("signed-now.toml", &again, "head", &again);
     lampung.comes_to("B-144/Un.16/2026@2", "done");
+}
+
+async fn a_mail_server_that_refuses_undoes_nothing(lampung: &Institution) {
+    let text = unit(lampung, "B-145/Un.16", "Pusat Karier", "karier");
+    let (to, id) = ("pj.karier@example.org", "B-145/Un.16/2026");
+    let password = branches::a_mail_server_that_refuses_holds_up_the_notice_and_undoes_nothing(lampung, &text, to, id);
+    assert!(lampung.office.imap_takes("karier@radenintan.ac.id", &password).await);
+}
+
+fn who_is_not_served_is_told(lampung: &Institution) {
+    let text = unit(lampung, "B-146/Un.16", "Warga Sekitar", "warga");
+    branches::who_is_not_served_is_told(lampung, &text, "unit", "warga.lama@example.org", "B-146/Un.16/2026");
 }

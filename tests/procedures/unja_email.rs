@@ -1,20 +1,38 @@
-//! SOP-LPTIK-DAT-004: its good path, and every other branch. An outbox stands in for the SMS gateway.
+//! SOP-LPTIK-DAT-004: its good path, and every other branch, with Kannel and its fake SMS centre; and the good path over gammu-smsd
+//! with its dummy phone.
 
+use crate::branches;
+use crate::daemon::Daemon;
+use crate::gateway::Gateway;
 use crate::institution::{Institution, corrected, edited, rows, unmet, without};
 use crate::office::Engine;
+use crate::peers::{Gammu, Kannel};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unja_email() {
-    let jambi = Institution::open("unja-email", Engine::Sqlite).await;
-    let daemon = jambi.start();
+    let gateway = Gateway::Kannel(Box::new(Kannel::start()));
+    let jambi = Institution::with("unja-email", Engine::Sqlite, gateway);
+    let mut daemon = jambi.start();
     a_lecturer_gets_address_and_password_by_sms(&jambi).await;
     an_event_ends_and_somebody_answers_for_it(&jambi).await;
     a_student_is_served_like_everybody_else(&jambi).await;
     a_problem_is_told_and_answered_by_a_corrected_request(&jambi).await;
     papers_and_decision_are_supplied_by_a_higher_revision_alone(&jambi);
     a_refusal_is_told_with_its_reason(&jambi);
+    who_is_not_served_is_told(&jambi);
     what_is_signed_by_others_is_no_request(&jambi);
     an_address_is_changed_according_to_the_letter_of_change(&jambi).await;
+    a_number_that_the_gateway_refuses_holds_up_the_notice_alone(&jambi).await;
+    what_a_channel_refuses_goes_by_the_next_that_is_named(&jambi, &mut daemon).await;
+    jambi.close(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unja_email_over_a_modem() {
+    let jambi = Institution::with("unja-email", Engine::Sqlite, Gateway::Gammu(Gammu::start()));
+    let daemon = jambi.start();
+    a_lecturer_gets_address_and_password_by_sms(&jambi).await;
+    an_event_ends_and_somebody_answers_for_it(&jambi).await;
     jambi.close(daemon);
 }
 
@@ -59,8 +77,10 @@ async fn a_lecturer_gets_address_and_password_by_sms(jambi: &Institution) {
 }
 
 async fn an_event_ends_and_somebody_answers_for_it(jambi: &Institution) {
-    jambi.ask("event.toml", &jambi.sample("2-event.toml"), "F-2026-032@1", "done");
-    let password = jambi.password("+6281322227808", "F-2026-032");
+    // Numbers of 0813 are on Kannel's black list.
+    let text = edited(&jambi.sample("2-event.toml"), &[("0813-2222-7808", "0812-2222-7808")]);
+    jambi.ask("event.toml", &text, "F-2026-032@1", "done");
+    let password = jambi.password("+6281222227808", "F-2026-032");
     assert!(jambi.office.imap_takes("jambi.expo@unja.ac.id", &password).await);
     assert!(jambi.outcome("F-2026-032@1")["account"]["ends_at"].is_string());
 }
@@ -117,6 +137,7 @@ fn what_is_signed_by_others_is_no_request(jambi: &Institution) {
     jambi.hand_in_signed("forged.toml", &edited(&text, &[("0812-3456-7837", "0812-9999-0000")]), "chair", &text);
     let reason = jambi.rejected("forged.toml");
     assert!(reason.contains("is not over this content"), "{reason}");
+    branches::what_nobody_has_signed_is_no_request(jambi, &text);
     jambi.hand_in_signed("signed.toml", &text, "chair", &text);
     jambi.comes_to("F-2026-037@1", "done");
 }
@@ -130,4 +151,38 @@ async fn an_address_is_changed_according_to_the_letter_of_change(jambi: &Institu
     assert!(jambi.told("ratna.pribadi@example.org", "F-2026-038").contains("mengubah data akun"));
     assert!(jambi.office.imap_takes("ratnadewi@unja.ac.id", &password).await, "with the password that it had");
     assert!(jambi.office.mail.deliver("ratna.dewi@unja.ac.id", "Alamat lama"), "the old address is an alias");
+}
+
+async fn a_number_that_the_gateway_refuses_holds_up_the_notice_alone(jambi: &Institution) {
+    let text = lecturer(jambi, "F-2026-039", "Yusuf Hakim", "yusuf.hakim", "7839");
+    let barred = edited(&text, &[("0812-3456-7839", "0813-3456-7839")]);
+    jambi.ask("barred.toml", &barred, "F-2026-039@1", "stuck");
+    let outcome = jambi.outcome("F-2026-039@1");
+    let (handing, before) = outcome["steps"].as_array().unwrap().split_last().unwrap();
+    assert!(before.iter().all(|step| step["state"] == "done"), "the account is made and proven: {outcome:#}");
+    assert_eq!((&handing["lane"], &handing["state"]), (&"sms".into(), &"stuck".into()), "{outcome:#}");
+    // The number was wrong: what was made is taken back, and the right request makes it anew.
+    let (code, said) = jambi.akund(&["withdraw", "F-2026-039", "--reason", "nomor keliru"]);
+    assert_eq!(code, 0, "{said}");
+    jambi.comes_to("F-2026-039@1", "withdrawn");
+    jambi.ask("right-number.toml", &edited(&text, &[("F-2026-039", "F-2026-040")]), "F-2026-040@1", "done");
+    let password = jambi.password(&phone("7839"), "F-2026-040");
+    assert!(jambi.office.imap_takes("yusuf.hakim@unja.ac.id", &password).await);
+}
+
+async fn what_a_channel_refuses_goes_by_the_next_that_is_named(jambi: &Institution, daemon: &mut Daemon) {
+    jambi.edits(&[("\nchannels = [\"sms\"]", "\nchannels = [\"sms\", \"email\"]")]);
+    jambi.reload(daemon);
+    let text = lecturer(jambi, "F-2026-041", "Hana Pertiwi", "hana.pertiwi", "7841");
+    jambi.ask("next.toml", &edited(&text, &[("0812-3456-7841", "0813-3456-7841")]), "F-2026-041@1", "done");
+    let password = jambi.password("hana.pertiwi.pribadi@example.org", "F-2026-041");
+    assert!(jambi.office.imap_takes("hana.pertiwi@unja.ac.id", &password).await);
+    let outcome = jambi.outcome("F-2026-041@1");
+    let handing = outcome["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!((&handing["lane"], &handing["refused"][0]["channel"]), (&"email".into(), &"sms".into()), "{handing}");
+}
+
+fn who_is_not_served_is_told(jambi: &Institution) {
+    let text = lecturer(jambi, "F-2026-042", "Tetangga Kampus", "tetangga", "7842");
+    branches::who_is_not_served_is_told(jambi, &text, "lecturer", "tetangga.pribadi@example.org", "F-2026-042");
 }

@@ -79,6 +79,10 @@ pub trait Subject: Send {
     fn ends_at(&self) -> &[u64] {
         &[10, 60, 90]
     }
+    /// How many accounts are listed: more than one page.
+    fn listed(&self) -> usize {
+        600
+    }
     /// How many accounts the batch has in which the server ends.
     fn many(&self) -> usize {
         1000
@@ -110,6 +114,7 @@ macro_rules! contract {
             one_bad_among_a_thousand,
             nothing_asked_nothing_answered,
             secrets_show_up_nowhere,
+            all_is_listed,
         );
     };
 }
@@ -161,6 +166,7 @@ pub async fn all(subject: &mut dyn Subject) {
     one_bad_among_a_thousand(subject).await;
     nothing_asked_nothing_answered(subject).await;
     secrets_show_up_nowhere(subject).await;
+    all_is_listed(subject).await;
 }
 
 pub async fn made_found_proven_and_undone(subject: &mut dyn Subject) {
@@ -477,5 +483,40 @@ pub async fn secrets_show_up_nowhere(subject: &mut dyn Subject) {
     for secret in [password(&work), password(&other), "$6$"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
+    subject.clear();
+}
+
+pub async fn all_is_listed(subject: &mut dyn Subject) {
+    let target = subject.target();
+    assert!(target.list().await.unwrap().iter().all(|held| held.uid.is_none()), "nothing is akund's");
+    subject.put_foreign(&named("asing"));
+    let credential = create(&named("humas"), target.schemes()).credential;
+    let accounts: Vec<Account> = (0..subject.listed()).map(|n| named(&format!("daftar{n}"))).collect();
+    let works: Vec<Work> = accounts.iter().map(|account| work(Action::Create, account, credential.clone())).collect();
+    let made: Vec<Applied> =
+        known(&works, async |batch| target.apply(batch).await).await.into_iter().map(Result::unwrap).collect();
+    let mut suspend = plain(Action::Suspend, &accounts[0]);
+    suspend.external_id = made[0].external_id.clone();
+    apply(&*target, &suspend).await.unwrap();
+    // One that shows what was made only after a while is asked again.
+    let mut held = target.list().await.unwrap();
+    for _ in 0..20 {
+        let ours = held.iter().filter(|one| one.uid.is_some());
+        if ours.clone().count() == accounts.len() && ours.clone().any(|one| one.suspended) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        held = subject.target().list().await.unwrap();
+    }
+    let by_uid: std::collections::BTreeMap<_, _> = held.iter().filter_map(|one| Some((one.uid?, one))).collect();
+    assert_eq!(by_uid.len(), accounts.len());
+    for (at, (account, made)) in accounts.iter().zip(&made).enumerate() {
+        let one = by_uid[&account.uid];
+        let names = [subject.name_of(account), account.username.to_string()];
+        assert!(names.contains(&one.name), "{one:?}");
+        assert_eq!((&one.external_id, one.suspended), (&made.external_id, at == 0), "{one:?}");
+    }
+    let foreign: Vec<&str> = held.iter().filter(|one| one.uid.is_none()).map(|one| one.name.as_str()).collect();
+    assert!(foreign.iter().any(|name| name.to_lowercase().starts_with("asing")), "{foreign:?}");
     subject.clear();
 }

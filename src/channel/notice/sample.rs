@@ -37,9 +37,12 @@ impl Sample {
                 kind,
                 NoticeKind::Credentials | NoticeKind::Changed | NoticeKind::Username | NoticeKind::Letter
             );
+        // As the plan addresses them: news and the letter go to the applicant, passwords to who answers for the account.
+        let own = matches!(kind, NoticeKind::Credentials | NoticeKind::Username | NoticeKind::Changed);
+        let person = if own { self.record.contact() } else { &self.record.applicant };
         NoticeContext {
             record: &self.record,
-            recipient: self.official.as_deref().filter(|_| official).unwrap_or(&self.record.contact().name),
+            recipient: self.official.as_deref().filter(|_| official).unwrap_or(&person.name),
             account: self.account.as_ref().filter(|_| settled),
             last_day: self.last_day.filter(|_| settled),
             reasons: &self.reasons,

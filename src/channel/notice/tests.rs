@@ -95,7 +95,7 @@ fn a_masked_address_of_the_institutions_own_stays_whole_and_any_other_does_not()
         NoticeContext { reasons: &reasons, alternatives: &[], texts: &texts, ..sample.context(NoticeKind::Conflict) };
     let rendered = built_in().render(NoticeKind::Conflict, "id", &context).unwrap();
     let text = rendered.text.expose();
-    assert!(text.contains("(layanan@uin.example)") && text.contains("(p…@uin.example)"), "{text}");
+    assert!(text.contains(" untuk layanan@uin.example belum") && text.contains("(p…@uin.example)"), "{text}");
     assert!(!text.contains("evil.example"), "{text}");
 }
 

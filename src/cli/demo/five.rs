@@ -14,6 +14,8 @@ pub struct Shown {
     pub requests: &'static [Request],
     /// How many of them end in which state.
     pub expected: &'static [(&'static str, usize)],
+    /// What whoever tries it may bring as the signed letter, where a request waits for one.
+    pub letter: Option<&'static [u8]>,
 }
 
 /// A file with requests.
@@ -55,6 +57,7 @@ pub const SHOWN: [Shown; 5] = [
             request!("uin-malang-email", "5-siakad.csv", Some("siakad")),
         ],
         expected: &[("done", 3), ("redirected", 1), ("held", 1), ("refused", 1)],
+        letter: None,
     },
     Shown {
         procedure: "uin-malang-hotspot",
@@ -62,6 +65,7 @@ pub const SHOWN: [Shown; 5] = [
         text: procedure!("uin-malang-hotspot"),
         requests: &[request!("uin-malang-hotspot", "1-event.toml"), request!("uin-malang-hotspot", "2-lecturer.toml")],
         expected: &[("done", 1), ("redirected", 1)],
+        letter: None,
     },
     Shown {
         procedure: "uin-raden-intan-email",
@@ -72,6 +76,7 @@ pub const SHOWN: [Shown; 5] = [
             request!("uin-raden-intan-email", "2-same-unit.toml"),
         ],
         expected: &[("done", 1), ("conflicted", 1)],
+        letter: None,
     },
     Shown {
         procedure: "unja-email",
@@ -84,13 +89,15 @@ pub const SHOWN: [Shown; 5] = [
             request!("unja-email", "4-corrected.toml"),
         ],
         expected: &[("done", 3), ("conflicted", 1)],
+        letter: None,
     },
     Shown {
         procedure: "lumajang-email",
-        about: "a registered letter, secretary to Kasi",
+        about: "a registered letter in, a signed letter out",
         text: procedure!("lumajang-email"),
         requests: &[request!("lumajang-email", "1-office.toml"), request!("lumajang-email", "2-without-kabid.toml")],
-        expected: &[("done", 1), ("held", 1)],
+        expected: &[("waiting", 1), ("held", 1)],
+        letter: Some(include_bytes!("requests/lumajang-email/surat.pdf")),
     },
 ];
 

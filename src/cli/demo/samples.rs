@@ -73,6 +73,8 @@ pub struct Sample {
     pub requests: usize,
     /// How its requests (`PROCEDURE:ID@REVISION`) begin.
     prefix: String,
+    /// A signed letter to try with, where one of its requests waits for one.
+    pub letter: Option<PathBuf>,
     /// How many requests should end in which state; `rejected` where something of it is.
     pub expected: BTreeMap<String, usize>,
 }
@@ -86,6 +88,15 @@ pub struct SampleFile {
 }
 
 impl Sample {
+    /// Whether what became of its requests is what should; whoever tries it may have let those go that wait.
+    pub fn is_good(&self, found: &BTreeMap<String, usize>) -> bool {
+        let mut gone_on = self.expected.clone();
+        if let Some(waited) = gone_on.remove("waiting") {
+            *gone_on.entry("done".to_owned()).or_default() += waited;
+        }
+        *found == self.expected || *found == gone_on
+    }
+
     /// Whether a request (`PROCEDURE:ID@REVISION`) came from this sample.
     pub fn owns(&self, request: &str) -> bool {
         request.starts_with(&self.prefix)
@@ -143,7 +154,7 @@ pub fn prepare(dir: &Path) -> Result<Vec<Sample>, Failure> {
         }
         let files = vec![SampleFile { path, dropped: name.to_owned() }];
         let prefix = format!("generic:{prefix}");
-        Ok(Sample { name: name.to_owned(), about, files, requests, prefix, expected })
+        Ok(Sample { name: name.to_owned(), about, files, requests, prefix, letter: None, expected })
     });
     generic.chain(SHOWN.iter().map(|shown| procedure(dir, shown, now))).collect()
 }
@@ -162,12 +173,17 @@ fn procedure(dir: &Path, shown: &Shown, now: Timestamp) -> Result<Sample, Failur
         let source = request.source.map_or(String::new(), |source| format!("{source}/"));
         files.push(SampleFile { path, dropped: format!("{source}{name}-{}", request.name) });
     }
+    let letter = shown.letter.map(|_| samples.join("surat.pdf"));
+    if let (Some(path), Some(bytes)) = (&letter, shown.letter) {
+        write_once(path, bytes)?;
+    }
     Ok(Sample {
         name: name.to_owned(),
         about: shown.about,
         files,
         requests: shown.expected.iter().map(|(_, requests)| requests).sum(),
         prefix: format!("{name}:"),
+        letter,
         expected: shown.expected.iter().map(|(state, requests)| ((*state).to_owned(), *requests)).collect(),
     })
 }

@@ -3,8 +3,7 @@
 use super::letter::dead_letter;
 use super::{Message, Queue};
 use crate::amqp::{Publisher, Unpublished};
-use crate::intake::{GivenBack, Handed, Source};
-use crate::journal::Journal;
+use crate::intake::{GivenBack, Source};
 use crate::observe::metrics::Metrics;
 use futures_util::future::join_all;
 use lapin::options::BasicAckOptions;
@@ -15,15 +14,14 @@ use tokio::sync::Mutex;
 /// A queue as a source. Its connection for dead letters is opened when the first is to be sent, and kept.
 pub struct Desk {
     queue: Arc<Queue>,
-    journal: Journal,
     metrics: Metrics,
     publisher: Mutex<Option<Publisher>>,
 }
 
 impl Desk {
     /// For one session with the queue.
-    pub fn new(queue: Arc<Queue>, journal: Journal, metrics: Metrics) -> Self {
-        Self { queue, journal, metrics, publisher: Mutex::new(None) }
+    pub fn new(queue: Arc<Queue>, metrics: Metrics) -> Self {
+        Self { queue, metrics, publisher: Mutex::new(None) }
     }
 
     async fn publish(&self, message: &Message, reason: &str) -> Result<(), Unpublished> {
@@ -59,11 +57,9 @@ impl Source for Desk {
         message: Message,
         _: Option<Vec<u8>>,
         reason: String,
+        known: bool,
     ) -> io::Result<(Message, GivenBack)> {
-        let (source, name) = (message.source().to_owned(), message.name().to_owned());
         let place = format!("exchange {}", self.queue.config.dead_letter_exchange);
-        let known = message.redelivered
-            && self.journal.was_rejected(source, name, message.sha256()).await.map_err(io::Error::other)?;
         if !known {
             self.publish(&message, &reason)
                 .await

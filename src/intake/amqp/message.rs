@@ -180,6 +180,9 @@ impl Handed for Message {
     fn signer(&self) -> Option<&VerifiedSigner> {
         self.signer.as_ref()
     }
+    fn again(&self) -> bool {
+        self.redelivered
+    }
     fn signature_bytes(&self) -> Option<&[u8]> {
         self.signature.as_deref()
     }

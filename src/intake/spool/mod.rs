@@ -23,6 +23,7 @@ mod name;
 mod outcome;
 mod queue;
 mod reject;
+mod removal;
 mod remover;
 mod source;
 mod take;
@@ -33,6 +34,7 @@ pub use look::Identity;
 pub use name::{encode_component, hex, is_record_name, safe_name};
 pub use outcome::OutcomeKey;
 pub use reject::{Rejected, Rejection};
+pub use removal::{count_rejected_before, count_strays_before};
 pub use take::{Bad, Dropped, Seen, Taken};
 
 use crate::config::{SourceConfig, SpoolConfig};

@@ -46,6 +46,7 @@ impl Source for Arc<Spool> {
         file: Dropped,
         bytes: Option<Vec<u8>>,
         reason: String,
+        _: bool,
     ) -> io::Result<(Dropped, GivenBack)> {
         let spool = self.clone();
         blocking(move || {

@@ -306,6 +306,31 @@ fn no_target_or_channel_can_be_called_as_what_akund_wakes_by_itself() {
 }
 
 #[tokio::test]
+async fn a_notice_in_flight_is_not_sent_again_once_a_higher_revision_has_made_it_untrue() {
+    for crash in [false, true] {
+        let f = Fixture::new();
+        f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
+        let claim = f.journal.turn("email", Arc::default(), 1).await.unwrap().claims.remove(0);
+        let mut corrected = record("1", "a@x.id");
+        corrected.key.revision = 2;
+        assert!(matches!(f.admit(vec![corrected]).await[0], Admitted::New { state: State::Working, .. }));
+        let f = match crash {
+            true => f.reopen(),
+            false => {
+                let settlement = Settlement::Retry { due: Timestamp::now(), fault: Fault::transient("busy") };
+                let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+                f.journal.turn("email", Arc::new(vec![settled]), 0).await.unwrap();
+                f
+            }
+        };
+        f.journal.recover("email", false).await.unwrap();
+        assert!(f.journal.turn("email", Arc::default(), 10).await.unwrap().claims.is_empty(), "after a crash: {crash}");
+        serve_all(&f.journal).await;
+        assert_eq!(f.state("p:1@2"), "done");
+    }
+}
+
+#[tokio::test]
 async fn an_order_that_cannot_be_carried_out_does_not_keep_others_waiting() {
     let f = Fixture::new();
     f.admit(vec![record("1", "a@x.id"), with_category(record("2", "b@x.id"), "review")]).await;

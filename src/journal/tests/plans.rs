@@ -63,7 +63,8 @@ fn scans(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
 async fn carried(f: &Fixture, verb: OrderVerb, argument: &str) {
     orders::place(&f.path(), &order(verb, argument)).unwrap();
     let judge = |_: &Record, _: &Facts, _: Timestamp| Err("no".to_owned());
-    f.journal.carry_out_orders(vec!["mail".into()], Some(Arc::new(judge)), Default::default()).await.unwrap();
+    let in_force = officials::InForce { judge: Box::new(judge), officials: Default::default() };
+    f.journal.carry_out_orders(vec!["mail".into()], Some(Arc::new(in_force)), Default::default()).await.unwrap();
 }
 
 #[tokio::test]
@@ -104,6 +105,9 @@ async fn no_statement_of_a_requests_life_looks_through_a_table_that_grows() {
     f.journal.arrivals("email".into(), vec![(1 << 8, receipt::Report::Confirmed, None)]).await.unwrap();
     f.journal.stop_expecting("email".into(), SignedDuration::from_hours(1)).await.unwrap();
     f.journal.letters_to_keep().await.unwrap();
+    carried(&f, OrderVerb::Reconcile, "").await;
+    f.journal.left_to_remove(1).await.unwrap();
+    super::retention::sweep(&f, super::retention::policy(0)).await;
 
     let connection = rusqlite::Connection::open(f.path()).unwrap();
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone();

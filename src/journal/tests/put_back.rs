@@ -142,7 +142,7 @@ async fn the_operator_is_told_of_it_and_of_nothing_older_though_every_lane_is_pa
 }
 
 #[tokio::test]
-async fn a_step_stuck_before_schema_9_is_found_by_when_it_was_last_tried() {
+async fn a_step_stuck_before_schema_10_is_found_by_when_it_was_last_tried() {
     let f = Fixture::new();
     f.admit(vec![record("1", "a@x.id")]).await;
     let claim = f.journal.turn("credentials", Arc::default(), 10).await.unwrap().claims.remove(0);

@@ -261,6 +261,7 @@ pub(super) mod tests {
             verbs: Vec::new(),
             notices: Vec::new(),
             checks: Vec::new(),
+            receives: Vec::new(),
             register: false,
             people: false,
         }

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::procedure::compiled::CategoryRules;
-use crate::procedure::file::{Category, RouteKind, SourceRoute};
+use crate::procedure::file::{Category, Field, RouteKind, SourceRoute};
 use crate::procedure::rules::DeliverTo;
 use crate::procedure::shape::Place;
 use std::collections::BTreeMap;
@@ -24,6 +24,12 @@ impl Checker<'_> {
             self.routes(category, &place);
             self.expiry(category, &place);
             self.responsible(category, &place);
+            if let Some(at) =
+                category.required.iter().position(|f| *f == Field::AccountAddress && file.address.is_none())
+            {
+                let message = format!("`{}` requires account.address, but its accounts have no address", category.name);
+                self.find(&place.key("required").at(at), message, "write [address], or take it out of `required`");
+            }
             let identifier = category.identifier_pattern.as_deref();
             let identifier = identifier.and_then(|p| self.pattern(p, &place.key("identifier_pattern")));
             let names = self.category_names(category, account.as_ref(), &place);

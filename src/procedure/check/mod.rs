@@ -16,6 +16,7 @@ use super::compiled::{Procedure, SopIndex};
 use super::file::{CheckKind, File, SopStep};
 use super::report::Finding;
 use super::shape::{Place, Spans, suggestion};
+use crate::model::NoticeKind;
 use jiff::tz::TimeZone;
 use regex::Regex;
 use serde::Deserialize;
@@ -229,6 +230,7 @@ impl Checker<'_> {
         }
         for (i, step) in steps.iter().enumerate() {
             self.carried(step, &top.at(i));
+            self.received(step, &top.at(i));
         }
         index
     }
@@ -249,13 +251,15 @@ impl Checker<'_> {
             || self.file.approval.iter().any(|a| a.step.as_ref() == Some(number))
             || self.file.report.iter().any(|r| r.step.as_ref() == Some(number))
             || self.file.letter.as_ref().is_some_and(|letter| letter.steps().any(|step| step == number));
-        let work = step.register || !(step.verbs.is_empty() && step.notices.is_empty() && step.checks.is_empty());
+        let work = step.register
+            || !step.receives.is_empty()
+            || !(step.verbs.is_empty() && step.notices.is_empty() && step.checks.is_empty());
         if step.people && (work || papers) {
             let help = "leave out `people`, or what carries it";
             self.find(&place.key("people"), format!("step {number} is people's, but akund carries it, too"), help);
         }
         if !(step.people || work || papers) {
-            let help = "expected `verbs`, `notices`, `checks` or `register` here, a [[document]] or [[approval]] with this `step`, or \
+            let help = "expected `verbs`, `notices`, `checks`, `receives` or `register` here, a [[document]] or [[approval]] with this `step`, or \
                         `people = true` where people do it without akund";
             self.find(&place.key("number"), format!("nothing carries step {number}"), help);
         }
@@ -288,6 +292,20 @@ impl Checker<'_> {
         }
     }
 
+    /// What somebody receives must be something that is sent.
+    fn received(&mut self, step: &SopStep, place: &Place) {
+        for (i, kind) in step.receives.iter().enumerate() {
+            if !self.file.sends(*kind) {
+                let help = match kind {
+                    NoticeKind::Report => "add a [[report]], or leave it out",
+                    NoticeKind::Letter | NoticeKind::LetterDraft => "add a [letter], or leave it out",
+                    _ => "leave it out",
+                };
+                self.find(&place.key("receives").at(i), format!("nothing sends the notice `{}`", kind.as_str()), help);
+            }
+        }
+    }
+
     /// Names that may stand once only.
     fn unique<'n>(&mut self, names: impl Iterator<Item = (&'n str, Place)>, what: &str) {
         let mut seen = BTreeSet::new();
@@ -301,7 +319,8 @@ impl Checker<'_> {
     /// A word that must be one of those defined elsewhere.
     fn known(&mut self, word: &str, known: &[&str], place: &Place, what: &str) {
         if !known.contains(&word) {
-            let help = format!("{}{what}s: {}", suggestion(word, known.iter().copied()), listed(known));
+            let all = what.strip_suffix('y').map_or_else(|| format!("{what}s"), |stem| format!("{stem}ies"));
+            let help = format!("{}{all}: {}", suggestion(word, known.iter().copied()), listed(known));
             self.find(place, format!("there is no {what} `{word}`"), help);
         }
     }

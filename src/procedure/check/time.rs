@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::procedure::calendar::{self, Allowed, Calendar};
 use crate::procedure::compiled::{Link, Procedure};
-use crate::procedure::file::{DeadlineRule, Language};
+use crate::procedure::file::{DeadlineRule, Language, Milestone};
 use crate::procedure::report::{Finding, Report};
 use crate::procedure::shape::{Place, Spans};
 use crate::procedure::standard::{Deadline, Row, Standard};
@@ -78,6 +78,10 @@ impl Checker<'_> {
         if rule.name.starts_with("step ") {
             let help = "the minutes of a step are its own deadline; call this one otherwise";
             self.find(&place.key("name"), "`step …` are the names of the steps' own standards", help);
+        }
+        if rule.from == Milestone::Approved && self.file.approval.is_empty() {
+            let help = "begin it with `received`, or add the [[approval]]";
+            self.find(&place.key("from"), "it begins with an approval, but nobody decides here", help);
         }
         if rule.from >= rule.to {
             let help = "in order: approved, received, applied, proven, handed-over, done";

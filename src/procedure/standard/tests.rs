@@ -17,6 +17,7 @@ fn unit_email() -> Standard {
         actor: None,
         minutes: Some(minutes),
         roles: role.map(str::to_owned).into_iter().collect(),
+        receives: Vec::new(),
         judged: number == "4",
     };
     Standard {
@@ -141,6 +142,24 @@ fn each_row_has_its_planned_and_actual_minutes() {
     assert_eq!(told(Some("11-23T07:31"), "11-23T10:00"), rows(60, true));
     let first = &table(&unit_email(), &course(None), at("11-20T15:16"))[0];
     assert_eq!((first.began_at, first.ended_at), (None, Some(at("11-20T08:00"))), "when it was asked for is not known");
+}
+
+#[test]
+fn a_row_that_is_somebodys_receiving_runs_from_the_first_try_to_the_answer_and_is_never_late_by_itself() {
+    let mut standard = unit_email();
+    let receiving = Row { number: "7".into(), receives: vec!["credentials".into()], ..standard.rows[4].clone() };
+    standard.rows.push(Row { minutes: None, ..receiving });
+    let told = |course: &Course, now: &str| {
+        let row = table(&standard, course, at(now)).pop().unwrap();
+        (row.began_at, row.ended_at, row.actual_minutes, row.late)
+    };
+    let began = Some(at("11-20T15:01"));
+    assert_eq!(told(&course(Some("11-20T15:04")), "11-20T15:05"), (began, Some(at("11-20T15:04")), Some(3), false));
+    assert_eq!(told(&course(None), "11-20T15:30"), (began, None, None, false), "it has not come yet");
+    let mut unsent = course(None);
+    unsent.steps[3].began_at = None;
+    assert_eq!(told(&unsent, "11-20T15:30"), (None, None, None, false));
+    assert!(clocks(&standard, &course(None)).iter().all(|clock| clock.step.as_deref() != Some("7")));
 }
 
 #[test]

@@ -301,6 +301,27 @@ impl Api {
         Err(Failure::Refused(Refusal::unreadable(200, "a list without an end")))
     }
 
+    /// Every user, [`PAGE`] in a call.
+    pub async fn everybody(&self, longest: std::time::Duration) -> Result<Vec<User>, Failure> {
+        let until = Instant::now() + longest;
+        let (mut users, mut token): (Vec<User>, Option<String>) = (Vec::new(), None);
+        loop {
+            let mut query =
+                vec![("customer", "my_customer"), ("projection", "full"), ("maxResults", PAGE), ("orderBy", "email")];
+            query.extend(token.as_deref().map(|token| ("pageToken", token)));
+            let answer = self.send(Call::new(Method::GET, &["users"]).asking(&query), until).await?;
+            let page: Page = parsed(&answer)?;
+            users.extend(page.users);
+            match page.next_page_token.filter(|next| !next.is_empty()) {
+                Some(next) if token.as_ref() == Some(&next) => {
+                    return Err(Failure::Refused(Refusal::unreadable(200, "a list without an end")));
+                }
+                Some(next) => token = Some(next),
+                None => return Ok(users),
+            }
+        }
+    }
+
     /// Makes a call: a token, its turn, the answer. A token that is not taken is fetched anew once.
     async fn send(&self, call: Call<'_>, until: Instant) -> Result<Answer, Failure> {
         let mut again = true;

@@ -5,6 +5,7 @@ use super::name::{Dn, Filter};
 use super::operation::{Change, Operation};
 use crate::config::target::ldap::{Endpoint, LdapConfig, LdapTls};
 use crate::model::{Fault, Secret};
+use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::controls::RawControl;
 use ldap3::exop::Exop;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, Scope, StdStream};
@@ -14,6 +15,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+
+/// Entries in one page of a long answer.
+const PAGE: i32 = 500;
 
 /// Makes connections to one directory.
 #[derive(Debug)]
@@ -285,6 +289,29 @@ impl Session {
                 Err(if super::fault::may_pass(answer.rc) { Fault::transient(told) } else { Fault::permanent(told) })
             }
         }
+    }
+
+    /// Everything that a search under a base finds, in pages (RFC 2696), so that the server's limit for one answer does not hold.
+    ///
+    /// # Errors
+    /// As [`Self::search`]; what was found until then is not given.
+    pub async fn search_all(&mut self, base: &str, filter: &str, attributes: &[&str]) -> Result<Vec<Entry>, Fault> {
+        let lost = |e: &LdapError| Fault::transient(format!("reading all under {base} got no answer: {}", brief(e)));
+        let adapters: Vec<Box<dyn Adapter<_, _>>> =
+            vec![Box::new(EntriesOnly::new()), Box::new(PagedResults::new(PAGE))];
+        let started = self.prepared().streaming_search_with(adapters, base, Scope::Subtree, filter, attributes).await;
+        let mut stream = started.map_err(|e| lost(&e))?;
+        let mut entries = Vec::new();
+        while let Some(found) = stream.next().await.map_err(|e| lost(&e))? {
+            entries.extend(Entry::read(found));
+        }
+        let answer = stream.finish().await;
+        if answer.rc == 0 {
+            return Ok(entries);
+        }
+        let hint = if matches!(answer.rc, 4 | 11) { "; give its bind_dn larger limits (of pages, too)" } else { "" };
+        let told = format!("reading all under {base} was refused: {}{hint}", said(&answer));
+        Err(if super::fault::may_pass(answer.rc) { Fault::transient(told) } else { Fault::permanent(told) })
     }
 
     /// Sends one operation, with a control if it belongs to a transaction.

@@ -2,8 +2,8 @@
 
 use super::picture::{Mailbox, Picture};
 use crate::model::AccountUid;
-use crate::target::Found;
 use crate::target::sql::{Engine, Row, Session, Trouble, Value, many};
+use crate::target::{Found, Held};
 use std::collections::{HashMap, HashSet};
 
 const MAILBOX: &str = "address, uid, password, home, quota, enabled, ends_at";
@@ -21,6 +21,17 @@ pub fn find(db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Troubl
     let found =
         |(name, mark): (String, Option<String>)| Found { name, uid: mark.and_then(|t| t.parse().ok()).map(AccountUid) };
     Ok(holders(db, names)?.into_iter().map(found).collect())
+}
+
+/// Every mailbox.
+pub fn list(db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
+    let rows = db.rows("SELECT address, uid, enabled FROM mailboxes", &[])?;
+    rows.into_iter()
+        .map(|mut row| {
+            let uid = row.maybe_text(1)?.and_then(|text| text.parse().ok()).map(AccountUid);
+            Ok(Held { name: row.text(0)?, uid, external_id: None, suspended: row.integer(2)? == 0 })
+        })
+        .collect()
 }
 
 /// Every address of these that is a mailbox's or an alias, in lower case, and the account id that marks it.

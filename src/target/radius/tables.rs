@@ -5,8 +5,8 @@ use super::attributes::Place;
 use super::held::{Known, Membership, Pair};
 use super::picture::Picture;
 use crate::model::AccountUid;
-use crate::target::Found;
 use crate::target::sql::{Engine, Row, Session, Trouble, Value, many};
+use crate::target::{Found, Held};
 use std::collections::{BTreeMap, BTreeSet};
 
 const ACCOUNT: &str = "uid, username, groupname, suspended, held_attribute, held_value";
@@ -31,6 +31,32 @@ pub fn find(db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Troubl
         found.insert(name, row.text(1)?.parse().ok().map(AccountUid));
     }
     Ok(found.into_iter().map(|(name, uid)| Found { name, uid }).collect())
+}
+
+/// Every user that FreeRADIUS checks, and every account of akund's, whether or not it has rows.
+pub fn list(db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
+    let mut users: BTreeMap<String, (String, Option<AccountUid>)> = BTreeMap::new();
+    let (mut opens, mut kept_out) = (BTreeSet::new(), BTreeSet::new());
+    for mut row in db.rows("SELECT username, attribute, value FROM radcheck", &[])? {
+        let pair =
+            Pair { id: None, name: row.text(0)?, attribute: row.text(1)?, op: String::new(), value: row.secret(2)? };
+        let key = pair.name.to_ascii_lowercase();
+        if pair.is_password() {
+            opens.insert(key.clone());
+        } else if pair.is("Auth-Type") && pair.value.expose().eq_ignore_ascii_case("Reject") {
+            kept_out.insert(key.clone());
+        }
+        users.entry(key).or_insert((pair.name, None));
+    }
+    for mut row in db.rows("SELECT username, uid FROM akund_account", &[])? {
+        let (name, uid) = (row.text(0)?, row.text(1)?);
+        users.insert(name.to_ascii_lowercase(), (name, uid.parse().ok().map(AccountUid)));
+    }
+    let held = users.into_iter().map(|(key, (name, uid))| {
+        let suspended = !opens.contains(&key) || kept_out.contains(&key);
+        Held { name, uid, external_id: None, suspended }
+    });
+    Ok(held.collect())
 }
 
 pub fn load(

@@ -5,7 +5,7 @@ use crate::model::{Account, Action, Fault, Proof, Scheme, Secret};
 use crate::model::{Answer, Finding};
 use crate::secret::hash;
 use crate::target::login::Proofs;
-use crate::target::{Applied, Found, Target, Work};
+use crate::target::{Applied, Found, Held, Target, Work};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -22,7 +22,12 @@ pub trait Tables: Send + Sync + 'static {
     /// # Errors
     /// What the database says.
     fn find(&self, db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Trouble>;
-    /// Reads what there is.
+    /// Every account there is.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn list(&self, db: &mut dyn Session) -> Result<Vec<Held>, Trouble>;
+    /// Reads what there is of a batch's accounts.
     ///
     /// # Errors
     /// What the database says.
@@ -178,6 +183,16 @@ impl<T: Tables> Target for SqlTarget<T> {
                     work.account.uid,
                     other.as_str()
                 ))),
+            })
+        })
+    }
+
+    fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let all = move || shared.store.look("reading all accounts", |db| shared.tables.list(db));
+            tokio::task::spawn_blocking(all).await.unwrap_or_else(|e| {
+                Err(Fault::transient(format!("target {}: reading all accounts ended unexpectedly: {e}", self.name)))
             })
         })
     }

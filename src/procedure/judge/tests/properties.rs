@@ -2,8 +2,8 @@
 
 use crate::model::request::{Change, WantedAccount};
 use crate::model::{
-    AccountUid, Action, Address, Alternative, Approval, Decision, Document, Facts, HoldReason, NameFact, Person, Phone,
-    Quota, Record, RequestKey, Verb, Verdict,
+    AccountUid, Action, Address, Alternative, Approval, Decision, Document, Facts, HoldReason, NameFact, NoticeKind,
+    Person, Phone, Quota, Record, RequestKey, Verb, Verdict,
 };
 use crate::procedure::testing::*;
 use crate::procedure::{MAX_NAMES, Procedure, names_to_look_up};
@@ -259,7 +259,17 @@ fn check_plan(plan: &crate::model::Plan, mints: bool) {
     let verbs: Vec<Verb> = plan.iter().map(|s| s.verb).collect();
     assert_eq!(verbs.last(), Some(&Verb::Deliver), "{verbs:?}");
     assert_eq!(verbs.first() == Some(&Verb::Mint), mints, "{verbs:?}");
-    assert_eq!(verbs.iter().filter(|v| **v == Verb::Deliver).count(), 1);
+    // The holder is told once, and last; officials and the letter in between.
+    let told: Vec<NoticeKind> = plan.iter().filter_map(|step| step.detail.notice).collect();
+    let (last, before) = told.split_last().unwrap();
+    assert_eq!(*last, if mints { NoticeKind::Credentials } else { NoticeKind::Changed }, "{told:?}");
+    let papers = [NoticeKind::Report, NoticeKind::LetterDraft, NoticeKind::Letter];
+    assert!(before.iter().all(|kind| papers.contains(kind)), "{told:?}");
+    let proven = verbs.iter().rposition(|verb| *verb == Verb::Prove).unwrap();
+    assert!(
+        verbs.iter().position(|verb| *verb == Verb::Deliver) > Some(proven),
+        "nothing is said before it is proven: {verbs:?}"
+    );
     assert!(verbs.contains(&Verb::Apply));
     for pair in plan.windows(2) {
         if pair[0].verb == Verb::Apply {
