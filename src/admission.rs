@@ -10,7 +10,7 @@ use crate::intake::signature::VerifiedSigner;
 use crate::intake::spool::{Bad, Spool};
 use crate::intake::{GivenBack, Handed, Source};
 use crate::journal::{Admission, Admitted, Journal, JournalError, Submission};
-use crate::model::{AccountUid, Action, Facts, Record};
+use crate::model::{AccountUid, Action, Facts, Record, RequestUid};
 use crate::observe::metrics::{FileResult, Metrics};
 use crate::procedure::{self, Procedure, Site};
 use crate::target::Target;
@@ -114,12 +114,19 @@ impl Admitter {
         let spool = self.spool.clone();
         let mut readings = blocking(move || read(&spool, files)).await??;
         crate::crash::point("evidence-kept");
+        let mut received = Received::default();
         for window in windows(&readings) {
             if self.ending.is_cancelled() {
+                received.tell();
                 return Err(Postponed::Ending);
             }
-            readings = self.admit_window(readings, window, &procedures).await?;
+            let admitted = self.admit_window(readings, window, &procedures, &mut received).await;
+            if admitted.is_err() {
+                received.tell();
+            }
+            readings = admitted?;
         }
+        received.tell();
         crate::crash::point("admitted");
         let mut finished = Vec::with_capacity(readings.len());
         for reading in readings {
@@ -137,6 +144,7 @@ impl Admitter {
         mut readings: Vec<Reading<H>>,
         window: Vec<Chunk>,
         procedures: &Arc<Procedures>,
+        received: &mut Received,
     ) -> Result<Vec<Reading<H>>, Postponed> {
         let (admitter, rules) = (self.clone(), procedures.clone());
         let (mut readings, mut batches) = blocking(move || {
@@ -156,6 +164,7 @@ impl Admitter {
             let Reading { file, parsed: Ok(parsed), .. } = &mut readings[batch.reading] else { continue };
             for ((row, procedure), answer) in batch.rows.into_iter().zip(answers?) {
                 self.count(file.source(), &answer, &procedure, procedures);
+                received.note(file.source(), &answer);
                 if let Admitted::Rejected(reason) = answer {
                     parsed.refuse(row, &reason);
                 }
@@ -344,13 +353,55 @@ impl Admitter {
             Admitted::New { uid, state, verdict } => {
                 let known = procedures.contains_key(procedure);
                 self.metrics.request_judged(if known { procedure } else { "unknown" }, verdict);
-                tracing::info!(source, request = %uid, state = state.as_str(), verdict, "a request was received");
+                tracing::debug!(source, request = %uid, state = state.as_str(), verdict, "a request was received");
             }
             Admitted::Duplicate { state } => {
                 self.metrics.duplicate(source);
-                tracing::info!(source, state = state.as_str(), "a record was handed in again and changes nothing");
+                tracing::debug!(source, state = state.as_str(), "a record was handed in again and changes nothing");
             }
             Admitted::Rejected(_) => {}
+        }
+    }
+}
+
+/// What became of records that came together: one line for each source, however many there are.
+#[derive(Default)]
+struct Received(BTreeMap<String, Counted>);
+
+#[derive(Default)]
+struct Counted {
+    states: BTreeMap<&'static str, usize>,
+    again: usize,
+    last: Option<RequestUid>,
+}
+
+impl Received {
+    fn note(&mut self, source: &str, answer: &Admitted) {
+        let counted = match self.0.get_mut(source) {
+            Some(counted) => counted,
+            None => self.0.entry(source.to_owned()).or_default(),
+        };
+        match answer {
+            Admitted::New { uid, state, .. } => {
+                *counted.states.entry(state.as_str()).or_default() += 1;
+                counted.last = Some(*uid);
+            }
+            Admitted::Duplicate { .. } => counted.again += 1,
+            Admitted::Rejected(_) => {}
+        }
+    }
+
+    fn tell(&mut self) {
+        for (source, Counted { states, again, last }) in std::mem::take(&mut self.0) {
+            let requests: usize = states.values().sum();
+            let states: Vec<String> = states.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
+            let states = states.join(", ");
+            match (requests, last) {
+                (1, Some(request)) => tracing::info!(source, %request, states, again, "a request was received"),
+                (0, _) if again > 0 => tracing::info!(source, again, "records were handed in again and change nothing"),
+                (0, _) => {}
+                _ => tracing::info!(source, requests, states, again, "requests were received"),
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod control;
 pub mod gauges;
 pub mod intake;
+mod put_back;
 pub mod queue;
 mod receipts;
 pub mod wiring;
@@ -130,6 +131,12 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     let health = Health::new(pulse.clone());
     let beat = pulse.register("the journal", LONGEST_COMMIT);
     let (journal, writer) = open_journal(&config, &metrics, beat).await?;
+    let workers = workers(&config, &opened);
+    let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
+    // Before anything else is written: a crash must not make it forget that it was put back.
+    put_back::recognise(&journal, &opened.spool, names.clone())
+        .await
+        .map_err(|error| EndError::Unavailable(error.to_string()))?;
     journal.bind_key(opened.key.key_id()).await.map_err(|error| EndError::Config(error.to_string()))?;
     journal.lived(LifeEvent::Started).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
 
@@ -143,8 +150,6 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         watch: lane::watch::Watch::default(),
         shutdown: stages.lanes.clone(),
     };
-    let workers = workers(&config, &opened);
-    let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
     let gauges =
         Gauges::open(&journal, &metrics, &health, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
     for lane in gauges.orphans() {
@@ -214,7 +219,12 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         let spool = opened.spool.clone();
         let (publish, outlets) = (wiring::publish(&config), wiring::outlet_sources(&config));
-        async move { lane::outcome::run(spool, publish, outlets, context).await.map_err(|error| error.to_string()) }
+        async move {
+            if !context.journal.released(&context.shutdown).await {
+                return Ok(());
+            }
+            lane::outcome::run(spool, publish, outlets, context).await.map_err(|error| error.to_string())
+        }
     });
     spawn(&mut tasks, "the clock", {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
@@ -233,12 +243,18 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     for publishing in opened.queues.iter().filter_map(|queue| wiring::publishing(queue)) {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         spawn(&mut tasks, "the publishing of outcomes", async move {
+            if !context.journal.released(&context.shutdown).await {
+                return Ok(());
+            }
             publishing.run(context).await.map_err(|error| error.to_string())
         });
     }
     for outlet in &opened.outlets {
         let (outlet, context) = (outlet.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
         spawn(&mut tasks, "an outlet of outcome documents", async move {
+            if !context.journal.released(&context.shutdown).await {
+                return Ok(());
+            }
             lane::post::run(outlet, context).await.map_err(|error| error.to_string())
         });
     }
@@ -272,21 +288,36 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
             gauges: gauges.clone(),
             shutdown: stages.intake.clone(),
         };
+        let (journal, end) = (journal.clone(), stages.intake.clone());
         spawn(&mut tasks, "a queue", async move {
-            task.run().await;
+            if journal.released(&end).await {
+                task.run().await;
+            }
             Ok(())
         });
     }
-    let arrivals = Arrivals::new(opened.spool.clone());
+    let held = put_back::close_intake(&journal, &health, &metrics);
     spawn(&mut tasks, "the spool", {
+        let (spool, journal, end) = (opened.spool.clone(), journal.clone(), stages.intake.clone());
         let intake = intake::Intake { admitter, health: health.clone(), gauges, shutdown: stages.intake.clone() };
         async move {
-            intake.run(arrivals).await;
+            if journal.released(&end).await {
+                intake.run(Arrivals::new(spool)).await;
+            }
             Ok(())
         }
     });
-    let status = format!("takes requests; head {}", journal.head());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, head = %journal.head(), "akund takes requests");
+    let (version, head) = (env!("CARGO_PKG_VERSION"), journal.head());
+    let status = match held {
+        None => {
+            tracing::info!(version, %http, %head, "akund takes requests");
+            format!("takes requests; head {head}")
+        }
+        Some(why) => {
+            tracing::warn!(version, %http, %head, %why, "akund takes requests once it is told to: `akund unpause`");
+            format!("paused until `akund unpause`: {why}")
+        }
+    };
     systemd::ready(&status);
     Ok(Running {
         http,
@@ -359,11 +390,12 @@ async fn open_journal(
     beat: Beat,
 ) -> Result<(Journal, std::thread::JoinHandle<()>), EndError> {
     let options = OpenOptions { path: config.journal.path.clone() };
+    let elsewhere = [config.spool.path.join(put_back::WITNESS)];
     let metrics = metrics.clone();
     // A large journal may take long to migrate.
     systemd::extend_timeout(Duration::from_secs(600));
     tokio::task::spawn_blocking(move || {
-        Journal::open(&options, move |moment| match moment {
+        Journal::open_watched(&options, &elsewhere, move |moment| match moment {
             Moment::Begins => beat.busy(),
             Moment::Failed => beat.idle(),
             Moment::Committed(commit) => {

@@ -12,10 +12,16 @@ mod crash;
 mod disk;
 #[path = "faults/life.rs"]
 mod life;
+#[path = "faults/loud.rs"]
+mod loud;
 #[path = "faults/malformed.rs"]
 mod malformed;
+#[path = "faults/outage.rs"]
+mod outage;
 #[path = "faults/reconcile.rs"]
 mod reconcile;
+#[path = "faults/restore.rs"]
+mod restore;
 #[path = "faults/retention.rs"]
 mod retention;
 #[path = "faults/secrets.rs"]

@@ -93,13 +93,16 @@ fn hashing(accounts: usize) -> f64 {
     told("hashing alone, once made", accounts, begun.elapsed(), &[])
 }
 
+/// Asks a target something about each account.
+type Ask<'a> = dyn Fn(&[Work]) -> Vec<Result<(), Fault>> + 'a;
+
 /// Each server by itself, with as many log-ins at once as the pipeline has there.
 fn verifying(slapd: &Slapd, servers: &Servers, accounts: usize) -> f64 {
     let works = works(accounts, Scheme::Sha512Crypt);
     let (mail, radius) = servers.targets();
     let directory = directory(slapd, "sha512-crypt");
     let runtime = runtime();
-    let all = |ask: &dyn Fn(&[Work]) -> Vec<Result<(), Fault>>| {
+    let all = |ask: &Ask<'_>| {
         for part in works.chunks(256) {
             for answer in ask(part) {
                 answer.unwrap();

@@ -4,12 +4,14 @@ mod audit;
 mod check;
 mod demo;
 mod exit;
+mod journal;
 mod list;
 mod manual;
 mod order;
 mod output;
 mod reconcile;
 mod register;
+mod retry;
 mod run;
 mod schema;
 mod show;
@@ -70,11 +72,8 @@ enum Command {
     List(list::Args),
     /// Show one request: verdict, checklist and every step.
     Show(show::Args),
-    /// Try a stuck request again.
-    #[command(
-        after_help = "Examples:\n  akund list --state stuck\n  akund retry B-12/Un.03/2026 --reason \"mail server repaired\""
-    )]
-    Retry(order::OnRequest),
+    /// Try a stuck request again, or everything that an outage left stuck in a lane.
+    Retry(retry::Args),
     /// Let a request go that is held for review, or that waits for its signed letter.
     #[command(after_help = order::RELEASE_EXAMPLES)]
     Release(order::ReleaseArgs),
@@ -100,6 +99,8 @@ enum Command {
     Register(register::Args),
     /// Verify or show the audit record.
     Audit(audit::Args),
+    /// Copy the journal while the daemon runs, and what to do after a copy was put back.
+    Journal(journal::Args),
     /// Compare every target with the register. Changes nothing; with --fix orders what can be put right safely.
     Reconcile(reconcile::Args),
     /// Print a JSON Schema.
@@ -158,7 +159,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::Submit(args) => submit::run(common, &args),
         Command::List(args) => list::run(common, &args),
         Command::Show(args) => show::run(common, &args),
-        Command::Retry(args) => order::on_request(common, OrderVerb::Retry, &args),
+        Command::Retry(args) => retry::run(common, args),
         Command::Release(args) => order::release(common, &args),
         Command::Redeliver(args) => order::on_request(common, OrderVerb::Redeliver, &args),
         Command::Withdraw(args) => order::on_request(common, OrderVerb::Withdraw, &args),
@@ -166,6 +167,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::Unpause(args) => order::on_lane(common, OrderVerb::Unpause, &args),
         Command::Register(args) => register::run(common, &args),
         Command::Audit(args) => audit::run(common, &args),
+        Command::Journal(args) => journal::run(common, &args),
         Command::Reconcile(args) => reconcile::run(common, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Template(args) => template::run(common, &args),

@@ -24,10 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, ClapArgs)]
 pub struct OnRequest {
     /// PROCEDURE:ID@REVISION; the bare id will do where it is unambiguous.
-    request: String,
+    pub(super) request: String,
     /// Why; kept with the order.
     #[arg(long, default_value = "")]
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// Examples of `akund release`.
@@ -193,7 +193,7 @@ fn login_name() -> String {
 }
 
 /// root goes on as the journal's owner, so that no file of root's appears beside it that the daemon could not write.
-fn become_owner(path: &Path) -> Result<(), Failure> {
+pub(super) fn become_owner(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::MetadataExt;
     let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
     if !nix::unistd::geteuid().is_root() || metadata.uid() == 0 {

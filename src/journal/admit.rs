@@ -3,7 +3,7 @@
 use super::budget::Budgets;
 use super::state::{self, Move, State};
 use super::tx::Tx;
-use super::{Journal, JournalError, course, register};
+use super::{Journal, JournalError, course, mark, register};
 use crate::model::verdict::Judgement;
 use crate::model::{Account, AccountUid, Action, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
 use jiff::Timestamp;
@@ -229,11 +229,12 @@ fn admit_one(
         course::cancel(tx, old.id)?;
         register::void(tx, old.id)?;
     }
-    let mut facts = facts(tx, &submission.source, admission)?;
+    let live = admission.live.iter().filter_map(|(_, _, uid)| *uid);
+    let proposed = mark::uid(tx.seed(), &record.key, &admission.digest, live);
+    let mut facts = facts(tx, &submission.source, admission, proposed)?;
     if record.action != Action::Create {
         facts.taken_away.clone_from(budgets.of(tx)?);
     }
-    let proposed = AccountUid(Uuid::now_v7());
     let now = tx.now;
     let judgement = decide(admission, &facts, proposed, now);
     let base = facts.account.as_ref().filter(|_| record.action != Action::Create);
@@ -247,7 +248,8 @@ fn admit_one(
 }
 
 /// What the register knows about the record's names, its holder and the account it names.
-fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, JournalError> {
+/// `proposed` is the uid of the account that it may make: what carries that at a target is no stranger's.
+fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission, proposed: AccountUid) -> Result<Facts, JournalError> {
     let record = &admission.record;
     let mut facts = Facts { source: source.to_owned(), signed_as: admission.signed_as.clone(), ..Facts::default() };
     for name in &admission.names {
@@ -256,9 +258,11 @@ fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission) -> Result<Facts, 
         }
     }
     for (name, target, uid) in &admission.live {
-        let known = facts.names.get(name).is_some_and(|held| {
-            held.iter().any(|fact| matches!(fact, NameFact::Register { account, .. } if Some(account) == uid.as_ref()))
-        });
+        let known = *uid == Some(proposed)
+            || facts.names.get(name).is_some_and(|held| {
+                held.iter()
+                    .any(|fact| matches!(fact, NameFact::Register { account, .. } if Some(account) == uid.as_ref()))
+            });
         if !known {
             facts.names.entry(name.clone()).or_default().push(NameFact::Target { target: target.clone() });
         }

@@ -4,7 +4,7 @@
 
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
-use super::{JournalError, register};
+use super::{JournalError, register, restored};
 use crate::model::{Action, Fault, FaultClass, Refused, StepDetail, Verb};
 
 /// A step's id from its request and its place.
@@ -18,7 +18,14 @@ pub(super) fn step_id(request: i64, place: usize) -> Result<i64, JournalError> {
 /// Makes a step claimable and wakes its lane.
 pub(super) fn make_ready(tx: &mut Tx<'_>, id: i64, lane: &str, flow: i64) -> Result<(), JournalError> {
     let turn = tx.turn(lane, flow);
-    tx.run("UPDATE step SET state = 'ready', turn = ?2, due = 0 WHERE id = ?1", (id, turn))?;
+    // A notice of a journal that was put back may have been sent already (restored.rs).
+    let made = tx.run(
+        "UPDATE step SET state = 'ready', turn = ?2, due = 0 WHERE id = ?1 AND NOT (restored = 1 AND verb = 'deliver')",
+        (id, turn),
+    )?;
+    if made == 0 {
+        return stick_step(tx, id, &restored::may_have_been_sent());
+    }
     tx.wake(lane);
     tx.wake(super::overdue::LANE);
     Ok(())
@@ -94,9 +101,11 @@ pub(super) fn cancel_if_replaced(tx: &mut Tx<'_>, step: i64) -> Result<(), Journ
 
 /// The lane gives up on a step; a working request is stuck with it.
 pub(super) fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), JournalError> {
+    let now = tx.micros();
     tx.run(
-        "UPDATE step SET state = 'stuck', fault = ?2, fault_class = ?3, uncertain = max(uncertain, ?4) WHERE id = ?1",
-        (id, &fault.message, fault.class.as_str(), fault.class == FaultClass::Unknown),
+        "UPDATE step SET state = 'stuck', fault = ?2, fault_class = ?3, uncertain = max(uncertain, ?4), stuck_at = ?5,
+           restored = CASE WHEN restored = 1 AND verb = 'apply' AND ?3 = 'conflict' THEN 2 ELSE restored END WHERE id = ?1",
+        (id, &fault.message, fault.class.as_str(), fault.class == FaultClass::Unknown, now),
     )?;
     let request = id >> 8;
     let (uid, state, lane, verb, part): (uuid::Uuid, String, String, String, String) = tx

@@ -11,17 +11,21 @@
 //!
 //! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators), [`letters`],
 //! [`receipt`] (what arrived), [`redeliver`], [`officials`] (their addresses), [`outcome`] and [`post`] (documents),
-//! [`overdue`] (time), [`retention`] (what is kept no longer). They only carry out what
+//! [`overdue`] (time), [`retention`] (what is kept no longer), [`backup`] and [`restored`] (a copy, and what follows where one was
+//! put back). They only carry out what
 //! [`state::transition`] and the callers' pure functions decide.
 
 pub mod admit;
 pub mod audit;
+pub mod backup;
 mod budget;
+pub mod bulk;
 pub mod chain;
 mod course;
 pub mod holdings;
 pub mod letters;
 pub mod life;
+mod mark;
 pub mod officials;
 pub mod operator;
 pub mod orders;
@@ -34,12 +38,15 @@ pub mod receipt;
 pub mod reconcile;
 pub mod redeliver;
 mod register;
+pub mod restored;
 pub mod retention;
 pub mod schema;
 pub mod state;
 pub mod status;
 pub mod steps;
 mod tx;
+pub mod unknown;
+mod witness;
 pub mod writer;
 
 pub use admit::{Admission, Admitted, Submission};

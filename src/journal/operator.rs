@@ -58,6 +58,11 @@ pub enum Item {
         /// When it ends.
         due: String,
     },
+    /// The journal was put back, and everything is paused.
+    PutBack {
+        /// When that was recognised.
+        at: String,
+    },
     /// A lane went down, or is up again.
     Lane {
         /// Its name.
@@ -105,7 +110,7 @@ pub struct Digest {
 
 /// Events that may be worth telling, before what has passed meanwhile is left out.
 const NEWS: &str =
-    "(e.kind IN ('stuck', 'deadline', 'lane') OR (e.kind = 'received' AND e.detail ->> 'state' = 'held'))";
+    "(e.kind IN ('stuck', 'deadline', 'lane', 'restored') OR (e.kind = 'received' AND e.detail ->> 'state' = 'held'))";
 
 impl Reader {
     /// How far the operator has been told.
@@ -178,6 +183,10 @@ impl Reader {
                     );
                     Item::Late { request, name, breached, due: word("due") }
                 }
+                ("restored", _) => match self.hold()? {
+                    Some(hold) => Item::PutBack { at: hold.at.to_string() },
+                    None => continue,
+                },
                 ("lane", _) => {
                     let lane = word("lane");
                     let down = detail.get("down").and_then(serde_json::Value::as_bool).unwrap_or(false);

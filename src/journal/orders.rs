@@ -5,7 +5,7 @@ use super::letters::{self, Kept, KeptLetters, NewLetter};
 use super::officials::{self, InForce};
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
-use super::{Journal, JournalError, course, holdings, post, read, reconcile, register, schema};
+use super::{Journal, JournalError, bulk, course, holdings, post, read, reconcile, register, restored, schema};
 use crate::model::HoldReason;
 use crate::model::entry::Import;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub enum OrderVerb {
     /// Try a stuck request's step again.
     Retry,
+    /// Try again what an outage left stuck in a lane ([`super::bulk`]).
+    RetryLane,
     /// Let a request go that is held for review, or that waits for its signed letter.
     Release,
     /// Hand out a new password for what a request made.
@@ -40,6 +42,7 @@ impl OrderVerb {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Retry => "retry",
+            Self::RetryLane => "retry-lane",
             Self::Release => "release",
             Self::Redeliver => "redeliver",
             Self::Withdraw => "withdraw",
@@ -60,7 +63,8 @@ pub struct NewOrder {
     pub login: String,
     /// What.
     pub verb: OrderVerb,
-    /// The request's reference, or the lane; may be empty with pause and unpause. With import, the list's name and digest.
+    /// The request's reference, or the lane; may be empty with pause and unpause. With import, the list's name and digest;
+    /// with retry-lane, [`super::bulk::Outage`] as JSON.
     pub argument: String,
     /// Why.
     pub reason: String,
@@ -80,7 +84,7 @@ pub struct OrderResult {
 }
 
 /// Opens the journal to place an order in it.
-fn connect(path: &Path) -> Result<Connection, JournalError> {
+pub(super) fn connect(path: &Path) -> Result<Connection, JournalError> {
     let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| unusable(error.to_string()))?;
@@ -185,7 +189,21 @@ impl Journal {
         procedures: Option<Arc<InForce>>,
         kept: KeptLetters,
     ) -> Result<Vec<CarriedOut>, JournalError> {
-        let done = self.call(move |tx| carry_out(tx, &lanes, procedures.as_deref(), &kept)).await?;
+        let mut done = Vec::new();
+        loop {
+            let (lanes, procedures, kept) = (lanes.clone(), procedures.clone(), kept.clone());
+            let operation = move |tx: &mut Tx<'_>| {
+                let done = carry_out(tx, &lanes, procedures.as_deref(), &kept)?;
+                Ok((done, bulk::is_under_way(tx)?, restored::standing(tx)?))
+            };
+            let (some, more, hold) = self.call(operation).await?;
+            done.extend(some);
+            self.holds(hold);
+            if !more {
+                break;
+            }
+            crate::crash::point("order-in-part");
+        }
         if done.iter().any(|order| order.done && matches!(order.verb, OrderVerb::Pause | OrderVerb::Unpause)) {
             self.ring_all();
         }
@@ -217,6 +235,9 @@ fn carry_out(
         let order = One { id, verb, argument: &argument, reason: &reason, lanes, procedures, kept: kept.get(&id) };
         let outcome = tx.savepoint(|tx| match verb {
             OrderVerb::Redeliver => anew(tx, id, &argument, procedures).map(Some),
+            OrderVerb::RetryLane => {
+                bulk::carry_out(tx, id, &argument).map(|done| done.map(|result| (Vec::new(), result)))
+            }
             OrderVerb::Import => holdings::import(tx, id).map(|result| Some((Vec::new(), result))),
             OrderVerb::Reconcile => reconcile::carry_out(tx, id, lanes).map(|result| Some((Vec::new(), result))),
             _ => one(tx, &order),
@@ -303,8 +324,14 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
         // What is being undone already is not begun anew: its stuck undo step is tried again.
         OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => retry(tx, request)?,
         OrderVerb::Withdraw => course::withdraw(tx, request)?,
-        OrderVerb::Pause | OrderVerb::Unpause | OrderVerb::Redeliver | OrderVerb::Import | OrderVerb::Reconcile => {}
+        OrderVerb::Pause
+        | OrderVerb::Unpause
+        | OrderVerb::Redeliver
+        | OrderVerb::Import
+        | OrderVerb::Reconcile
+        | OrderVerb::RetryLane => {}
     }
+    restored::ordered(tx, request)?;
     let state: String =
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
     if verb == OrderVerb::Withdraw && register::stays_as_it_is(tx, request)? {
@@ -321,24 +348,28 @@ fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     )?;
     // Its outcome document may have been given up on, too.
-    let posted = post::retry(tx, request)?;
+    let posted = post::retry(tx, request)? + restored::ordered(tx, request)?;
+    // Whoever orders that a request goes on means all its notices.
+    tx.run("UPDATE step SET restored = 0 WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND verb = 'deliver'", [request])?;
     if stuck.is_empty() && posted == 0 {
         return Err(JournalError::Refused("it has no step that is stuck".into()));
     }
     for (id, lane, part, flow) in stuck {
-        tx.run("UPDATE step SET first_at = NULL WHERE id = ?1", [id])?;
-        course::make_ready(tx, id, &lane, flow)?;
-        match part.as_str() {
-            "plan" => {
-                tx.move_request(request, Move::Retry, "order")?;
-            }
-            "undo" => {
-                tx.move_request(request, Move::Withdraw, "order")?;
-            }
-            _ => {}
-        }
+        try_again(tx, id, &lane, &part, flow)?;
     }
     Ok(())
+}
+
+/// Makes a stuck step ready, and lets its request go on.
+pub(super) fn try_again(tx: &mut Tx<'_>, step: i64, lane: &str, part: &str, flow: i64) -> Result<(), JournalError> {
+    restored::step_ordered(tx, step)?;
+    tx.run("UPDATE step SET first_at = NULL, stuck_at = NULL WHERE id = ?1", [step])?;
+    course::make_ready(tx, step, lane, flow)?;
+    match part {
+        "plan" => tx.move_request(step >> 8, Move::Retry, "order").map(drop),
+        "undo" => tx.move_request(step >> 8, Move::Withdraw, "order").map(drop),
+        _ => Ok(()),
+    }
 }
 
 fn release(tx: &mut Tx<'_>, request: i64, state: &str, hold: Option<&str>, argument: &str) -> Result<(), JournalError> {
@@ -365,6 +396,9 @@ fn pause(tx: &mut Tx<'_>, pause: bool, lane: &str, reason: &str, lanes: &[String
         return Err(JournalError::NotFound(format!("there is no lane `{lane}`; there are {}", lanes.join(", "))));
     }
     let now = tx.micros();
+    if !pause && lane.is_empty() {
+        restored::lift(tx)?;
+    }
     for name in lanes.iter().filter(|name| lane.is_empty() || *name == lane) {
         tx.run(
             "INSERT INTO lane (name, paused, at, reason) VALUES (?1, ?2, ?3, ?4)

@@ -2,7 +2,7 @@
 
 use super::post::{self, Wanted};
 use super::read::Reader;
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, restored};
 use crate::model::Outcome;
 
 /// The bell of whoever writes outcome documents. No target or channel can be called so: a bell wakes one.
@@ -77,7 +77,7 @@ impl Reader {
         let mut due: Vec<(i64, i64)> = self
             .connection
             .prepare_cached(
-                "SELECT request, asked FROM publication WHERE queue = ?1 AND asked > done ORDER BY at, request LIMIT ?2",
+                "SELECT request, asked FROM publication WHERE queue = ?1 AND asked > done AND NOT held ORDER BY at, request LIMIT ?2",
             )?
             .query_map((queue, i64::try_from(most_of_all).unwrap_or(i64::MAX)), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
@@ -97,7 +97,7 @@ impl Reader {
     /// Where that cannot be read.
     pub fn publications_waiting(&self, queue: &str) -> Result<u64, JournalError> {
         // Without the hint all that were ever published are looked through.
-        let count = "SELECT count(*) FROM publication INDEXED BY publication_due WHERE queue = ?1 AND asked > done";
+        let count = "SELECT count(*) FROM publication INDEXED BY publication_due WHERE queue = ?1 AND asked > done AND NOT held";
         Ok(self.connection.prepare_cached(count)?.query_row([queue], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 }
@@ -168,6 +168,7 @@ impl Journal {
                     tx.wake(&publishing_lane(&queue));
                 }
                 post::put(tx, request, &source, &body, &outlets)?;
+                restored::keep_back(tx, request)?;
             }
             Ok(())
         })

@@ -176,6 +176,17 @@ pub(super) fn retry(tx: &mut Tx<'_>, request: i64) -> Result<usize, JournalError
     )
 }
 
+/// After the journal was put back: what is on its way is stuck. How many.
+pub(super) fn hold_all(tx: &mut Tx<'_>, why: &str) -> Result<usize, JournalError> {
+    tx.run("UPDATE post SET state = 'stuck', fault = ?1 WHERE state IN ('ready', 'retry', 'running') /* once */", [why])
+}
+
+/// The same, for one request's.
+pub(super) fn hold(tx: &mut Tx<'_>, request: i64, why: &str) -> Result<(), JournalError> {
+    tx.run("UPDATE post SET state = 'stuck', fault = ?2 WHERE request = ?1 AND state = 'ready'", (request, why))
+        .map(drop)
+}
+
 fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalError> {
     let mut posts = Posts::default();
     if most == 0 {

@@ -1,17 +1,18 @@
 //! Tables, and how a journal of an older akund is brought up to date.
 
 use super::JournalError;
+use super::restored::{self, CopyMark};
 use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 10;
+pub const VERSION: i64 = 11;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-pub(super) const MIGRATIONS: [&str; 10] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
+pub(super) const MIGRATIONS: [&str; 11] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -219,6 +220,21 @@ const V10: &str = r"
 ALTER TABLE account ADD COLUMN adopted INTEGER;
 ";
 
+/// A journal that was put back from a backup (restored.rs), and since when a step is stuck.
+const V11: &str = r"
+-- step.restored: 1, look at the target before anything is written, and send nothing without an order; 2, looked at, and a person
+-- decides. request.restored: its outcome documents leave for nobody without an order. publication.held: as post's stuck.
+ALTER TABLE step ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE step ADD COLUMN stuck_at INTEGER;
+ALTER TABLE request ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE publication ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX publication_held ON publication(request) WHERE held = 1;
+-- What one order tries again.
+CREATE INDEX post_stuck ON post(outlet, request) WHERE state = 'stuck';
+-- By it an account's uid tells which request it was made for (mark.rs).
+INSERT OR IGNORE INTO meta (key, value) VALUES ('seed', randomblob(32));
+";
+
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.
 ///
 /// # Errors
@@ -252,9 +268,13 @@ fn migrate_by(connection: &mut Connection, path: &Path, migrations: &[&str]) -> 
             // SQLite would make it with the umask's mode, and it holds what the journal holds.
             let _ = std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(&copy);
         }
-        connection.backup("main", &copy, None).map_err(|error| {
+        let failed = |error: rusqlite::Error| {
             unusable(format!("no copy could be made at {} before migrating: {error}", copy.display()))
-        })?;
+        };
+        connection.backup("main", &copy, None).map_err(failed)?;
+        // Put back one day, it is to be known for what it is.
+        let mark = CopyMark { at: jiff::Timestamp::now() };
+        restored::write_mark(&Connection::open(&copy).map_err(failed)?, mark)?;
     }
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     for migration in migrations.iter().skip(usize::try_from(version).unwrap_or(usize::MAX)) {
@@ -276,9 +296,11 @@ mod tests {
         MIGRATIONS.into_iter().chain([next]).collect()
     }
 
+    /// What the tests have put there.
     fn keys(path: &Path) -> Vec<String> {
         let connection = Connection::open(path).unwrap();
-        let mut statement = connection.prepare("SELECT key FROM meta ORDER BY key").unwrap();
+        let mut statement =
+            connection.prepare("SELECT key FROM meta WHERE key NOT IN ('seed', 'copy') ORDER BY key").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 

@@ -45,6 +45,8 @@ pub struct Claim {
     pub adopted: Option<Account>,
     /// Sealed credential, once minted.
     pub sealed: Option<Vec<u8>>,
+    /// The journal was put back since it was planned: look at the target before anything is written.
+    pub restored: bool,
     /// For `Deliver` and `Draft` only: what the notice or letter says.
     pub notice: Option<Box<NoticeFacts>>,
 }
@@ -242,6 +244,7 @@ struct Ready {
     adopted: bool,
     /// Of an adopted account: what its request changes, as JSON.
     change: Option<String>,
+    restored: bool,
     accounts: rebase::Accounts,
 }
 
@@ -269,7 +272,7 @@ static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT s.verb, s.detail, s.attempts, s.uncertain, s.first_at, r.uid, r.procedure, r.ext_id, r.revision, r.action,
            c.sealed, t.external_id, a.adopted IS NOT NULL,
-           CASE WHEN a.adopted IS NOT NULL THEN p.record -> '$.change' END, {}
+           CASE WHEN a.adopted IS NOT NULL THEN p.record -> '$.change' END, s.restored = 1, {}
          FROM step s JOIN request r ON r.id = s.id >> 8 LEFT JOIN secret c ON c.request = r.id
          LEFT JOIN placed t ON t.account = r.account AND t.target = ?2 {} WHERE s.id = ?1",
         rebase::COLUMNS,
@@ -292,7 +295,8 @@ fn ready(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Option<Ready>, JournalE
             external_id: row.get(11)?,
             adopted: row.get(12)?,
             change: row.get(13)?,
-            accounts: rebase::Accounts::read(row, 14)?,
+            restored: row.get(14)?,
+            accounts: rebase::Accounts::read(row, 15)?,
         })
     })
 }
@@ -321,6 +325,7 @@ fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError
         external_id: ready.external_id,
         adopted,
         sealed: ready.sealed,
+        restored: ready.restored,
         notice,
     };
     tx.run(

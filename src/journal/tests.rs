@@ -5,6 +5,7 @@ mod deliver;
 mod hostile;
 mod migrate;
 pub(super) mod plans;
+mod put_back;
 mod readdressed;
 mod retention;
 mod units;

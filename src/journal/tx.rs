@@ -15,6 +15,8 @@ const SET_BACK: i64 = 60_000_000;
 pub struct Memory {
     /// End of the audit chain; put back if a commit fails.
     pub head: Head,
+    /// Of [`super::mark`].
+    seed: Vec<u8>,
     /// When the last transaction began, microseconds since 1970; put back if a commit fails.
     pub latest: i64,
     /// Fair queueing; only an order of service, so it need not be put back.
@@ -58,6 +60,9 @@ impl Memory {
             })
             .optional()?
             .unwrap_or((Head::START, i64::MIN));
+        let seed: Option<Vec<u8>> =
+            connection.query_row("SELECT value FROM meta WHERE key = 'seed'", [], |row| row.get(0)).optional()?;
+        let seed = seed.ok_or_else(|| JournalError::Internal("its seed is gone".into()))?;
         let mut lanes = HashMap::new();
         let mut statement = connection
             .prepare("SELECT lane, min(turn) FROM step INDEXED BY step_ready WHERE state = 'ready' GROUP BY lane")?;
@@ -65,7 +70,7 @@ impl Memory {
         while let Some(row) = rows.next()? {
             lanes.insert(row.get(0)?, LaneClock { now: row.get(1)?, flows: HashMap::new() });
         }
-        Ok(Self { head, latest, lanes })
+        Ok(Self { head, seed, latest, lanes })
     }
 }
 
@@ -162,6 +167,11 @@ impl<'a> Tx<'a> {
             .prepare(sql)
             .and_then(|mut statement| statement.query_map(params, read)?.collect::<Result<Vec<T>, _>>());
         self.mind(result)
+    }
+
+    /// What accounts' uids are made with ([`super::mark`]).
+    pub fn seed(&self) -> &[u8] {
+        &self.memory.seed
     }
 
     /// The id of the row just inserted.

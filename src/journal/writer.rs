@@ -9,15 +9,19 @@
 //! one succeeds.
 
 use super::chain::Head;
+use super::restored::{self, Hold, Suspicion};
 use super::tx::{Memory, Tx};
+use super::witness::Witness;
 use super::{JournalError, schema};
 use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 /// Most operations in one commit: bounds how long the first one waits for its answer.
 const MOST_OPERATIONS: usize = 64;
@@ -39,6 +43,10 @@ pub struct Journal {
     wakers: Wakers,
     writable: watch::Receiver<Result<(), String>>,
     head: watch::Receiver<Head>,
+    suspicion: Option<Suspicion>,
+    /// False until what is suspected of the journal is durable in it.
+    trusted: Arc<AtomicBool>,
+    hold: Arc<watch::Sender<Option<Hold>>>,
 }
 
 /// Runs in the transaction; without one (it could not begin) it only makes its answer.
@@ -88,12 +96,26 @@ pub struct Committed {
 }
 
 impl Journal {
-    /// Opens or makes the journal, migrates it, and starts the writer's thread. `observe` hears of each transaction.
+    /// As [`Self::open_watched`], with nothing kept elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::open_watched`].
+    pub fn open(
+        options: &OpenOptions,
+        observe: impl Fn(Moment) + Send + 'static,
+    ) -> Result<(Self, std::thread::JoinHandle<()>), JournalError> {
+        Self::open_watched(options, &[], observe)
+    }
+
+    /// Opens or makes the journal, migrates it, and starts the writer's thread. `observe` hears of each transaction. How far the
+    /// journal is, is noted beside it and in the files `elsewhere`, too; whether it is what they say, is for
+    /// [`Self::recognise`].
     ///
     /// # Errors
     /// [`JournalError::Unusable`] for a journal of a newer akund, one that another akund has open, or no journal at all.
-    pub fn open(
+    pub fn open_watched(
         options: &OpenOptions,
+        elsewhere: &[PathBuf],
         observe: impl Fn(Moment) + Send + 'static,
     ) -> Result<(Self, std::thread::JoinHandle<()>), JournalError> {
         let path: Arc<Path> = options.path.as_path().into();
@@ -101,6 +123,10 @@ impl Journal {
         let mut connection = connect(&path)?;
         schema::migrate(&mut connection, &path)?;
         let memory = Memory::load(&connection)?;
+        let witness = Witness::at(&path, elsewhere);
+        let suspicion = Suspicion::of(&connection, memory.head, witness.look(&connection)?)?;
+        let trusted = Arc::new(AtomicBool::new(suspicion.is_none()));
+        let hold = Arc::new(watch::Sender::new(restored::hold(&connection)?));
         let (jobs, inbox) = channel();
         let (writable_tx, writable) = watch::channel(Ok(()));
         let (head_tx, head) = watch::channel(memory.head);
@@ -114,6 +140,8 @@ impl Journal {
             writable: writable_tx,
             head: head_tx,
             observe: Box::new(observe),
+            witness,
+            trusted: trusted.clone(),
         };
         let thread = std::thread::Builder::new()
             .name("journal".into())
@@ -122,7 +150,7 @@ impl Journal {
                 drop(lock);
             })
             .map_err(|error| JournalError::Internal(format!("its thread could not be started: {error}")))?;
-        Ok((Self { jobs, path, wakers, writable, head }, thread))
+        Ok((Self { jobs, path, wakers, writable, head, suspicion, trusted, hold }, thread))
     }
 
     /// Runs an operation in the next transaction; its answer comes after the commit. It is in the writer's queue when this
@@ -167,6 +195,42 @@ impl Journal {
         *self.head.borrow()
     }
 
+    /// Why the journal was not taken for what it was when it was opened, if it was not.
+    pub(super) fn suspicion(&self) -> Option<Suspicion> {
+        self.suspicion.filter(|_| !self.trusted.load(Ordering::Acquire))
+    }
+
+    /// Whether [`Self::recognise`] has something to do.
+    pub fn is_suspect(&self) -> bool {
+        self.suspicion().is_some()
+    }
+
+    /// What was suspected is durable in the journal now.
+    pub(super) fn trust(&self, hold: Option<Hold>) {
+        self.trusted.store(true, Ordering::Release);
+        self.holds(hold);
+    }
+
+    /// What holds everything, as just committed.
+    pub(super) fn holds(&self, hold: Option<Hold>) {
+        self.hold.send_if_modified(|stands| std::mem::replace(stands, hold) != *stands);
+    }
+
+    /// Whether everything is paused since the journal was put back; and why.
+    pub fn hold(&self) -> watch::Receiver<Option<Hold>> {
+        self.hold.subscribe()
+    }
+
+    /// Waits until nothing holds everything any more; false: `end` came first.
+    pub async fn released(&self, end: &CancellationToken) -> bool {
+        let mut hold = self.hold();
+        tokio::select! {
+            () = end.cancelled() => false,
+            // The sender lives in `self`.
+            released = hold.wait_for(Option::is_none) => released.is_ok(),
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -174,7 +238,7 @@ impl Journal {
 }
 
 /// The file beside the journal that says that an akund has it open.
-fn lock(path: &Path) -> Result<std::fs::File, JournalError> {
+pub(super) fn lock(path: &Path) -> Result<std::fs::File, JournalError> {
     use std::os::unix::fs::OpenOptionsExt;
     let name = path.with_extension("lock");
     let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
@@ -230,6 +294,8 @@ struct Writer {
     writable: watch::Sender<Result<(), String>>,
     head: watch::Sender<Head>,
     observe: Box<dyn Fn(Moment) + Send>,
+    witness: Witness,
+    trusted: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -273,6 +339,9 @@ impl Writer {
             Ok(()) => {
                 (self.observe)(Moment::Committed(Committed { operations, took: begun.elapsed() }));
                 self.head.send_if_modified(|head| std::mem::replace(head, self.memory.head) != self.memory.head);
+                if self.trusted.load(Ordering::Acquire) {
+                    self.witness.committed(self.memory.head);
+                }
                 if self.writable.send_if_modified(|state| std::mem::replace(state, Ok(())).is_err()) {
                     tracing::info!(journal = %self.path.display(), "the journal can be written again");
                     self.wakers.ring_all();

@@ -10,7 +10,9 @@
 
 pub mod clock;
 pub mod deliver;
+pub mod fold;
 pub mod letter;
+mod look;
 pub mod mint;
 pub mod operator;
 pub mod outcome;
@@ -27,6 +29,7 @@ use crate::model::Answer;
 use crate::model::{Fault, FaultClass, Proof, Verb};
 use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
 use crate::observe::pulse::{Beat, Pulse};
+use fold::{Fold, alike};
 use jiff::Timestamp;
 use retry::{Failure, Policy};
 use std::sync::Arc;
@@ -110,6 +113,7 @@ pub async fn run(worker: Arc<dyn Worker>, context: Context) -> Result<(), Journa
         );
     }
     let transient_turns = Arc::new(AtomicU32::new(0));
+    let told = Arc::new(Fold::default());
     let mut slots = tokio::task::JoinSet::new();
     for number in 0..worker.slots().max(1) {
         let slot = Slot {
@@ -118,12 +122,14 @@ pub async fn run(worker: Arc<dyn Worker>, context: Context) -> Result<(), Journa
             worker: worker.clone(),
             context: context.clone(),
             transient_turns: transient_turns.clone(),
+            told: told.clone(),
         };
         slots.spawn(slot.run());
     }
     while let Some(ended) = slots.join_next().await {
         ended.map_err(|error| JournalError::Internal(format!("lane {} ended: {error}", worker.lane())))??;
     }
+    tell_counted(worker.lane(), told.rest());
     Ok(())
 }
 
@@ -133,6 +139,8 @@ struct Slot {
     bell: Arc<Notify>,
     beat: Beat,
     transient_turns: Arc<AtomicU32>,
+    /// Faults that were told.
+    told: Arc<Fold>,
 }
 
 impl Slot {
@@ -140,6 +148,7 @@ impl Slot {
         let mut settled = Vec::new();
         loop {
             self.beat.busy();
+            tell_counted(self.worker.lane(), self.told.due(Instant::now()));
             let most = if self.context.shutdown.is_cancelled() { 0 } else { self.worker.batch() };
             let Some(turn) = self.turn(&mut settled, most).await? else { return Ok(()) };
             if turn.claims.is_empty() {
@@ -244,7 +253,7 @@ impl Slot {
                 };
                 let policy = Policy { never_blindly: self.worker.never_blindly(), ..self.context.policy };
                 let settlement = retry::decide(&policy, failure, Timestamp::now(), rand::random());
-                tell(lane, claim, &settlement);
+                tell(&self.told, lane, claim, &settlement);
                 if matches!(settlement, Settlement::Stuck { .. }) {
                     self.context.metrics.step_ended(lane, claim.verb, StepResult::Stuck);
                 }
@@ -314,29 +323,45 @@ impl Slot {
                 None => std::future::pending().await,
             }
         };
+        let counted = async {
+            match self.told.next() {
+                Some(next) => tokio::time::sleep_until(next.into()).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.bell.notified() => {}
             () = due => {}
+            () = counted => {}
             () = self.context.shutdown.cancelled() => {}
         }
     }
 }
 
-/// A failure is logged once, where it is decided.
-fn tell(lane: &str, claim: &Claim, settlement: &Settlement) {
-    match settlement {
-        Settlement::Stuck { fault } => tracing::error!(
-            lane, request = %claim.uid, step = claim.verb.as_str(), attempt = claim.attempt, %fault,
-            "a step is stuck; `akund retry` tries again, `akund withdraw` undoes"
-        ),
-        Settlement::Retry { due, fault } => tracing::warn!(
-            lane, request = %claim.uid, step = claim.verb.as_str(), attempt = claim.attempt, %due, %fault,
-            "an attempt failed and is repeated"
-        ),
-        Settlement::PassedOn { fault, to } => tracing::warn!(
-            lane, request = %claim.uid, step = claim.verb.as_str(), attempt = claim.attempt, next = to, %fault,
-            "a channel refused a notice, which passes on to the next"
-        ),
-        Settlement::Done { .. } => {}
+/// A failure is logged once, where it is decided: the first of its kind at once, and then how many there were, each minute. Each
+/// by itself is told at level debug, and stands in the journal.
+fn tell(told: &Fold, lane: &str, claim: &Claim, settlement: &Settlement) {
+    let (what, fault, next) = match settlement {
+        Settlement::Stuck { fault } => {
+            ("a step is stuck; `akund retry` tries again, `akund withdraw` undoes", fault, None)
+        }
+        Settlement::Retry { due, fault } => ("an attempt failed and is repeated", fault, Some(due.to_string())),
+        Settlement::PassedOn { fault, to } => {
+            ("a channel refused a notice, which passes on to the next", fault, Some(to.clone()))
+        }
+        Settlement::Done { .. } => return,
+    };
+    let (request, step, attempt) = (claim.uid, claim.verb.as_str(), claim.attempt);
+    let key = format!("{what}: {step}: {}", alike(&fault.to_string()));
+    match (told.first(&key, Instant::now()), settlement) {
+        (false, _) => tracing::debug!(lane, %request, step, attempt, next, %fault, "{what}"),
+        (true, Settlement::Stuck { .. }) => tracing::error!(lane, %request, step, attempt, %fault, "{what}"),
+        (true, _) => tracing::warn!(lane, %request, step, attempt, next, %fault, "{what}"),
+    }
+}
+
+fn tell_counted(lane: &str, counted: Vec<(String, u64)>) {
+    for (what, more) in counted {
+        tracing::warn!(lane, more, "the same again: {what}");
     }
 }

@@ -166,7 +166,8 @@ impl Operator {
                 let told = reader.operator_told()?;
                 let last = reader.last_event()?;
                 let first_news = reader.first_news(told.told)?;
-                let paused = reader.lane(&channel)?.paused;
+                // That the journal was put back is what the operator must hear of.
+                let paused = reader.lane(&channel)?.paused && !reader.paused_by_hold(&channel)?;
                 Ok((Standing { first_news, paused, told, not_before }, last))
             })
             .await?;

@@ -8,12 +8,14 @@ use crate::journal::post::Wanted;
 use crate::journal::read::Reader;
 use crate::model::RequestKey;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Most documents written together.
 const BATCH: usize = 256;
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How often, at most, it is told that documents were written.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
 /// A batch that takes longer is not moving.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -34,6 +36,7 @@ pub async fn run(
     let beat = context.pulse.register(LANE, LONGEST);
     let path = context.journal.path().to_owned();
     let mut reader = Reader::open(&path)?;
+    let mut written_lately = Lately::default();
     loop {
         beat.busy();
         let spool = spool.clone();
@@ -48,18 +51,19 @@ pub async fn run(
         let recorded = match result {
             Ok(due) if due.is_empty() => {
                 if context.shutdown.is_cancelled() {
+                    written_lately.tell(&context);
                     return Ok(());
                 }
                 beat.idle();
                 tokio::select! {
                     () = bell.notified() => {}
+                    () = tokio::time::sleep(TOLD_EVERY), if written_lately.documents > 0 => written_lately.tell(&context),
                     () = context.shutdown.cancelled() => {}
                 }
                 continue;
             }
             Ok(due) => {
-                // The head of the audit chain goes to the system journal, too: with it a cut-off record is found.
-                tracing::info!(documents = due.len(), head = %context.journal.head(), "outcome documents were written");
+                written_lately.wrote(due.len(), &context);
                 let recorded = context.journal.outcomes_written(&due, &*publish, outlets.clone()).await;
                 recorded.map_err(|error| error.to_string())
             }
@@ -76,6 +80,30 @@ pub async fn run(
                 () = context.shutdown.cancelled() => {}
             }
         }
+    }
+}
+
+/// Documents that were written and not told yet: a line for each would be one for each request.
+#[derive(Default)]
+struct Lately {
+    documents: usize,
+    told: Option<Instant>,
+}
+
+impl Lately {
+    fn wrote(&mut self, documents: usize, context: &Context) {
+        self.documents += documents;
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+            self.tell(context);
+        }
+    }
+
+    /// The head of the audit chain goes to the system journal, too: with it a cut-off record is found.
+    fn tell(&mut self, context: &Context) {
+        if self.documents > 0 {
+            tracing::info!(documents = self.documents, head = %context.journal.head(), "outcome documents were written");
+        }
+        *self = Self { documents: 0, told: Some(Instant::now()) };
     }
 }
 

@@ -1,14 +1,15 @@
 //! Posts outcome documents to an outlet. One that is away holds up nothing else: what is due waits in the journal.
 
-use super::Context;
+use super::fold::{Fold, alike};
 use super::retry::{self, Failure};
+use super::{Context, tell_counted};
 use crate::channel::Outlet;
 use crate::journal::post::{ClaimedPost, PostSettlement, SettledPost, bell};
 use crate::journal::{JournalError, Settlement};
 use crate::model::{Fault, FaultClass, Verb};
 use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Documents on their way at once.
 const BATCH: usize = 4;
@@ -27,8 +28,10 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
     let bell = context.journal.bell(&bell(&name));
     let beat = context.pulse.register(format!("outlet {name}"), LONGEST);
     let mut settled: Arc<Vec<SettledPost>> = Arc::default();
+    let told = Fold::default();
     loop {
         beat.busy();
+        tell_counted(&name, told.due(Instant::now()));
         let most = if context.shutdown.is_cancelled() { 0 } else { BATCH };
         let posts = match context.journal.posts(&name, settled.clone(), most).await {
             Ok(posts) => posts,
@@ -42,6 +45,7 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
         settled = Arc::default();
         if posts.claims.is_empty() {
             if context.shutdown.is_cancelled() {
+                tell_counted(&name, told.rest());
                 return Ok(());
             }
             beat.idle();
@@ -67,12 +71,14 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
         crate::crash::point("post-done");
         let now = Timestamp::now();
         let outcomes = posts.claims.iter().zip(answers);
-        settled = Arc::new(outcomes.map(|(claim, answer)| settle(&context, &name, claim, answer, now)).collect());
+        settled =
+            Arc::new(outcomes.map(|(claim, answer)| settle(&context, &told, &name, claim, answer, now)).collect());
     }
 }
 
 fn settle(
     context: &Context,
+    told: &Fold,
     outlet: &str,
     claim: &ClaimedPost,
     answer: Result<String, Fault>,
@@ -98,11 +104,16 @@ fn settle(
             let policy = retry::Policy { never_blindly: false, ..context.policy };
             match retry::decide(&policy, failure, now, rand::random()) {
                 Settlement::Retry { due, fault } => {
-                    tracing::warn!(outlet, delivery = %posting.delivery, attempt = posting.attempt, %due, %fault, "an outcome document was not taken and is posted again");
+                    if told.first(&format!("it is posted again: {}", alike(&fault.to_string())), Instant::now()) {
+                        tracing::warn!(outlet, delivery = %posting.delivery, attempt = posting.attempt, %due, %fault, "an outcome document was not taken and is posted again");
+                    }
                     PostSettlement::Retry(due, fault.message)
                 }
                 Settlement::Stuck { fault } | Settlement::PassedOn { fault, .. } => {
-                    tracing::error!(outlet, delivery = %posting.delivery, attempt = posting.attempt, %fault, "an outcome document is not posted any more; `akund retry` tries again");
+                    if told.first(&format!("it is not posted any more: {}", alike(&fault.to_string())), Instant::now())
+                    {
+                        tracing::error!(outlet, delivery = %posting.delivery, attempt = posting.attempt, %fault, "an outcome document is not posted any more; `akund retry` tries again");
+                    }
                     PostSettlement::Stuck(fault.message)
                 }
                 Settlement::Done { .. } => PostSettlement::Done(String::new()),

@@ -1,5 +1,6 @@
 //! A target's lane: opens the sealed credentials and hands the batch to the target, verb by verb.
 
+use super::look::{Looked, look};
 use super::{Success, Worker};
 use crate::journal::Claim;
 use crate::model::Answer;
@@ -44,13 +45,24 @@ impl Worker for TargetWorker {
             for verb in [Verb::Undo, Verb::Adopt, Verb::Apply, Verb::Prove] {
                 let mut places = Vec::new();
                 let mut works = Vec::new();
+                let mut restored = Vec::new();
                 for (place, claim) in batch.iter().enumerate().filter(|(_, claim)| claim.verb == verb) {
                     match self.work(claim) {
+                        Ok(work) if verb == Verb::Apply && claim.restored => restored.push((place, work)),
                         Ok(work) => {
                             places.push(place);
                             works.push(work);
                         }
                         Err(fault) => answers[place] = Err(fault),
+                    }
+                }
+                for (place, work, looked) in self.look(restored).await {
+                    match looked {
+                        Looked::Settled(answer) => answers[place] = answer,
+                        Looked::Write => {
+                            places.push(place);
+                            works.push(work);
+                        }
                     }
                 }
                 if works.is_empty() {
@@ -87,6 +99,15 @@ impl TargetWorker {
             uncertain: claim.uncertain,
             adopted: claim.adopted.clone().map(Box::new),
         })
+    }
+
+    async fn look(&self, restored: Vec<(usize, Work)>) -> Vec<(usize, Work, Looked)> {
+        if restored.is_empty() {
+            return Vec::new();
+        }
+        let (places, works): (Vec<usize>, Vec<Work>) = restored.into_iter().unzip();
+        let looked = look(&*self.target, &works).await;
+        places.into_iter().zip(works).zip(looked).map(|((place, work), looked)| (place, work, looked)).collect()
     }
 
     async fn ask(&self, verb: Verb, works: &[Work]) -> Vec<Result<Success, Fault>> {

@@ -187,3 +187,23 @@ fn a_full_disk_under_a_target_makes_its_lane_wait() {
     assert_eq!(site.state(&records::key("PERTAMA/1")), "done");
     daemon.terminate();
 }
+
+#[test]
+fn a_backup_onto_a_full_disk_leaves_nothing_of_itself() {
+    let (site, _disk) = on_a_disk("backups", "4m", Setup::default());
+    let daemon = site.start();
+    let journal = rusqlite::Connection::open(&site.journal).unwrap();
+    journal.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
+    journal.execute("INSERT INTO meta (key, value) VALUES ('ballast', zeroblob(6000000))", []).unwrap();
+    let backups = site.path("backups");
+    let file = backups.join("journal.db");
+    let (code, said) = site.told(&["journal", "backup", file.to_str().unwrap()]);
+    assert_eq!(code, 74, "{said}");
+    assert!(said.contains("full"), "{said}");
+    assert_eq!(std::fs::read_dir(&backups).unwrap().count(), 0);
+    journal.execute("DELETE FROM meta WHERE key = 'ballast'", []).unwrap();
+    journal.execute_batch("VACUUM").unwrap();
+    drop(journal);
+    assert_eq!(site.told(&["journal", "backup", file.to_str().unwrap()]).0, 0);
+    daemon.terminate();
+}

@@ -4,38 +4,52 @@ use crate::daemon::{Setup, Site, count, crashed, mailbox::Notice, records};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Takes everything, and notes what it took. It serves until the process ends.
-struct Server {
-    port: u16,
+pub struct Server {
+    pub port: u16,
     taken: Arc<Mutex<Vec<String>>>,
+    /// It takes nothing now, for good.
+    pub refuses: Arc<AtomicBool>,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let taken = Arc::new(Mutex::new(Vec::new()));
         let notes = taken.clone();
+        let refuses = Arc::new(AtomicBool::new(false));
+        let refusing = refuses.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let notes = notes.clone();
+                let (notes, refusing) = (notes.clone(), refusing.clone());
                 // A dialogue ends with an error when the client dies.
-                std::thread::spawn(move || serve(&stream, &notes));
+                std::thread::spawn(move || serve(&stream, &notes, &refusing));
             }
         });
-        Self { port, taken }
+        Self { port, taken, refuses }
     }
 
-    fn taken(&self) -> Vec<Notice> {
+    pub fn taken_count(&self) -> usize {
+        self.taken.lock().unwrap().len()
+    }
+
+    pub fn taken(&self) -> Vec<Notice> {
         self.taken.lock().unwrap().iter().map(|message| Notice::parse("".into(), message)).collect()
     }
 
-    fn site(&self) -> Site {
+    pub fn site(&self) -> Site {
+        self.site_with(1)
+    }
+
+    /// With so many connections at once.
+    pub fn site_with(&self, connections: usize) -> Site {
         let channel = format!(
             "kind = \"smtp\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"akun@example.ac.id\"\n\
-             hello = \"akund.example.ac.id\"\nconnections = 1\n",
+             hello = \"akund.example.ac.id\"\nconnections = {connections}\n",
             self.port
         );
         Site::with(Setup { channel, ..Setup::default() })
@@ -43,13 +57,17 @@ impl Server {
 }
 
 /// RFC 5321, as far as a client that makes no mistake needs it.
-fn serve(mut stream: &TcpStream, taken: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn serve(mut stream: &TcpStream, taken: &Mutex<Vec<String>>, refuses: &AtomicBool) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?);
     stream.write_all(b"220 test ESMTP\r\n")?;
     loop {
         let mut line = String::new();
         if lines.read_line(&mut line)? == 0 {
             return Ok(());
+        }
+        if line.starts_with("MAIL") && refuses.load(Ordering::Relaxed) {
+            stream.write_all(b"550 5.7.1 Not now\r\n")?;
+            continue;
         }
         if !line.starts_with("DATA") {
             stream.write_all(b"250 2.0.0 Ok\r\n")?;

@@ -15,7 +15,7 @@ fn record() -> String {
     dated(&found.body)
 }
 
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 25] = [
     &["run"],
     &["check"],
     &["submit"],
@@ -36,6 +36,10 @@ const COMMANDS: [&[&str]; 21] = [
     &["register", "import"],
     &["audit", "verify"],
     &["audit", "show"],
+    &["journal"],
+    &["journal", "backup"],
+    &["journal", "unknown"],
+    &["journal", "restored"],
     &["template", "preview"],
 ];
 

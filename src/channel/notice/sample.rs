@@ -215,7 +215,7 @@ pub(super) fn operator_alert() -> minijinja::Value {
     let stuck: Vec<_> =
         ["B-12", "B-13"].map(|id| context! { request => format!("unja-email:{id}/UN21/2026@1") }).into();
     context! {
-        host => "akun.example.ac.id", total => 27,
+        host => "akun.example.ac.id", total => 27, put_back => "",
         lanes => [
             context! { lane => "email", down => true, since => "2026-11-20 09:00", fault => "connection refused" },
             context! { lane => "directory", down => false, since => "2026-11-20 08:10", fault => "" },

@@ -34,6 +34,8 @@ const GROWING: [&str; 14] = [
 
 /// What counts accounts for the change budget, once for a batch and only where more than twenty were taken away in a day.
 const COUNTS: &str = "SELECT count(*) FROM placed";
+/// In what is run once, when a journal was put back.
+const ONCE: &str = "/* once */";
 
 /// Lines of a query plan that go through the whole of a growing table, or of an index of all of it.
 fn scans(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
@@ -83,6 +85,7 @@ async fn no_statement_of_a_requests_life_looks_through_a_table_that_grows() {
         (OrderVerb::Retry, "1"),
         (OrderVerb::Redeliver, "1"),
         (OrderVerb::Withdraw, "5"),
+        (OrderVerb::RetryLane, r#"{"lane": "email", "since": "2026-01-01T00:00:00Z", "uncertain": true}"#),
     ] {
         carried(&f, verb, argument).await;
     }
@@ -112,6 +115,7 @@ async fn no_statement_of_a_requests_life_looks_through_a_table_that_grows() {
     let bad: Vec<(String, Vec<String>)> = seen
         .iter()
         .filter(|sql| !["SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA", COUNTS].iter().any(|word| sql.starts_with(word)))
+        .filter(|sql| !sql.contains(ONCE))
         .map(|sql| (sql.clone(), scans(&connection, sql)))
         .filter(|(_, lines)| !lines.is_empty())
         .collect();

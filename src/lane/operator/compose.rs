@@ -48,8 +48,10 @@ fn at_text(time: &str, zone: &TimeZone) -> String {
 pub fn alert(items: &[Item], host: &str, zone: &TimeZone) -> Value {
     let mut groups: BTreeMap<(&str, &str, String), u64> = BTreeMap::new();
     let (mut stuck, mut held, mut late, mut lanes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut put_back = String::new();
     for item in items {
         match item {
+            Item::PutBack { at } => put_back = at_text(at, zone),
             Item::Stuck { request, lane, verb, fault } => {
                 *groups.entry((lane, verb, masked(fault))).or_default() += 1;
                 stuck.push(context! { request => argument(request) });
@@ -76,7 +78,7 @@ pub fn alert(items: &[Item], host: &str, zone: &TimeZone) -> Value {
         list.truncate(MOST);
     }
     context! {
-        host, total => items.len(), lanes, groups, more_groups,
+        host, total => items.len(), put_back, lanes, groups, more_groups,
         stuck, stuck_count, stuck_more => stuck_count.saturating_sub(MOST),
         held, held_count, held_more => held_count.saturating_sub(MOST),
         late, late_count, late_more => late_count.saturating_sub(MOST),
@@ -158,6 +160,7 @@ mod tests {
         items.push(Item::Held { request: request(1), why: "review".into() });
         let due = at_noon().to_string();
         items.push(Item::Late { request: request(4), name: "serah terima".into(), breached: true, due });
+        items.push(Item::PutBack { at: at_noon().to_string() });
         let since = at_noon().to_string();
         items.push(Item::Lane { lane: "email".into(), down: true, since, fault: "refused".into() });
         items
@@ -216,9 +219,9 @@ mod tests {
             let notice = crate::channel::notice::OperatorNotice::Alert;
             let rendered = templates.render_operator(notice, language, values).unwrap();
             let text = rendered.text.expose();
-            assert!(text.lines().count() < 60 && rendered.subject.contains("5003"), "{text}");
+            assert!(text.lines().count() < 60 && rendered.subject.contains("5004"), "{text}");
             assert!(text.contains("5000 ") && text.contains("4980 "), "{text}");
-            assert!(!text.contains("budi@"), "{text}");
+            assert!(!text.contains("budi@") && text.contains("akund unpause"), "{text}");
             assert!(text.contains("akund retry unja-email:B-1/UN21/2026@1 --reason"), "{text}");
         }
     }

@@ -1,0 +1,160 @@
+//! A journal that was put back: what it lets go, and upon which order.
+
+use super::*;
+use crate::journal::restored;
+
+const LANES: [&str; 3] = ["credentials", "mail", "email"];
+
+fn lanes() -> Vec<String> {
+    LANES.map(str::to_owned).into()
+}
+
+/// As at the next start, once it was put in place of itself.
+async fn put_back(f: Fixture) -> Fixture {
+    let Fixture { dir, journal, writer } = f;
+    drop(journal);
+    writer.join().unwrap();
+    restored::mark(&dir.path().join("journal.db")).unwrap();
+    let (journal, writer) = open(dir.path()).unwrap();
+    assert!(journal.recognise(lanes(), Vec::new()).await.unwrap().is_some());
+    assert!(journal.recognise(lanes(), Vec::new()).await.unwrap().is_none(), "once");
+    Fixture { dir, journal, writer }
+}
+
+async fn ordered(f: &Fixture, verb: OrderVerb, argument: &str) -> String {
+    orders::place(&f.path(), &order(verb, argument)).unwrap();
+    let done = f.journal.carry_out_orders(lanes(), None, Default::default()).await.unwrap().remove(0);
+    assert!(done.done, "{}", done.result);
+    done.result
+}
+
+/// Writes the documents that are due; both a queue and an outlet want them.
+async fn write(f: &Fixture) -> usize {
+    let mut due = f.reader().outcomes_due(10).unwrap();
+    due.iter_mut().for_each(|one| one.body = b"{}".to_vec());
+    let outlets = vec![("tickets".to_owned(), Vec::new())];
+    f.journal.outcomes_written(&due, |_| vec!["requests".to_owned()], outlets).await.unwrap();
+    due.len()
+}
+
+/// How many documents would leave now: by the queue's broker, and at the outlet.
+async fn leaving(f: &Fixture) -> (usize, usize) {
+    let posts = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.len();
+    f.journal.recover_posts("tickets").await.unwrap();
+    (f.reader().publications_due("requests", 10, &Default::default()).unwrap().len(), posts)
+}
+
+#[tokio::test]
+async fn documents_on_their_way_leave_only_by_order_and_new_ones_as_ever() {
+    let f = Fixture::new();
+    // Of one the documents were due already, of the other they were not yet written.
+    f.admit(vec![record("1", "a@x.id"), record("2", "b@x.id")]).await;
+    serve_all(&f.journal).await;
+    assert_eq!((write(&f).await, leaving(&f).await), (2, (2, 2)));
+    f.admit(vec![record("3", "c@x.id")]).await;
+    serve_all(&f.journal).await;
+    let f = put_back(f).await;
+    assert_eq!(leaving(&f).await, (0, 0));
+    ordered(&f, OrderVerb::Unpause, "").await;
+    assert_eq!((write(&f).await, leaving(&f).await), (1, (0, 0)));
+    ordered(&f, OrderVerb::Retry, "1").await;
+    assert_eq!(leaving(&f).await, (1, 1));
+    f.admit(vec![record("4", "d@x.id")]).await;
+    serve_all(&f.journal).await;
+    assert_eq!((write(&f).await, leaving(&f).await), (1, (2, 2)));
+    let outage = |lane: &str| {
+        let outage = bulk::Outage { lane: lane.into(), since: Timestamp::UNIX_EPOCH, uncertain: true };
+        (f.reader().count_outage(&outage).unwrap().total(), serde_json::to_string(&outage).unwrap())
+    };
+    let (counted, argument) = outage("tickets");
+    assert_eq!(counted, 2);
+    ordered(&f, OrderVerb::RetryLane, &argument).await;
+    assert_eq!(leaving(&f).await, (4, 4), "an order for a request's document is one for all its copies");
+    assert_eq!(outage("requests").0, 0);
+}
+
+#[tokio::test]
+async fn a_notice_whose_turn_comes_later_waits_for_an_order_too_and_a_target_is_looked_at_first() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id"), with_category(record("2", "b@x.id"), "review")]).await;
+    assert_eq!(serve(&f.journal, "credentials").await, 1);
+    let f = put_back(f).await;
+    for lane in LANES {
+        assert!(f.journal.turn(lane, Arc::default(), 10).await.unwrap().paused, "{lane}");
+    }
+    ordered(&f, OrderVerb::Unpause, "mail").await;
+    assert!(f.reader().hold().unwrap().is_some(), "one lane only");
+    assert!(f.reader().paused_by_hold("email").unwrap() && !f.reader().paused_by_hold("mail").unwrap());
+    let turn = f.journal.turn("mail", Arc::default(), 10).await.unwrap();
+    assert!(turn.claims[0].restored && turn.claims[0].uncertain);
+    f.journal.turn("mail", Arc::new(vec![done(&turn.claims[0])]), 0).await.unwrap();
+    ordered(&f, OrderVerb::Unpause, "").await;
+    assert!(f.journal.hold().borrow().is_none() && f.reader().hold().unwrap().is_none());
+    serve_all(&f.journal).await;
+    assert_eq!(f.state("1"), "stuck");
+    // What was held for review at the backup may have been released since, and told.
+    ordered(&f, OrderVerb::Release, "2").await;
+    serve_all(&f.journal).await;
+    assert_eq!(f.state("2"), "stuck");
+    for id in ["1", "2"] {
+        ordered(&f, OrderVerb::Retry, id).await;
+        serve_all(&f.journal).await;
+        assert_eq!(f.state(id), "done");
+    }
+    // What came after is nobody's old business.
+    f.admit(vec![record("3", "c@x.id")]).await;
+    let turn = f.journal.turn("credentials", Arc::default(), 10).await.unwrap();
+    assert!(!turn.claims[0].restored);
+}
+
+#[tokio::test]
+async fn what_was_looked_at_and_found_otherwise_is_written_by_order_and_what_was_not_looked_at_still_is() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve(&f.journal, "credentials").await;
+    let f = put_back(f).await;
+    ordered(&f, OrderVerb::Unpause, "").await;
+    for (fault, looked_at_again) in
+        [(Fault::permanent("down for good"), true), (Fault::conflict("another password"), false)]
+    {
+        let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
+        assert!(claim.restored);
+        let stuck = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
+        f.journal.turn("mail", Arc::new(vec![stuck]), 0).await.unwrap();
+        ordered(&f, OrderVerb::Retry, "1").await;
+        let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
+        assert_eq!(claim.restored, looked_at_again);
+        f.journal.recover("mail", false).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_operator_is_told_of_it_and_of_nothing_older_though_every_lane_is_paused() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "review")]).await;
+    let f = put_back(f).await;
+    let told = f.reader().operator_told().unwrap().told;
+    let last = f.reader().last_event().unwrap();
+    let (items, _) = f.reader().news(told, last).unwrap();
+    assert!(matches!(items.as_slice(), [operator::Item::PutBack { .. }]), "{items:?}");
+    ordered(&f, OrderVerb::Unpause, "").await;
+    assert!(f.reader().news(told, last).unwrap().0.is_empty(), "it is no news any more");
+}
+
+#[tokio::test]
+async fn a_step_stuck_before_schema_10_is_found_by_when_it_was_last_tried() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    let claim = f.journal.turn("credentials", Arc::default(), 10).await.unwrap().claims.remove(0);
+    let fault = Fault::permanent("no");
+    let stuck = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
+    f.journal.turn("credentials", Arc::new(vec![stuck]), 0).await.unwrap();
+    rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE step SET stuck_at = NULL", []).unwrap();
+    let count = |since: Timestamp| {
+        let outage = bulk::Outage { lane: "credentials".into(), since, uncertain: false };
+        let counted = f.reader().count_outage(&outage).unwrap();
+        (counted.total(), counted.earlier)
+    };
+    let hour = SignedDuration::from_hours(1);
+    assert_eq!((count(Timestamp::now() - hour), count(Timestamp::now() + hour)), ((1, 0), (0, 1)));
+}
