@@ -234,7 +234,13 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         let retention =
             lane::retention::Retention { context, spool: opened.spool.clone(), policy: config.retention.policy() };
-        async move { retention.run().await.map_err(|error| error.to_string()) }
+        async move {
+            // What was put back is looked at before anything of it goes.
+            if !retention.context.journal.released(&retention.context.shutdown).await {
+                return Ok(());
+            }
+            retention.run().await.map_err(|error| error.to_string())
+        }
     });
     spawn(&mut tasks, "the operator's notices", {
         let operator = operator(&config, &opened, &context, &stages, lane_names)?;
@@ -307,6 +313,8 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
             Ok(())
         }
     });
+    // Whoever asks from READY on is told the truth.
+    health.set_journal(journal.writable().borrow().clone());
     let (version, head) = (env!("CARGO_PKG_VERSION"), journal.head());
     let status = match held {
         None => {

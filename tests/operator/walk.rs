@@ -115,10 +115,12 @@ fn operating(walk: &mut Walk, http: &str) {
     assert!(said.contains("unbroken") && said.contains("Subject:"), "{said}");
     let said = walk.run("/healthz", &[("127.0.0.1:9380", http)]);
     assert!(said.contains("akund_"), "{said}");
-    let (journal, copy) = (walk.site.at("state/journal.db"), walk.site.here.join("copy.db"));
+    let said = walk.run("akund journal backup", &[]);
+    assert!(said.contains("journal.key") && said.contains("no differences"), "{said}");
+    let (mail, copy) = (walk.site.at("targets/mail/mail.db"), walk.site.here.join("copy.db"));
     let backup = format!(".backup {}", copy.display());
     let mut sqlite = Command::new("sqlite3");
-    let output = sqlite.arg("-readonly").arg(journal).arg(backup).output().expect("sqlite3, as the README has it");
+    let output = sqlite.arg("-readonly").arg(mail).arg(backup).output().expect("sqlite3, as the README has it");
     assert!(output.status.success() && copy.exists(), "{}", text(&output));
 }
 

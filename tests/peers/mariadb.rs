@@ -42,7 +42,11 @@ impl MariaDb {
             .unwrap_or_else(|| panic!("the user mysql is missing: install {PACKAGE}"));
         nix::unistd::chown(&dir, Some(mysql.uid), Some(mysql.gid)).expect("giving a directory to mysql");
         let made = run(
-            Command::new("mariadb-install-db").args(["--no-defaults", "--user=mysql", "--skip-test-db"]).args([
+            // Each start removes the temporary tables that it finds in TMPDIR, another server's among them.
+            Command::new("mariadb-install-db").env("TMPDIR", &dir).args([
+                "--no-defaults".into(),
+                "--user=mysql".into(),
+                "--skip-test-db".into(),
                 format!("--datadir={}", dir.join("data").display()),
                 "--auth-root-authentication-method=socket".into(),
             ]),

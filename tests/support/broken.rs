@@ -209,6 +209,17 @@ async fn finished(subject: &mut dyn Subject, works: &mut [Work], foreign: &[Stri
     for proof in target.prove(&works[..SIZE.min(works.len())]).await {
         proof.unwrap();
     }
+    // And so here.
+    for _ in 0..5 {
+        let undone = target.undo(works).await;
+        if undone.iter().all(Result::is_ok) {
+            break;
+        }
+        for fault in undone.into_iter().filter_map(Result::err) {
+            assert!(matches!(fault.class, FaultClass::Transient | FaultClass::Unknown), "{fault}");
+        }
+        subject.recover();
+    }
     assert!(target.undo(works).await.iter().all(Result::is_ok));
     assert_eq!(subject.rows(), foreign);
 }
