@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What `tests/package/walk.sh` shows, in its order.
-const CLAIMS: [&str; 11] = [
+const CLAIMS: [&str; 12] = [
     "it is installed, starts nothing and says what to do next",
     "a bad configuration keeps it down and the status says why",
     "check runs with the service's user, sandbox and credentials",
@@ -23,6 +23,7 @@ const CLAIMS: [&str; 11] = [
     "the watchdog starts it again when it hangs",
     "an upgrade under load loses nothing and keeps the edited configuration",
     "map files are made with postmap inside the sandbox with its drop-in",
+    "the register agrees with the targets, and a backup put back starts paused and doubles nothing",
     "purge leaves the records that it names, and nothing else",
     "installed by hand as the README has it, it makes an account and sends a test notice",
 ];

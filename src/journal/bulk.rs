@@ -1,6 +1,6 @@
 //! One order for what an outage left stuck: `akund retry --lane L --since T`.
 //!
-//! It is carried out in pieces of [`PIECE`] steps, each in a commit of its own, between which others write; a crash leaves the order
+//! It is carried out in pieces of `PIECE` steps, each in a commit of its own, between which others write; a crash leaves the order
 //! new, and the rest is moved at the next start. What becomes stuck again meanwhile is not moved again: only what was stuck
 //! when the order was given is meant.
 //!

@@ -1,23 +1,23 @@
 //! A journal that was put back: from a backup, from a raw copy, or by hand. It knows less than what has happened.
 //!
-//! **Recognised** when it is opened: by the mark that `akund journal backup` sets in a copy ([`COPY`]), by the one that `akund journal
-//! restored` sets, or because it has not the event that it is known to have had ([`super::witness`]). What follows is one transaction,
+//! **Recognised** when it is opened: by the mark that `akund journal backup` sets in a copy (`COPY`), by the one that `akund journal
+//! restored` sets, or because it has not the event that it is known to have had (`witness`). What follows is one transaction,
 //! before anything moves ([`Journal::recognise`]); a crash in it leaves the journal as it was put back, and it is recognised again.
 //!
 //! **Everything is paused**: every lane, by the same rows that `akund pause` writes; intake, outcome documents and what publishes and
-//! posts them, by [`HOLD`], until `akund unpause` without a lane. Orders that were not yet carried out at the backup are refused: an
+//! posts them, by `HOLD`, until `akund unpause` without a lane. Orders that were not yet carried out at the backup are refused: an
 //! old `unpause` must not undo the pause, and a `withdraw` of last week may be a mistake today.
 //!
 //! **No older notice leaves without an order.** What was on its way becomes stuck; what would come later in a plan becomes stuck
-//! when its turn comes ([`super::course::make_ready`]): it may have been sent after the backup. The documents of requests that were
+//! when its turn comes (`course::make_ready`): it may have been sent after the backup. The documents of requests that were
 //! unfinished are kept from other systems in the same way (`request.restored`, `publication.held`, stuck posts). `akund retry`
 //! lets them go, one by one or by lane.
 //!
-//! **Every unfinished step is read back first** (`step.restored = 1`, [`crate::lane::look`]): the account is looked for by its uid,
+//! **Every unfinished step is read back first** (`step.restored = 1`, `lane::look`): the account is looked for by its uid,
 //! which the journal has had since the request was admitted. What the target has already is not written again.
 //!
 //! **What was withdrawn since** is not made again: the order is forgotten, and the target looks as if nothing had been made. But the
-//! request's outcome document in the spool says so, and is younger than the journal: such a request is stuck ([`stick_withdrawn`]).
+//! request's outcome document in the spool says so, and is younger than the journal: such a request is stuck (`stick_withdrawn`).
 //!
 //! **Passwords.** Four things may have happened after a backup in which a request was unfinished. (1) Nothing: the account is not there,
 //! and is made now. (2) It was made with the password that lies sealed in the backup: that one opens it, the step is done without

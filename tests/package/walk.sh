@@ -192,6 +192,34 @@ until_true "the account in map files is done" outcome B-2 done
 [[ $(postmap -q keuangan@example.ac.id hash:/var/lib/akund/postfix/mailboxes) ]] || fail "postmap -q"
 claim "map files are made with postmap inside the sandbox with its drop-in"
 
+# --- The register beside the targets, with the service's credentials; a backup, and putting it back as the runbook has it.
+akund-as-service reconcile >/result/reconciled 2>&1 || { cat /result/reconciled; fail "reconcile as the service"; }
+mkdir /var/backups/akund
+akund journal backup /var/backups/akund/journal.db >/result/backup || fail "akund journal backup"
+[[ $(stat -c %a /var/backups/akund/journal.db) == 600 ]] && grep -q akund-key /result/backup || fail "the backup, and where the key is"
+record B-9 pascacadangan | as portal tee /var/spool/akund/incoming/humas/.b9.tmp >/dev/null
+as portal mv /var/spool/akund/incoming/humas/.b9.tmp /var/spool/akund/incoming/humas/b9.toml
+until_true "a request that the backup does not know is done" outcome B-9 done
+told=$(ls /var/lib/akund/outbox | wc -l)
+systemctl stop akund
+(cd /var/lib/akund && mkdir old && mv journal.db* old/)
+install -o akund -g akund -m 0640 /var/backups/akund/journal.db /var/lib/akund/journal.db
+systemctl start akund || fail "it does not start with a backup put back"
+[[ $(systemctl show --property=StatusText --value akund) == *"akund unpause"* ]] || fail "the status does not say that it is paused"
+akund journal unknown >/result/unknown && fail "nothing is said to be unknown"
+grep -q b9.toml /result/unknown || fail "what came since is not named"
+akund unpause --reason "looked at" || fail "akund unpause"
+for file in $(akund journal unknown --paths); do
+    install -o portal -g humas -m 0640 "$file" /var/spool/akund/incoming/humas/.again.tmp
+    mv /var/spool/akund/incoming/humas/.again.tmp "/var/spool/akund/incoming/humas/again-${file##*/}"
+done
+until_true "it takes up the account that it had made" eval 'akund list --state done --most 1000 | grep -q B-9'
+(($(ls /var/lib/akund/outbox | wc -l) == told + 1)) || fail "more than the one notice that was ordered anew"
+akund audit verify || fail "the audit record after a backup was put back"
+akund-as-service reconcile || fail "reconcile after a backup was put back"
+rm -r /var/backups/akund
+claim "the register agrees with the targets, and a backup put back starts paused and doubles nothing"
+
 # --- Removed, purged.
 dpkg -r akund || fail "dpkg -r"
 ! systemctl is-active --quiet akund || fail "it still runs"

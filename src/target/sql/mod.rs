@@ -4,7 +4,7 @@
 //! they want, pure code changes that picture entry by entry, and [`Tables::store`] writes the difference with statements of many
 //! rows, all in one transaction. The number of statements depends on the tables and hardly on the batch.
 //!
-//! Statements are plain SQL with `?` for each value; where the engines differ, [`dialect`] knows.
+//! Statements are plain SQL with `?` for each value; where the engines differ, `dialect` knows.
 
 pub mod certificate;
 mod dialect;
