@@ -373,7 +373,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
             .map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
     }
     let (credentials, file) = wiring::key_places(config);
-    let key = SealingKey::load_or_make(credentials.as_deref(), &file).map_err(EndError::Config)?;
+    let key = wiring::key(credentials.as_deref(), &file, &config.journal.path).map_err(EndError::Config)?;
     let spool = Spool::open(&config.spool, &config.source).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidInput => EndError::Config(error.to_string()),
         _ => EndError::Unavailable(format!("[spool] {}: {error}", config.spool.path.display())),

@@ -4,6 +4,7 @@ use super::exit::{Exit, Failure};
 use super::output::say;
 use super::{Common, output};
 use crate::journal::Head;
+use crate::journal::audit::last_head;
 use crate::journal::read::Reader;
 use clap::{Args as ClapArgs, Subcommand};
 
@@ -27,7 +28,8 @@ Examples:
   akund audit verify
   akund audit verify --head 1042:9f2c…   a head kept from an outcome document or the system journal")]
     Verify {
-        /// A head that was kept outside, SEQ:HASH: finds a record that was cut off or rewritten as a whole.
+        /// A head that was kept outside, SEQ:HASH: finds a record that was cut off or rewritten as a whole. Without it, the one in
+        /// `journal.head` beside the journal, which whoever cuts the journal can cut, too.
         #[arg(long, value_name = "SEQ:HASH")]
         head: Option<Head>,
     },
@@ -50,7 +52,8 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let config = common.load()?;
     let reader = Reader::open(&config.journal.path)?;
     match &args.what {
-        What::Verify { head } => verify(common, &reader, *head),
+        // Read before the journal is: it may go on meanwhile.
+        What::Verify { head } => verify(common, &reader, head.or_else(|| last_head(&config.journal.path))),
         What::Show { request, most } => show(common, &reader, request.as_deref(), *most),
     }
 }

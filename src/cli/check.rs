@@ -9,7 +9,7 @@ use super::output::say;
 use super::{Common, output};
 use crate::channel::Destination;
 use crate::config::Config;
-use crate::daemon::wiring::{self, OpenChannel};
+use crate::daemon::wiring::{self, OpenChannel, lost};
 use crate::intake::spool::Spool;
 use crate::journal::read::Reader;
 use crate::model::Finding;
@@ -164,10 +164,21 @@ fn journal(config: &Config) -> Line {
 
 fn key(config: &Config) -> Line {
     let (credentials, file) = wiring::key_places(config);
-    let (good, said) = match SealingKey::look(credentials.as_deref(), &file) {
-        Ok(Some(key)) => (true, format!("{} can be read", key.key_id())),
-        Ok(None) => (true, format!("{} will be made at the first start", file.display())),
-        Err(problem) => (false, problem),
+    let path = &config.journal.path;
+    let journal = path.exists().then(|| Reader::open_untouched(path).and_then(|journal| journal.sealing_key()).ok());
+    let bound = journal.flatten().flatten();
+    let (good, said) = match (SealingKey::look(credentials.as_deref(), &file), bound) {
+        (Ok(Some(key)), Some(bound)) if key.key_id() != bound => (
+            false,
+            format!(
+                "{} can be read, and the journal's secrets are sealed with key {bound}; give back that one",
+                key.key_id()
+            ),
+        ),
+        (Ok(Some(key)), _) => (true, format!("{} can be read", key.key_id())),
+        (Ok(None), Some(bound)) => (false, lost(&file, &bound)),
+        (Ok(None), None) => (true, format!("{} will be made at the first start", file.display())),
+        (Err(problem), _) => (false, problem),
     };
     Line { part: "key".into(), good, said, exit: Exit::Config }
 }

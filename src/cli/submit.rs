@@ -191,14 +191,32 @@ fn hand_in(config: &Config, source: &str, name: &str, file: &Path, bytes: &[u8])
     Ok(path)
 }
 
+/// Whether a requirement is judged by the record alone. The others need the register and the targets, which a dry run does not ask.
+fn is_looked_up(requirement: &str) -> bool {
+    !["in the register", "at the targets", "may be adopted"].iter().any(|end| requirement.ends_with(end))
+}
+
 fn print(report: &Report) {
     if !report.problems.is_empty() {
         say!("{}", report.problems.trim_end());
     }
     for judged in &report.judged {
-        say!("{} (line {}): {}", judged.request, judged.line, judged.judgement.verdict.as_str());
+        let checklist = &judged.judgement.checklist;
+        let depends = checklist.iter().any(|check| !check.met && !is_looked_up(&check.requirement));
+        let verdict = if depends { "depends on the register" } else { judged.judgement.verdict.as_str() };
+        say!("{} (line {}): {verdict}", judged.request, judged.line);
         for check in &judged.judgement.checklist {
-            say!("  {} {} {}", if check.met { "✓" } else { "✗" }, check.requirement, check.found);
+            match (is_looked_up(&check.requirement), check.met) {
+                (false, met) => {
+                    let name = if met { check.found.as_str() } else { "" };
+                    say!("  ? {} {name} (not looked up in a dry run)", check.requirement);
+                }
+                (true, true) => say!("  ✓ {} {}", check.requirement, check.found),
+                (true, false) => say!("  ✗ {} {}", check.requirement, check.found),
+            }
+        }
+        if depends {
+            continue;
         }
         for step in judged.judgement.notices.iter().chain(&judged.judgement.plan) {
             let notice = step.detail.notice.map_or("", |kind| kind.as_str());

@@ -38,6 +38,11 @@ pub struct Verified {
 
 const MOST_DEVIATIONS: usize = 20;
 
+/// The last head that the journal is known to have had, by the file beside it; none where that says nothing.
+pub fn last_head(journal: &std::path::Path) -> Option<Head> {
+    super::witness::read(&journal.with_extension("head")).ok().flatten()
+}
+
 impl Reader {
     /// Recomputes the whole chain and compares it with what is stored, and with a head that was kept elsewhere.
     ///

@@ -100,6 +100,15 @@ impl Reader {
         Self::connect(path, format!("file:{encoded}?immutable=1").as_ref())
     }
 
+    /// The id of the key that seals the secrets in it; none: it has none yet.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn sealing_key(&self) -> Result<Option<String>, JournalError> {
+        let key = super::restored::meta(&self.connection, "sealing-key")?;
+        Ok(key.map(|key| String::from_utf8_lossy(&key).into_owned()))
+    }
+
     fn connect(path: &Path, name: &OsStr) -> Result<Self, JournalError> {
         let unusable = |cause: String| JournalError::Unusable { path: path.to_owned(), cause };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;

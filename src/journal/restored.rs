@@ -92,7 +92,7 @@ pub struct Recognised {
 /// The fault of a notice that is older than the moment at which the journal was put back.
 pub(super) fn may_have_been_sent() -> Fault {
     Fault::unknown(
-        "it may have been sent after the backup that was put back; `akund retry` sends it, `akund withdraw` does not",
+        "it may have been sent after the backup that was put back; `akund retry` sends it (again); `akund withdraw` takes the account back, too",
     )
 }
 

@@ -92,7 +92,8 @@ fn write(path: &Path, file: &mut Option<File>, line: &[u8]) -> io::Result<()> {
 }
 
 /// None: no file, an empty one, or one that a power cut left torn.
-fn read(path: &Path) -> io::Result<Option<Head>> {
+/// The head that a file names.
+pub(super) fn read(path: &Path) -> io::Result<Option<Head>> {
     let mut text = String::new();
     match File::open(path) {
         Ok(file) => file

@@ -52,8 +52,10 @@ pub fn decide(policy: &Policy, failure: Failure, now: Timestamp, jitter: f64) ->
         (FaultClass::Permanent | FaultClass::Conflict, _) => return give_up(fault),
     };
     let due = now.saturating_add(wait(policy, attempt, jitter)).unwrap_or(now);
+    // A server that is slow to refuse a log-in (they are, on purpose) must not use up the time to settle by that alone.
+    let only_once = verb == Verb::Prove && attempt == 1;
     match first_at.saturating_add(patience) {
-        Ok(end) if due <= end => Settlement::Retry { due, fault },
+        Ok(end) if due <= end || only_once => Settlement::Retry { due, fault },
         _ => give_up(fault),
     }
 }
@@ -99,7 +101,6 @@ mod tests {
             (Verb::Apply, FaultClass::Permanent, second, false),
             (Verb::Apply, FaultClass::Conflict, second, false),
             (Verb::Prove, FaultClass::Permanent, second, true),
-            (Verb::Prove, FaultClass::Permanent, hour, false),
             (Verb::Prove, FaultClass::Transient, hour, true),
             (Verb::Deliver, FaultClass::Unknown, hour, true),
             (Verb::Deliver, FaultClass::Permanent, second, false),
@@ -107,6 +108,18 @@ mod tests {
             let (failure, now) = failure(verb, class, age);
             let decided = decide(&policy(), failure, now, 0.5);
             assert_eq!(matches!(decided, Settlement::Retry { .. }), again, "{verb:?} {class:?} {age}");
+        }
+    }
+
+    #[test]
+    fn a_proof_is_tried_twice_at_least_and_no_longer_than_it_may_take_to_settle() {
+        for (attempt, seconds, again) in
+            [(1, 29, true), (1, 3600, true), (2, 20, true), (2, 31, false), (3, 3600, false)]
+        {
+            let (mut failure, now) = failure(Verb::Prove, FaultClass::Permanent, SignedDuration::from_secs(seconds));
+            failure.attempt = attempt;
+            let decided = decide(&policy(), failure, now, 0.5);
+            assert_eq!(matches!(decided, Settlement::Retry { .. }), again, "attempt {attempt} after {seconds} s");
         }
     }
 

@@ -41,7 +41,7 @@ pub struct Row {
     /// The notices that somebody receives here; another row sends them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receives: Vec<String>,
-    /// akund judges the record here: the row is done when the request is.
+    /// akund judges the record here, and does nothing else: the row is done when the request came in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub judged: bool,
 }
@@ -56,7 +56,7 @@ impl Row {
             minutes: step.minutes,
             roles,
             receives: step.receives.iter().map(|kind| kind.as_str().to_owned()).collect(),
-            judged: !step.checks.is_empty(),
+            judged: !step.checks.is_empty() && step.verbs.is_empty() && step.notices.is_empty() && !step.register,
         }
     }
 }

@@ -57,6 +57,44 @@ fn on_an_installation_that_has_worked_it_changes_nothing_whether_akund_runs_or_n
 }
 
 #[test]
+fn a_lost_key_is_told_and_no_other_is_made_in_its_place() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let key = site.at("state/journal.key");
+    let kept = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    for (arguments, code) in [(["check"].as_slice(), 78), (&["run"], 78)] {
+        let said = site.exits(code, arguments);
+        assert!(said.contains("sealed with key") && said.contains("there is no key at"), "{said}");
+        assert!(!key.exists(), "a new key would hide that the right one is lost");
+    }
+    // Another one is no better.
+    fs::write(&key, kept.iter().rev().copied().collect::<Vec<u8>>()).unwrap();
+    std::os::unix::fs::chown(&key, None, None).unwrap();
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let said = site.exits(78, &["check"]);
+    assert!(said.contains("give back that one") || said.contains("sealing key"), "{said}");
+    fs::write(&key, kept).unwrap();
+    site.exits(0, &["check"]);
+}
+
+#[test]
+fn a_record_that_was_cut_off_is_told_by_the_head_beside_the_journal() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    site.exits(0, &["audit", "verify"]);
+    let journal = rusqlite::Connection::open(site.at("state/journal.db")).unwrap();
+    journal
+        .execute_batch(
+            "DROP TRIGGER event_is_never_removed; DELETE FROM event WHERE seq = (SELECT max(seq) FROM event);",
+        )
+        .unwrap();
+    drop(journal);
+    let said = site.exits(1, &["audit", "verify"]);
+    assert!(said.contains("its tail was cut off"), "{said}");
+}
+
+#[test]
 fn a_test_notice_is_sent_only_when_asked_for_and_over_the_channels_that_go_there() {
     let site = Site::new();
     site.exits(0, &["check"]);

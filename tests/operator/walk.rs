@@ -65,7 +65,7 @@ fn a_first_request(walk: &mut Walk) {
     let record = block("UPT Perpustakaan");
     walk.site.write("request.toml", &dated(&record));
     let said = walk.run("--dry-run request.toml", &[]);
-    assert!(said.contains("permit") && said.contains("handed in"), "{said}");
+    assert!(said.contains("permit") && said.contains("handed in") && said.contains("not looked up"), "{said}");
     walk.site.wait_for("B-12/2026", "done");
     let shown = walk.run("akund show B-12/2026", &[]);
     assert!(shown.contains("perpustakaan@example.ac.id") && shown.contains("deliver credentials"), "{shown}");

@@ -88,6 +88,10 @@ fn killed_while_a_document_leaves_it_posts_it_again_under_the_same_delivery() {
     let site = office(&section(&tickets.url("/")), "channels = []");
     std::fs::write(site.path("procedures/generic.toml"), records::PROCEDURE).unwrap();
     secret(&site, "webhook-secret", SECRET);
+    // No notice goes out: its end would make a newer document, which is then posted in place of this one.
+    let daemon = site.start();
+    assert_eq!(site.told(&["pause", "email"]).0, 0);
+    daemon.terminate();
     let mut daemon = site.spawn(&[("AKUND_CRASH_AT", "post-done")]);
     site.drop_in("b.toml", records::formless("b", "hukum"));
     site.until("it dies", || daemon.has_ended());

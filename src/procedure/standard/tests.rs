@@ -40,6 +40,22 @@ fn unit_email() -> Standard {
     }
 }
 
+#[test]
+fn a_row_that_a_step_of_akunds_carries_is_not_done_by_judging() {
+    let row = |does: &str| {
+        let text = format!("number = \"6\"\ntitle = \"Akun dibuat\"\n{does}");
+        Row::of(&toml::from_str::<SopStep>(&text).unwrap(), "Akun dibuat", Vec::new())
+    };
+    assert!(row("checks = [\"targets\"]").judged);
+    for carried in ["verbs = [\"apply\"]", "notices = [\"letter\"]", "register = true"] {
+        let row = row(&format!("checks = [\"targets\"]\n{carried}"));
+        assert!(!row.judged, "{carried}");
+        let standard = Standard { rows: vec![row], ..unit_email() };
+        let held = Course { steps: Vec::new(), approvals: Vec::new(), ..course(None) };
+        assert_eq!(table(&standard, &held, at("11-20T16:00"))[0].ended_at, None, "nothing was done yet");
+    }
+}
+
 fn step(verb: &str, sop: &str, began: Option<&str>, done: Option<&str>) -> StepTime {
     StepTime {
         verb: verb.into(),
