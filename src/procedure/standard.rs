@@ -6,6 +6,7 @@
 
 use super::calendar::{Allowed, Calendar};
 use super::file::{Milestone, SopStep};
+use crate::model::NoticeKind;
 use crate::model::outcome::{OutcomeDeadline, OutcomeRow};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,12 @@ pub struct Row {
     pub judged: bool,
 }
 
+/// Whether a notice says how judging ended; the others tell of what was done after it.
+fn answers(kind: NoticeKind) -> bool {
+    use NoticeKind::{Conflict, Form, Incomplete, Redirect, Refusal};
+    matches!(kind, Refusal | Redirect | Form | Incomplete | Conflict)
+}
+
 impl Row {
     /// A row of a procedure file; `roles` are those whose approvals name it.
     pub fn of(step: &SopStep, title: &str, roles: Vec<String>) -> Self {
@@ -56,7 +63,7 @@ impl Row {
             minutes: step.minutes,
             roles,
             receives: step.receives.iter().map(|kind| kind.as_str().to_owned()).collect(),
-            judged: !step.checks.is_empty() && step.verbs.is_empty() && step.notices.is_empty() && !step.register,
+            judged: !step.checks.is_empty() && step.verbs.is_empty() && step.notices.iter().all(|kind| answers(*kind)),
         }
     }
 }

@@ -158,7 +158,9 @@ fn a_wrong_or_lost_key_refuses_to_start() {
     std::fs::remove_file(&file).unwrap();
     let (code, said) = site.told(&["run"]);
     assert_eq!(code, 78, "a key made anew does not stand for the lost one: {said}");
+    assert!(!file.exists(), "none is made anew");
     std::fs::write(&file, right).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     site.drop_in("a.toml", records::good("A/1", "satu"));
     let daemon = site.start();
     site.until_rest(1);

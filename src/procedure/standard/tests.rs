@@ -47,7 +47,8 @@ fn a_row_that_a_step_of_akunds_carries_is_not_done_by_judging() {
         Row::of(&toml::from_str::<SopStep>(&text).unwrap(), "Akun dibuat", Vec::new())
     };
     assert!(row("checks = [\"targets\"]").judged);
-    for carried in ["verbs = [\"apply\"]", "notices = [\"letter\"]", "register = true"] {
+    assert!(row("checks = [\"fields\"]\nnotices = [\"incomplete\"]").judged, "an answer is part of judging");
+    for carried in ["verbs = [\"apply\"]", "notices = [\"letter\"]"] {
         let row = row(&format!("checks = [\"targets\"]\n{carried}"));
         assert!(!row.judged, "{carried}");
         let standard = Standard { rows: vec![row], ..unit_email() };
