@@ -334,7 +334,10 @@ fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Optio
     let read = |(account, state, made_for): (String, String, _)| match serde_json::from_str(&account) {
         Ok(account) => Some((account, state, made_for)),
         Err(error) => {
-            tracing::error!(%error, "an account in the register cannot be read; what is asked of it is refused");
+            tracing::error!(
+                damage = super::damage(&error),
+                "an account in the register cannot be read; what is asked of it is refused"
+            );
             None
         }
     };

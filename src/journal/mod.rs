@@ -106,8 +106,21 @@ impl From<rusqlite::Error> for JournalError {
 
 impl From<serde_json::Error> for JournalError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Internal(format!("a stored document does not read back: {error}"))
+        Self::Internal(format!("a stored document does not read back: {}", damage(&error)))
     }
+}
+
+/// Where a stored document is damaged, and how. The library's own words quote what they met, which may be somebody's name: this
+/// is what a log may hold. Pure.
+fn damage(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let how = match error.classify() {
+        Category::Io => "it could not be read",
+        Category::Syntax => "it is no JSON",
+        Category::Data => "it is not of the expected shape",
+        Category::Eof => "it ends too early",
+    };
+    format!("{how}, at line {}, column {}", error.line(), error.column())
 }
 
 impl From<state::IllegalMove> for JournalError {

@@ -322,7 +322,8 @@ impl Reader {
             .ok_or_else(missing)?;
         // What is damaged must not keep the documents of others waiting: its own says so.
         let damaged = |what: &str, error: serde_json::Error| {
-            tracing::error!(request, what, %error, "the journal's data of a request cannot be read");
+            let damage = super::damage(&error);
+            tracing::error!(request, what, damage, "the journal's data of a request cannot be read");
             format!("the journal's {what} of this request cannot be read")
         };
         let told = judgement.map(|judgement| tell(&mut outcome, &judgement));

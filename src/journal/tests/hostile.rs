@@ -2,6 +2,14 @@
 
 use super::*;
 
+#[test]
+fn what_is_said_of_a_damaged_document_quotes_nothing_of_it() {
+    let error = serde_json::from_str::<Vec<u64>>("[\"Siti Aminah\"]").unwrap_err();
+    assert!(error.to_string().contains("Siti"), "else there is nothing to keep out: {error}");
+    let said = JournalError::from(error).to_string();
+    assert!(!said.contains("Siti") && said.contains("not of the expected shape, at line 1"), "{said}");
+}
+
 /// Claims at most one step of a lane and settles it as given; what was claimed.
 async fn settle_one(f: &Fixture, lane: &str, settlement: impl FnOnce(&Claim) -> Settlement) -> Claim {
     let claim = f.journal.turn(lane, Arc::default(), 1).await.unwrap().claims.remove(0);
