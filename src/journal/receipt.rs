@@ -45,22 +45,20 @@ pub struct Expected {
 }
 
 impl Reader {
-    /// Notices of a channel whose arrival is expected, the latest first, since those are reported soonest.
+    /// Every notice of a channel whose arrival is expected, the oldest first: there are some days' at most.
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn expected(&self, lane: &str, most: usize) -> Result<Vec<Expected>, JournalError> {
+    pub fn expected(&self, lane: &str) -> Result<Vec<Expected>, JournalError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT step, reference, since FROM receipt WHERE lane = ?1 AND state = 'expected' ORDER BY since DESC LIMIT ?2",
+            "SELECT step, reference, since FROM receipt WHERE lane = ?1 AND state = 'expected' ORDER BY since",
         )?;
-        let rows = statement.query_map((lane, i64::try_from(most).unwrap_or(i64::MAX)), |row| {
+        let rows = statement.query_map([lane], |row| {
             Ok(Expected { step: row.get(0)?, reference: row.get(1)?, since: super::read::time(row, 2)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-}
 
-impl Reader {
     /// Since when the oldest report of a channel has been expected.
     ///
     /// # Errors
