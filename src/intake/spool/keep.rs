@@ -1,7 +1,7 @@
 //! Evidence: what was read, written by akund itself, out of the submitter's reach.
 
 use super::Spool;
-use super::name::{SIGNATURE_SUFFIX, fit, hex};
+use super::name::{SIGNATURE_SUFFIX, fit_before, hex};
 use crate::durable::{self, Placement, make_dir};
 use crate::intake::Handed;
 use jiff::tz::TimeZone;
@@ -35,15 +35,15 @@ impl Spool {
             let month = file.received().to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string();
             make_dir(&accepted.join(&month), 0o750)?;
             let relative = Path::new("accepted").join(month);
-            let prefix = format!("{}-", hex(&file.sha256()));
-            let mut keep = |suffix: &str, bytes| {
-                let path = relative.join(fit(&prefix, file.name(), suffix));
+            let name = fit_before(SIGNATURE_SUFFIX, &format!("{}-", hex(&file.sha256())), file.name());
+            let mut keep = |name: &str, bytes| {
+                let path = relative.join(name);
                 kept.push(Kept { temporary: self.stage(&accepted), path: self.root.join(&path), bytes });
                 path
             };
-            paths.push(keep("", file.bytes()));
+            paths.push(keep(&name, file.bytes()));
             if let Some(signature) = file.signature_bytes() {
-                keep(SIGNATURE_SUFFIX, signature);
+                keep(&format!("{name}{SIGNATURE_SUFFIX}"), signature);
             }
         }
         let mut found: Vec<_> = kept

@@ -99,6 +99,13 @@ pub(super) fn fit(prefix: &str, name: &str, suffix: &str) -> String {
     format!("{prefix}{}-{hash}{extension}{suffix}", &name[..name.floor_char_boundary(kept)])
 }
 
+/// `PREFIX` + `name`, cut so that `suffix` can follow: what is called by it with this suffix and without it belongs together.
+pub(super) fn fit_before(suffix: &str, prefix: &str, name: &str) -> String {
+    let mut whole = fit(prefix, name, suffix);
+    whole.truncate(whole.len() - suffix.len());
+    whole
+}
+
 /// `a.toml` and 2 → `a-2.toml`: the extension says what the file is. 1 is the name itself.
 pub(super) fn numbered(name: &str, number: u64) -> String {
     if number <= 1 {

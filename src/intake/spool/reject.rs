@@ -1,7 +1,7 @@
 //! Rejections: what came, and why it was not taken, for a person to read.
 
 use super::keep::{Kept, place};
-use super::name::{REASON_SUFFIX, SIGNATURE_SUFFIX, fit, hex, numbered};
+use super::name::{REASON_SUFFIX, SIGNATURE_SUFFIX, fit_before, hex, numbered};
 use super::{Bad, Dropped, Spool};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -122,8 +122,7 @@ impl Names {
     fn new(name: &str, number: u64) -> Self {
         let name = numbered(name, number);
         // All three are cut alike, so that they go on belonging together.
-        let mut whole = fit("", &name, REASON_SUFFIX);
-        whole.truncate(whole.len() - REASON_SUFFIX.len());
+        let whole = fit_before(REASON_SUFFIX, "", &name);
         Self { signature: format!("{whole}{SIGNATURE_SUFFIX}"), reason: format!("{whole}{REASON_SUFFIX}"), whole }
     }
 

@@ -1,8 +1,8 @@
 //! Removing what is kept no longer: only below `accepted/`, `rejected/` and `outcome/`, and only what the caller has journaled.
 
 use super::Spool;
-use super::name::{SIGNATURE_SUFFIX, fit};
-use crate::durable;
+use super::name::SIGNATURE_SUFFIX;
+use crate::durable::{self, NAME_MAX};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -161,12 +161,13 @@ fn older(path: &Path, at: Timestamp) -> bool {
     metadata.is_file() && written.is_some_and(|written| written <= at)
 }
 
-/// Where the signature of an original is kept.
+/// Where the signature of an original is kept. An older akund cut long names otherwise; what it left goes with the strays.
 fn signature_of(path: &Path) -> Option<PathBuf> {
     let name = name_of(path)?;
     let (digest, rest) = (name.get(..DIGEST)?, name.get(DIGEST + 1..)?);
     let original = digest.bytes().all(|byte| byte.is_ascii_hexdigit()) && !rest.ends_with(SIGNATURE_SUFFIX);
-    original.then(|| path.with_file_name(fit(&format!("{digest}-"), rest, SIGNATURE_SUFFIX)))
+    let signature = format!("{name}{SIGNATURE_SUFFIX}");
+    (original && signature.len() <= NAME_MAX).then(|| path.with_file_name(signature))
 }
 
 fn unlink(path: &Path) -> io::Result<()> {
@@ -209,6 +210,55 @@ mod tests {
         }
         assert!(dir.path().join("incoming/new.toml").exists());
         assert!(spool.remove(&["outcome/local/p/gone@1.json"]).pop().unwrap().is_ok());
+    }
+
+    /// What was handed in, with a signature.
+    struct Signed(String);
+
+    impl crate::intake::Handed for Signed {
+        fn source(&self) -> &str {
+            "local"
+        }
+        fn name(&self) -> &str {
+            &self.0
+        }
+        fn bytes(&self) -> &[u8] {
+            b"record"
+        }
+        fn size(&self) -> u64 {
+            6
+        }
+        fn let_go(&mut self) {}
+        fn sha256(&self) -> [u8; 32] {
+            [7; 32]
+        }
+        fn received(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+        fn signer(&self) -> Option<&crate::intake::signature::VerifiedSigner> {
+            None
+        }
+        fn again(&self) -> bool {
+            false
+        }
+        fn signature_bytes(&self) -> Option<&[u8]> {
+            Some(b"signature")
+        }
+    }
+
+    #[test]
+    fn a_signature_is_filed_beside_its_original_and_goes_with_it_however_long_the_name_is() {
+        for length in [10, 180, 181, 185, 186, 190, 191, 240] {
+            let dir = tempfile::tempdir().unwrap();
+            let config = SpoolConfig { path: dir.path().to_owned(), ..SpoolConfig::default() };
+            let spool = Spool::open(&config, &[]).unwrap();
+            let path = spool.keep_evidence(&[&Signed(format!("{}.toml", "x".repeat(length)))]).unwrap().remove(0);
+            let path = path.to_str().unwrap();
+            assert_eq!(fs::read(dir.path().join(path)).unwrap(), b"record");
+            assert_eq!(fs::read(dir.path().join(format!("{path}.sig"))).unwrap(), b"signature", "{length}");
+            assert!(spool.remove(&[path]).pop().unwrap().is_ok());
+            assert_eq!(fs::read_dir(dir.path().join("accepted/1970-01")).unwrap().count(), 0, "{length}");
+        }
     }
 
     #[test]
