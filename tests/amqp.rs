@@ -34,6 +34,7 @@ fn a_queue_is_a_source_with_rules_reasons_outcomes_and_tested_producers() {
     refused::a_signature_travels_in_a_header_and_must_be_good(&campus);
     refused::what_cannot_be_kept_now_waits_unacknowledged_and_is_taken_later(&campus);
     refused::what_cannot_be_journaled_for_a_full_disk_stays_the_brokers(&campus);
+    refused::a_dead_letter_is_sent_once_though_the_journal_cannot_be_written_after_it(&campus);
     refused::a_dead_letter_that_nobody_would_get_holds_its_message_and_no_other(&campus);
     outcomes::outcomes_are_published_once_confirmed_and_wait_where_nobody_is_bound(&campus);
     producers::the_examples_hand_in_what_akund_accepts_and_hear_of_its_outcome(&campus);

@@ -259,6 +259,28 @@ pub fn what_cannot_be_journaled_for_a_full_disk_stays_the_brokers(campus: &Campu
     assert_eq!(files_under(&site.spool.join("accepted")).len(), 3, "evidence of each, and once");
 }
 
+pub fn a_dead_letter_is_sent_once_though_the_journal_cannot_be_written_after_it(campus: &Campus) {
+    const QUEUE: &str = "akund.unwritable";
+    let site = campus.site(QUEUE, "");
+    let disk = Disk::mount(site.path("state"), "4m");
+    let mut daemon = site.start();
+    assert!(daemon.until_says("messages are taken from the queue"));
+    disk.fill();
+    // One that is no record, and one that is not even looked into.
+    let siakad = campus.producer("siakad");
+    siakad.hand_in(QUEUE, "racun", "{");
+    siakad.publish(QUEUE, siakad.properties().with_content_encoding("gzip".into()), b"x");
+    let dead_queue = format!("{QUEUE}.dead");
+    site.until("a dead letter is there", || campus.broker.depth(&dead_queue).0 >= 1);
+    site.until("the journal is said to be full", || daemon.get("/healthz").0 == 503);
+    assert_eq!(journaled(&site, "SELECT count(*) FROM event WHERE kind = 'rejected'"), 0);
+    disk.make_room();
+    site.until("both are journaled", || journaled(&site, "SELECT count(*) FROM event WHERE kind = 'rejected'") == 2);
+    daemon.terminate();
+    assert_eq!(campus.broker.depth(QUEUE), (0, 0));
+    assert_eq!(campus.broker.depth(&dead_queue).0, 2, "each once");
+}
+
 /// The queue is the administrator's here, and so is the exchange, to which nothing is bound yet.
 pub fn a_dead_letter_that_nobody_would_get_holds_its_message_and_no_other(campus: &Campus) {
     const QUEUE: &str = "akund.lonely";

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use lapin::options::BasicAckOptions;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::Mutex;
 
 /// A queue as a source. Its connection for dead letters is opened when the first is to be sent, and kept.
@@ -51,7 +52,8 @@ impl Source for Desk {
     type Item = Message;
 
     /// To the dead-letter exchange, confirmed. A message that comes a second time, and whose dead letter was journaled, is not
-    /// sent there again.
+    /// sent there again; nor is one that is tried again in the same session, because the journal could not be written after
+    /// the confirmation.
     async fn give_back(
         &self,
         message: Message,
@@ -60,10 +62,12 @@ impl Source for Desk {
         known: bool,
     ) -> io::Result<(Message, GivenBack)> {
         let place = format!("exchange {}", self.queue.config.dead_letter_exchange);
+        let known = known || message.set_aside.load(Ordering::Acquire);
         if !known {
             self.publish(&message, &reason)
                 .await
                 .map_err(|unpublished| io::Error::other(format!("a dead letter cannot be sent: {unpublished}")))?;
+            message.set_aside.store(true, Ordering::Release);
             self.metrics.dead_letter(&self.queue.name);
             crate::crash::point("dead-letter-sent");
         }

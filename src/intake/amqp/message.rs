@@ -12,6 +12,7 @@ use lapin::types::AMQPValue;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The header with the detached signature over the body.
 pub const SIGNATURE: &str = "akund-signature";
@@ -49,6 +50,8 @@ pub struct Message {
     pub routing_key: String,
     /// Whether the broker may have delivered it before.
     pub redelivered: bool,
+    /// Whether its dead letter was confirmed in this session. Clones share it.
+    pub(super) set_aside: Arc<AtomicBool>,
     pub(super) acker: Acker,
 }
 
@@ -80,6 +83,7 @@ impl Queue {
             exchange: delivery.exchange.to_string(),
             routing_key: delivery.routing_key.to_string(),
             redelivered: delivery.redelivered,
+            set_aside: Arc::default(),
             properties: delivery.properties,
             acker: delivery.acker,
         };

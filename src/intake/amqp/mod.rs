@@ -11,7 +11,8 @@
 //!
 //! Nothing is acknowledged before the journal's commit, nor before the broker has confirmed a dead letter. A crash, a lost
 //! connection or a broker's restart in between brings the message back: its evidence is kept already, and the journal knows the
-//! request. A dead letter may so be there twice; the second has the same message id and says `akund-redelivered`.
+//! request. A dead letter may so be there twice, where what was lost is the broker's confirmation, or akund before it could
+//! journal it; the second has the same message id and says `akund-redelivered`. Within a session each is sent once.
 
 mod desk;
 mod letter;
