@@ -119,9 +119,9 @@ impl QueueTask {
                 break;
             }
             if group.is_empty() {
-                self.again(&desk, &mut held).await;
+                self.again(&desk, &mut held).await?;
             } else {
-                self.take(&desk, group, &mut held).await;
+                self.take(&desk, group, &mut held).await?;
             }
             self.admitter.metrics.set_queue_held(&self.queue.name, held.len());
             if !session.is_open() {
@@ -135,27 +135,34 @@ impl QueueTask {
     }
 
     /// Tries what waits.
-    async fn again(&self, desk: &Desk, held: &mut Held) {
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    async fn again(&self, desk: &Desk, held: &mut Held) -> Result<(), Trouble> {
         let waited = Held { why: held.why.clone(), ..std::mem::take(held) };
         held.why = waited.why;
         self.refuse(desk, waited.bad, held).await;
-        self.admit(desk, waited.messages, held).await;
-        self.take(desk, waited.deliveries, held).await;
+        self.admit(desk, waited.messages, held).await?;
+        self.take(desk, waited.deliveries, held).await?;
         if held.is_empty() {
             held.why = None;
         }
+        Ok(())
     }
 
     /// Reads deliveries and takes them to the end of admission; what cannot be taken now is held.
-    async fn take(&self, desk: &Desk, deliveries: Vec<Delivery>, held: &mut Held) {
+    ///
+    /// # Errors
+    /// [`Trouble`]: akund failed on one of them. With the session's end they go back to the queue, and one that comes back too
+    /// often is set aside by the broker.
+    async fn take(&self, desk: &Desk, deliveries: Vec<Delivery>, held: &mut Held) -> Result<(), Trouble> {
         let queue = self.queue.clone();
         let read = tokio::task::spawn_blocking(move || {
             let now = Timestamp::now();
             deliveries.into_iter().map(|delivery| queue.read(delivery, now)).collect::<Vec<_>>()
         });
-        // A task that panicked has lost its deliveries, and they come again when the connection ends.
         let (mut good, mut bad) = (Vec::new(), Vec::new());
-        for one in read.await.unwrap_or_default() {
+        for one in read.await.map_err(|error| failed(&error))? {
             match one {
                 Read::Message(message) => good.push(message),
                 Read::Bad(message, why) => bad.push((message, why)),
@@ -166,32 +173,42 @@ impl QueueTask {
             }
         }
         self.refuse(desk, bad, held).await;
-        self.admit(desk, good, held).await;
+        self.admit(desk, good, held).await
     }
 
     /// Admits a group; where that fails, each alone, so that one message does not keep the others out.
-    async fn admit(&self, desk: &Desk, group: Vec<Message>, held: &mut Held) {
+    ///
+    /// # Errors
+    /// As [`Self::take`], after the others were admitted.
+    async fn admit(&self, desk: &Desk, group: Vec<Message>, held: &mut Held) -> Result<(), Trouble> {
         if group.is_empty() {
-            return;
+            return Ok(());
         }
         let whole = self.admitter.admit(desk, group.clone()).await;
         let passes = matches!(&whole, Err(Postponed::Ending | Postponed::Target { .. }))
             || matches!(&whole, Err(Postponed::Journal(error)) if error.may_pass());
+        let mut outcome = Ok(());
         match whole {
             Ok(()) => {}
+            Err(Postponed::Internal(why)) if group.len() == 1 => outcome = Err(failed(&why)),
             Err(postponed) if passes || group.len() == 1 => {
                 held.because(&self.queue.name, postponed.to_string());
                 held.messages.extend(group);
             }
             Err(_) => {
                 for message in group {
-                    if let Err(postponed) = self.admitter.admit(desk, vec![message.clone()]).await {
-                        held.because(&self.queue.name, postponed.to_string());
-                        held.messages.push(message);
+                    match self.admitter.admit(desk, vec![message.clone()]).await {
+                        Ok(()) => {}
+                        Err(Postponed::Internal(why)) => outcome = Err(failed(&why)),
+                        Err(postponed) => {
+                            held.because(&self.queue.name, postponed.to_string());
+                            held.messages.push(message);
+                        }
                     }
                 }
             }
         }
+        outcome
     }
 
     /// Gives back what can be no record at all.
@@ -231,4 +248,9 @@ impl QueueTask {
             }
         }
     }
+}
+
+/// What ends a session that gave akund something on which it failed.
+fn failed(why: &dyn std::fmt::Display) -> Trouble {
+    Trouble::new(format!("akund failed on a message, which goes back to the queue; report this to its makers: {why}"))
 }

@@ -11,6 +11,7 @@ use lapin::message::Delivery;
 use lapin::types::AMQPValue;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -67,7 +68,9 @@ impl Queue {
     pub fn read(&self, delivery: Delivery, now: Timestamp) -> Read {
         let user = delivery.properties.user_id().as_ref().and_then(|user| self.users.get(user.as_str()));
         let source = user.map_or(&self.name, |user| &user.source).clone();
-        let judged = self.judge(&delivery, user, now);
+        // A signature is read by somebody else's code: what that cannot bear is no reason to lose the message or its neighbours.
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(&delivery, user, now)))
+            .unwrap_or_else(|_| Err(Fault::Bad("cannot be read by akund: report this message to its makers".into())));
         if let Err(Fault::Later(why)) = judged {
             return Read::Later(delivery, why);
         }
@@ -196,6 +199,10 @@ impl Handed for Message {
 mod tests {
     use super::*;
     use crate::config::SourceConfig;
+    use crate::intake::signature::SignersFile;
+    use lapin::types::{FieldTable, LongString, ShortString};
+    use proptest::option;
+    use proptest::prelude::*;
 
     fn queue() -> Queue {
         let dir = tempfile::tempdir().unwrap();
@@ -240,6 +247,61 @@ mod tests {
             assert!(why.contains(expected), "{why}");
             assert_eq!(source == "siakad", properties.user_id().as_ref().is_some_and(|u| u.as_str() == "siakad-app"));
         }
+    }
+
+    proptest! {
+        /// Whatever a publisher writes: a message, or one that is given back with a reason.
+        #[test]
+        fn no_delivery_makes_reading_panic(
+            user in option::of(prop_oneof![Just("siakad-app".to_owned()), "\\PC{0,64}"]),
+            id in option::of(".{0,120}"),
+            encoding in option::of(".{0,40}"),
+            signature in prop_oneof![
+                Just(Vec::new()),
+                prop::collection::vec(any::<u8>(), 0..200),
+                prop::collection::vec(any::<u8>(), 0..200).prop_map(armoured),
+                prop::collection::vec(any::<u8>(), 0..200).prop_map(|rest| armoured([&b"SSHSIG\0\0\0\x01"[..], &rest].concat())),
+            ],
+            as_text in any::<bool>(),
+            body in prop::collection::vec(any::<u8>(), 0..150),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let signers = dir.path().join("signers");
+            std::fs::write(&signers, "head ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJbVTOSUCqALbuCLg/8nKAi4N0tQmBJnGLHLnJSLB/kD\n").unwrap();
+            let mut queue = queue();
+            queue.users.values_mut().for_each(|user| user.signers = Some(SignersFile::new(&signers)));
+            let mut properties = BasicProperties::default();
+            type Set = fn(BasicProperties, ShortString) -> BasicProperties;
+            for (value, set) in [
+                (user, BasicProperties::with_user_id as Set),
+                (id, BasicProperties::with_message_id),
+                (encoding, BasicProperties::with_content_encoding),
+            ] {
+                if let Some(value) = value {
+                    properties = set(properties, crate::amqp::short(&value));
+                }
+            }
+            let value = match as_text {
+                true => AMQPValue::LongString(LongString::from(signature)),
+                false => AMQPValue::ByteArray(signature.into()),
+            };
+            let mut headers = FieldTable::default();
+            headers.insert(SIGNATURE.into(), value);
+            let mut delivery = delivery(properties.with_headers(headers), "");
+            delivery.data = body;
+            let user = delivery.properties.user_id().as_ref().and_then(|user| queue.users.get(user.as_str()));
+            // Not through `read`, which would hide it.
+            prop_assert!(queue.judge(&delivery, user, Timestamp::now()).is_err(), "nobody has signed this");
+            let Read::Bad(message, reason) = queue.read(delivery, Timestamp::now()) else { panic!("it is not bad") };
+            let letter = super::super::letter::dead_letter(&queue, &message, &reason);
+            prop_assert_eq!(letter.body, message.bytes());
+        }
+    }
+
+    fn armoured(bytes: Vec<u8>) -> Vec<u8> {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+        format!("-----BEGIN SSH SIGNATURE-----\n{text}\n-----END SSH SIGNATURE-----\n").into_bytes()
     }
 
     #[test]
