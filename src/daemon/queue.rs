@@ -157,12 +157,12 @@ impl QueueTask {
     /// often is set aside by the broker.
     async fn take(&self, desk: &Desk, deliveries: Vec<Delivery>, held: &mut Held) -> Result<(), Trouble> {
         let queue = self.queue.clone();
-        let read = tokio::task::spawn_blocking(move || {
+        let read = blocking(move || {
             let now = Timestamp::now();
             deliveries.into_iter().map(|delivery| queue.read(delivery, now)).collect::<Vec<_>>()
         });
         let (mut good, mut bad) = (Vec::new(), Vec::new());
-        for one in read.await.map_err(|error| failed(&error))? {
+        for one in read.await? {
             match one {
                 Read::Message(message) => good.push(message),
                 Read::Bad(message, why) => bad.push((message, why)),
@@ -250,7 +250,24 @@ impl QueueTask {
     }
 }
 
+/// Off the async threads. Where it panics, the deliveries that it had are lost to this session.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| failed(&error))
+}
+
 /// What ends a session that gave akund something on which it failed.
 fn failed(why: &dyn std::fmt::Display) -> Trouble {
     Trouble::new(format!("akund failed on a message, which goes back to the queue; report this to its makers: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_panics_ends_the_session() {
+        let trouble = blocking(|| -> Vec<Read> { panic!("a message that nobody thought of") }).await.err().unwrap();
+        assert!(trouble.said.contains("goes back to the queue"), "{}", trouble.said);
+        assert_eq!(blocking(|| 1).await.ok(), Some(1));
+    }
 }
