@@ -52,6 +52,10 @@ const COURSE: &str = "SELECT r.id, r.procedure, r.texts, r.state, r.received_at,
      FROM json_each(CASE WHEN json_valid(p.record) THEN p.record END, '$.approvals') a)
   FROM request r LEFT JOIN personal p ON p.request = r.id";
 
+pub(super) const SINCE: &str = "SELECT id FROM request INDEXED BY request_in_state
+  WHERE state IN ('working', 'waiting', 'stuck') AND state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn')
+  UNION ALL SELECT id FROM request INDEXED BY request_ended WHERE ended_at >= ?1 AND state = 'done' ORDER BY id DESC";
+
 /// A row of [`COURSE`].
 struct Told {
     id: i64,
@@ -173,16 +177,13 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The numbers of requests that came in or ended since a moment, newest first, and of those on their way: where something may
-    /// have been late.
+    /// The numbers of requests that were done since a moment, and of those on their way, newest first: where something may have
+    /// been late.
     ///
     /// # Errors
     /// Where they cannot be read.
     pub fn since(&self, since: Timestamp) -> Result<Vec<i64>, JournalError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id FROM request WHERE (state IN ('working', 'waiting', 'stuck') OR (state = 'done' AND state_at >= ?1))
-             ORDER BY id DESC",
-        )?;
+        let mut statement = self.connection.prepare_cached(SINCE)?;
         let rows = statement.query_map([since.as_microsecond()], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -133,3 +133,52 @@ async fn what_lanes_read_of_their_own_waiting_work_is_found_by_an_index() {
     let looks_through = "SELECT min(due) FROM post WHERE outlet = 'x' AND state = 'retry'";
     assert!(!scans(&connection, looks_through).is_empty(), "the test sees what it is to see");
 }
+
+/// What the digest and `list --overdue` cost, in steps of SQLite's machine, beside so many requests that ended long ago.
+async fn costs(old: usize) -> Vec<i32> {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
+    let connection = rusqlite::Connection::open(f.path()).unwrap();
+    let columns =
+        "procedure, revision, digest, action, verdict, hold, submission, row, flow, account, procedure_sha256, texts,
+       received_at, ended_at";
+    connection
+        .execute_batch(&format!(
+            "UPDATE request SET state = 'done', received_at = 1, ended_at = 2, state_at = 2;
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {old})
+             INSERT INTO request (uid, ext_id, state, state_at, {columns})
+               SELECT randomblob(16), 'old-' || i, state, state_at, {columns} FROM request, n WHERE id = 1;
+             INSERT INTO overdue (request, name, alarm, at) SELECT id, 'whole', 'breached', 2 FROM request;"
+        ))
+        .unwrap();
+    f.admit(vec![record("2", "b@x.id"), with_category(record("3", "c@x.id"), "review")]).await;
+    let day = Timestamp::now() - SignedDuration::from_hours(24);
+    let digest = f.reader().digest(day, &[], 5).unwrap();
+    assert_eq!((digest.received, digest.done, digest.breached), (2, 0, 0));
+    assert_eq!(digest.oldest.unwrap().0, "p:2@1");
+    assert_eq!(digest.waiting.len(), 1);
+    assert_eq!(f.reader().since(day).unwrap().len(), 1);
+    assert_eq!(f.reader().since(Timestamp::UNIX_EPOCH).unwrap().len(), old + 2);
+    let whole = ["SELECT count(*) FROM request WHERE state_at > ?1"];
+    let all = super::operator::STATEMENTS.into_iter().chain([super::overdue::SINCE]).chain(whole);
+    let steps = all.map(|sql| {
+        let mut statement = connection.prepare(sql).unwrap();
+        if statement.parameter_count() > 0 {
+            statement.raw_bind_parameter(1, day.as_microsecond()).unwrap();
+        }
+        let mut rows = statement.raw_query();
+        while rows.next().unwrap().is_some() {}
+        drop(rows);
+        statement.get_status(rusqlite::StatementStatus::VmStep)
+    });
+    steps.collect()
+}
+
+#[tokio::test]
+async fn a_digest_and_what_is_late_cost_the_same_after_years() {
+    let (few, many) = (costs(10).await, costs(2000).await);
+    for (few, many) in few.iter().zip(&many).rev().skip(1) {
+        assert!(*many < few + 50, "{few} became {many}");
+    }
+    assert!(*many.last().unwrap() > 2000, "the test sees what it is to see");
+}
