@@ -157,6 +157,10 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
         // again by itself when the channel is configured again.
         journal.recover(&lane, true).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
     }
+    let forgotten = journal.forget_lanes_down(names.clone()).await;
+    for lane in forgotten.map_err(|error| EndError::Unavailable(error.to_string()))? {
+        tracing::info!(lane, "it was down, and is no longer configured");
+    }
     let listener = TcpListener::bind(config.http.listen)
         .await
         .map_err(|error| EndError::Unavailable(format!("[http] listen {}: {error}", config.http.listen)))?;

@@ -365,4 +365,20 @@ impl Journal {
         })
         .await
     }
+
+    /// Forgets that lanes are down which are not among these: they are no longer configured, and nobody will see them work. Which.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub async fn forget_lanes_down(&self, configured: Vec<String>) -> Result<Vec<String>, JournalError> {
+        self.call(move |tx| {
+            let down: Vec<String> = tx.rows("SELECT name FROM lane_down", [], |row| row.get(0))?;
+            let gone: Vec<String> = down.into_iter().filter(|lane| !configured.contains(lane)).collect();
+            for lane in &gone {
+                tx.run("DELETE FROM lane_down WHERE name = ?1", [lane])?;
+            }
+            Ok(gone)
+        })
+        .await
+    }
 }

@@ -612,3 +612,16 @@ async fn an_operation_that_fails_takes_nothing_of_its_neighbours_with_it() {
     assert_eq!(kinds, ["good", "also good"]);
     assert!(f.reader().verify(Some(f.journal.head())).unwrap().good);
 }
+
+#[tokio::test]
+async fn a_lane_that_is_no_longer_configured_is_down_no_longer() {
+    let f = Fixture::new();
+    for lane in ["mail", "gone"] {
+        let down = operator::LaneDown { lane: lane.into(), since: Timestamp::UNIX_EPOCH, fault: "refused".into() };
+        f.journal.lane_went_down(down).await.unwrap();
+    }
+    assert_eq!(f.journal.forget_lanes_down(vec!["mail".into(), "email".into()]).await.unwrap(), ["gone"]);
+    let down = f.reader().lanes_down().unwrap();
+    assert_eq!(down.iter().map(|down| down.lane.as_str()).collect::<Vec<_>>(), ["mail"]);
+    assert!(f.journal.forget_lanes_down(vec!["mail".into()]).await.unwrap().is_empty());
+}
