@@ -69,7 +69,9 @@ impl Retention {
                 () = tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)) => {}
                 () = self.context.shutdown.cancelled() => return Ok(()),
             }
-            let again = match self.look(&beat).await {
+            let looked = self.look(&beat).await;
+            self.context.metrics.set_retention_failing(looked.as_ref().map_or(true, |swept| swept.failed > 0));
+            let again = match looked {
                 Ok(swept) if swept.failed == 0 => DAY,
                 Ok(_) => AGAIN,
                 Err(JournalError::Closed) => return Err(JournalError::Closed),
@@ -89,10 +91,15 @@ impl Retention {
     /// When to look first.
     async fn begin(&self) -> Result<Timestamp, JournalError> {
         let now = Timestamp::now();
-        if !self.context.journal.left_to_remove(1).await?.is_empty() {
+        self.count(Swept::default());
+        let left = !self.context.journal.left_to_remove(1).await?.is_empty();
+        let last = self.context.journal.retention_policy(self.policy).await?;
+        if let Some(last) = last.filter(|_| !self.policy.is_empty()) {
+            self.context.metrics.retention_swept(last);
+        }
+        if left {
             return Ok(now);
         }
-        let last = self.context.journal.retention_policy(self.policy).await?;
         Ok(if self.policy.is_empty() { now } else { next(last, now) })
     }
 
@@ -101,11 +108,18 @@ impl Retention {
         let swept = self.sweep(&|| beat.busy()).await;
         beat.idle();
         let swept = swept?;
+        self.count(swept);
         if swept != Swept::default() {
             let Swept { files, requests, accounts, orders, failed } = swept;
             tracing::info!(files, requests, accounts, orders, failed, "what is kept no longer was removed");
         }
         Ok(swept)
+    }
+
+    fn count(&self, Swept { files, requests, accounts, orders, failed: _ }: Swept) {
+        for (what, count) in [("files", files), ("requests", requests), ("accounts", accounts), ("orders", orders)] {
+            self.context.metrics.retention_removed(what, count);
+        }
     }
 
     async fn sweep(&self, moves: &(dyn Fn() + Send + Sync)) -> Result<Swept, JournalError> {
@@ -163,6 +177,7 @@ impl Retention {
         }
         if swept.failed == 0 {
             self.context.journal.retention_swept().await?;
+            self.context.metrics.retention_swept(Timestamp::now());
         }
         Ok(swept)
     }

@@ -113,6 +113,21 @@ impl Metrics {
         self.0.table.operator_notices.get_or_create(&[("kind", kind.to_owned()), ("result", result.to_owned())]).inc();
     }
 
+    /// When all that is kept was last looked through.
+    pub fn retention_swept(&self, at: Timestamp) {
+        self.0.table.retention_swept_seconds.set(unix(at));
+    }
+
+    /// So many files, requests, accounts or orders are kept no longer.
+    pub fn retention_removed(&self, what: &'static str, count: usize) {
+        self.0.table.retention_removed.get_or_create(&[("what", what.to_owned())]).inc_by(count as u64);
+    }
+
+    /// Whether removing what is kept no longer failed, or a part of it.
+    pub fn set_retention_failing(&self, failing: bool) {
+        self.0.table.retention_failing.set(failing.into());
+    }
+
     /// Each metric's name (a counter's without `_total`) and what it means.
     pub fn described() -> &'static [(&'static str, &'static str)] {
         table::DESCRIBED

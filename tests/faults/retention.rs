@@ -90,7 +90,16 @@ fn what_is_too_old_goes_and_stands_nowhere_in_database_log_or_spool() {
     assert!(said.contains("outcome documents 30 days after the request's end"), "{said}");
     let mut daemon = site.start();
     assert!(daemon.until_says(SWEPT));
+    let metrics = daemon.get("/metrics").1;
     daemon.terminate();
+    let value = |name: &str| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("akund_retention_{name} ")));
+        line.unwrap_or_else(|| panic!("{name} is not in {metrics}")).parse::<f64>().unwrap()
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((now - 600.0..=now).contains(&value("swept_seconds")), "{metrics}");
+    assert_eq!((value("failing"), value("removed_total{what=\"requests\"}")), (0.0, 1.0));
+    assert!(value("removed_total{what=\"files\"}") >= 17.0, "{metrics}");
     // Of what has ended, no document and no original; what is held keeps both.
     assert_eq!(kept(&site, "outcome"), ["TUNDA%2F1@1.json"]);
     let originals = kept(&site, "accepted");

@@ -105,5 +105,10 @@ table! {
         "Requests on which something runs that must be done in time, by procedure and the worst standing: in-time, warned, breached";
     sla_left_seconds: Gauges<Seconds> =
         "Working time left to the first end of what runs, by procedure; below zero: past it";
+    retention_swept_seconds: Seconds =
+        "When all that is kept was last looked through for what is older than the configuration says, Unix time; 0: never";
+    retention_failing: Gauge = "Whether the last look failed to remove something that is kept no longer; it is tried again hourly";
+    retention_removed: Counters<1> =
+        "What was removed because it is kept no longer, by what: files, requests, accounts, orders";
     operator_notices: Counters<2> = "Notices to the operator, by kind and result";
 }

@@ -31,6 +31,9 @@ fn lively() -> Metrics {
     m.set_certificate_expiry("ldap.example.org", 1_930_780_800);
     m.set_credential_expiry("/etc/akund/ca.pem", 1_930_780_800);
     m.set_credential_modified("/etc/akund/ldap-password", 1_800_000_000.5);
+    m.retention_swept(Timestamp::now());
+    m.retention_removed("files", 2);
+    m.set_retention_failing(false);
     m.proof("mail", Some(Proof::Login));
     m.proof("mail", None);
     m.order("retry", OrderResult::Refused);
