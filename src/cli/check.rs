@@ -13,8 +13,10 @@ use crate::daemon::wiring::{self, OpenChannel, lost};
 use crate::intake::spool::Spool;
 use crate::journal::read::Reader;
 use crate::model::Finding;
+use crate::procedure::Procedure;
 use crate::secret::seal::SealingKey;
 use clap::Args as ClapArgs;
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// Options of `akund check`.
@@ -38,6 +40,9 @@ pub struct Args {
 struct Line {
     part: String,
     good: bool,
+    /// Good, and yet something is to be done soon.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    warns: bool,
     said: String,
     /// How the command ends because of it: a server that is down is no mistake in the configuration.
     #[serde(skip)]
@@ -56,7 +61,12 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         output::json(&lines)?;
     } else {
         for line in &lines {
-            say!("{} {}: {}", if line.good { "✓" } else { "✗" }, line.part, line.said.trim_end());
+            let mark = match line {
+                Line { good: false, .. } => "✗",
+                Line { warns: true, .. } => "!",
+                Line { .. } => "✓",
+            };
+            say!("{mark} {}: {}", line.part, line.said.trim_end());
         }
         say!("{}", if good { "all is in order" } else { "something must be mended first" });
     }
@@ -70,9 +80,13 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
 async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     let mut lines = Vec::new();
     let bad = |part: &str, problems: Vec<String>| -> Vec<Line> {
-        problems.into_iter().map(|said| Line { part: part.to_owned(), good: false, said, exit: Exit::Config }).collect()
+        problems
+            .into_iter()
+            .map(|said| Line { part: part.to_owned(), good: false, warns: false, said, exit: Exit::Config })
+            .collect()
     };
-    let good = |part: &str, said: String| Line { part: part.to_owned(), good: true, said, exit: Exit::Good };
+    let good =
+        |part: &str, said: String| Line { part: part.to_owned(), good: true, warns: false, said, exit: Exit::Good };
     let problems = crate::config::problems(config);
     if problems.is_empty() {
         lines.push(good("configuration", "read and understood".into()));
@@ -103,6 +117,7 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         Ok(procedures) => {
             let names: Vec<&str> = procedures.keys().map(String::as_str).collect();
             lines.push(good("procedures", names.join(", ")));
+            lines.extend(procedures.values().filter_map(|procedure| holidays(procedure, Timestamp::now())));
             match wiring::letters(config, &procedures) {
                 Ok(letters) => {
                     let names: Vec<&str> = letters.names().collect();
@@ -146,9 +161,20 @@ async fn try_out(channels: &[OpenChannel], to: &Destination) -> Vec<Line> {
     }
     if lines.is_empty() {
         let said = "no channel of the configuration goes there, so no test notice was sent".to_owned();
-        lines.push(Line { part: "channels".into(), good: false, said, exit: Exit::Config });
+        lines.push(Line { part: "channels".into(), good: false, warns: false, said, exit: Exit::Config });
     }
     lines
+}
+
+/// Working time would be counted as if nobody had a day off.
+fn holidays(procedure: &Procedure, now: Timestamp) -> Option<Line> {
+    let year = procedure.lacks_holidays(now)?;
+    let name = procedure.name();
+    let said = format!(
+        "{name}: its holidays file is not complete for {year}; add that year's days, and `complete {year}`, else its \
+         deadlines fall too early"
+    );
+    Some(Line { part: "procedures".into(), good: true, warns: true, said, exit: Exit::Good })
 }
 
 /// Opened for reading if it is there.
@@ -159,7 +185,7 @@ fn journal(config: &Config) -> Line {
         Some(Ok(_)) => (true, format!("{} can be read", path.display())),
         Some(Err(error)) => (false, error.to_string()),
     };
-    Line { part: "journal".into(), good, said, exit: Exit::Unavailable }
+    Line { part: "journal".into(), good, warns: false, said, exit: Exit::Unavailable }
 }
 
 fn key(config: &Config) -> Line {
@@ -180,13 +206,44 @@ fn key(config: &Config) -> Line {
         (Ok(None), None) => (true, format!("{} will be made at the first start", file.display())),
         (Err(problem), _) => (false, problem),
     };
-    Line { part: "key".into(), good, said, exit: Exit::Config }
+    Line { part: "key".into(), good, warns: false, said, exit: Exit::Config }
 }
 
 fn found(part: &str, findings: Vec<Finding>) -> Vec<Line> {
     let line = |finding: Finding| {
         let good = finding.is_ok();
-        Line { part: part.to_owned(), good, said: finding.unwrap_or_else(|problem| problem), exit: Exit::Unavailable }
+        Line {
+            part: part.to_owned(),
+            good,
+            warns: false,
+            said: finding.unwrap_or_else(|problem| problem),
+            exit: Exit::Unavailable,
+        }
     };
     findings.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_december_on_it_warns_while_the_next_years_holidays_are_not_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        let generic = include_str!("../../config/procedures/generic.toml");
+        file("generic.toml", &generic.replace("# holidays = ", "holidays = "));
+        let said = |text: &str, now: &str| {
+            file("holidays-id-2026.txt", text);
+            let (procedures, reports) = crate::procedure::load_dir(dir.path());
+            assert!(reports.is_empty(), "{reports:?}");
+            holidays(&procedures["generic"], now.parse().unwrap())
+        };
+        let shipped = include_str!("../../config/procedures/holidays-id-2026.txt");
+        let (november, december) = ("2026-11-30T12:00:00Z", "2026-12-01T12:00:00Z");
+        assert!(said(shipped, november).is_none());
+        let line = said(shipped, december).unwrap();
+        assert!(line.good && line.warns && line.said.contains("not complete for 2027"), "{}", line.said);
+        assert!(said(&shipped.replace("lengkap 2026", "lengkap 2027"), december).is_none());
+    }
 }

@@ -207,19 +207,36 @@ pub fn weekday(word: &str) -> Option<Weekday> {
     })
 }
 
-/// Reads a holidays file: a line each, `2026-01-01 Tahun Baru`; blank lines and lines that begin with `#` say nothing.
+/// What a holidays file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Holidays {
+    /// The days, and why nobody works then.
+    pub days: BTreeMap<Date, String>,
+    /// The last year of which all days are known: as it says, or the year of its last day.
+    pub through: Option<i16>,
+}
+
+/// Reads a holidays file: a line each, `2026-01-01 Tahun Baru`; `complete 2026` (or `lengkap 2026`) says that of later years only
+/// some days stand there; blank lines and lines that begin with `#` say nothing.
 ///
 /// # Errors
 /// Each bad line: its number, and a sentence.
-pub fn holidays(text: &str) -> Result<BTreeMap<Date, String>, Vec<(usize, String)>> {
+pub fn holidays(text: &str) -> Result<Holidays, Vec<(usize, String)>> {
     let mut days = BTreeMap::new();
-    let mut wrong = Vec::new();
+    let (mut wrong, mut complete) = (Vec::new(), None);
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let (day, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        if ["complete", "lengkap"].contains(&day) {
+            match name.trim().parse::<i16>().ok().filter(|year| (1900..=2200).contains(year)) {
+                Some(year) => complete = complete.max(Some(year)),
+                None => wrong.push((number + 1, format!("`{line}` names no year; expected a line like `{day} 2026`"))),
+            }
+            continue;
+        }
         match day.parse::<Date>() {
             Ok(date) if days.contains_key(&date) => wrong.push((number + 1, format!("{date} stands here twice"))),
             Ok(date) => drop(days.insert(date, name.trim().to_owned())),
@@ -231,7 +248,15 @@ pub fn holidays(text: &str) -> Result<BTreeMap<Date, String>, Vec<(usize, String
             }
         }
     }
-    if wrong.is_empty() { Ok(days) } else { Err(wrong) }
+    let through = complete.or_else(|| days.keys().next_back().map(|last| last.year()));
+    if wrong.is_empty() { Ok(Holidays { days, through }) } else { Err(wrong) }
+}
+
+/// The first year whose holidays a calendar that is complete through this year lacks, where it is the current one, or the next one
+/// and December has begun: by then the decree is out. Pure.
+pub fn lacks(through: i16, today: Date) -> Option<i16> {
+    let wanted = if today.month() == 12 { today.year() + 1 } else { today.year() };
+    (through < wanted).then_some(through + 1)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::plan::Site;
 use super::report::Report;
 use super::standard::Deadline;
 use crate::model::{Action, Domain, NoticeKind, Quota, Record, Verb, role_text};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,8 @@ pub struct Procedure {
     pub(super) texts_en: BTreeMap<String, String>,
     pub(super) sop: SopIndex,
     pub(super) calendar: Calendar,
+    /// The last year of which its holidays file has all days.
+    pub(super) holidays_through: Option<i16>,
     pub(super) deadlines: Vec<Deadline>,
     /// [`super::standard::Standard`] as JSON, Indonesian and English: kept with each request.
     pub(super) standards: [String; 2],
@@ -183,6 +186,11 @@ impl Procedure {
     /// Working days and hours, with the holidays.
     pub fn calendar(&self) -> &Calendar {
         &self.calendar
+    }
+    /// The first year whose holidays its file lacks, where that matters now or soon ([`super::calendar::lacks`]). None, too, for
+    /// a procedure that names no such file.
+    pub fn lacks_holidays(&self, now: Timestamp) -> Option<i16> {
+        super::calendar::lacks(self.holidays_through?, now.to_zoned(self.zone.clone()).date())
     }
     /// The zone in which its days begin and end.
     pub fn time_zone(&self) -> &TimeZone {

@@ -474,7 +474,8 @@ pub struct CalendarRules {
     pub hours: Option<String>,
     /// Hours of single days of the week, over `hours`.
     pub other_hours: BTreeMap<String, String>,
-    /// A file of days on which nobody works, a line each: `2026-08-17 Hari Kemerdekaan`. Relative to this file's directory.
+    /// A file of days on which nobody works, a line each: `2026-08-17 Hari Kemerdekaan`. A line `complete 2026` says
+    /// that of later years only some days are known yet. Relative to this file's directory.
     pub holidays: Option<String>,
 }
 

@@ -110,7 +110,13 @@ mod tests {
         let (procedures, reports) = load_dir(dir.path());
         assert!(reports.is_empty());
         let calendar = procedures["generic"].calendar();
-        assert_eq!(calendar.holidays.len(), 25, "17 national holidays, one of them Sunday's second, and 8 of leave");
+        let of = |year: i16| calendar.holidays.keys().filter(|day| day.year() == year).count();
+        assert_eq!(of(2026), 25, "17 national holidays, one of them Sunday's second, and 8 of leave");
+        assert_eq!((of(2027), calendar.holidays.len()), (5, 30), "those with fixed dates");
+        let lacks = |now: &str| procedures["generic"].lacks_holidays(now.parse().unwrap());
+        assert_eq!(lacks("2026-11-30T23:00:00+07:00"), None);
+        assert_eq!(lacks("2026-12-01T00:00:00+07:00"), Some(2027));
+        assert_eq!(lacks("2028-02-01T00:00:00+07:00"), Some(2027));
         assert!(!calendar.is_working_day("2026-12-24".parse().unwrap()));
         let standard = &procedures["generic"].standards[0];
         assert!(standard.contains("2026-12-24"), "they are kept with each request");

@@ -23,7 +23,7 @@ pub fn line(config: &Config) -> Line {
         Ok(due) => (true, format!("{}{due}{}", policy.sentence(), copies(&config.journal.path))),
         Err(error) => (false, format!("what would go cannot be told: {error}")),
     };
-    Line { part: "retention".into(), good, said, exit: Exit::Unavailable }
+    Line { part: "retention".into(), good, warns: false, said, exit: Exit::Unavailable }
 }
 
 /// What would go, and when.

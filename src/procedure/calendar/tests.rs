@@ -119,11 +119,14 @@ fn hours_are_read_or_refused_with_what_was_expected() {
 #[test]
 fn a_holidays_file_is_read_and_each_bad_line_is_named() {
     let text = "# Libur nasional\n\n2026-08-17 Hari Kemerdekaan\n2026-12-25\tNatal\n2026-01-01\n";
-    let days = holidays(text).unwrap();
-    assert_eq!(days.len(), 3);
+    let Holidays { days, through } = holidays(text).unwrap();
+    assert_eq!((days.len(), through), (3, Some(2026)));
     assert_eq!(days[&"2026-12-25".parse().unwrap()], "Natal");
-    let wrong = holidays("17-08-2026 x\n2026-08-17 a\n2026-08-17 b\n2026-02-30 c\n").unwrap_err();
-    assert_eq!(wrong.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3, 4]);
+    let wrong = holidays("17-08-2026 x\n2026-08-17 a\n2026-08-17 b\n2026-02-30 c\nlengkap semua\n").unwrap_err();
+    assert_eq!(wrong.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3, 4, 5]);
+    for (text, expected) in [("", None), ("2027-01-01", Some(2027)), ("complete 2026\n2027-01-01 x\n", Some(2026))] {
+        assert_eq!(holidays(text).unwrap().through, expected, "{text}");
+    }
     assert!(wrong[0].1.contains("17-08-2026") && wrong[1].1.contains("twice"), "{wrong:?}");
 }
 

@@ -86,6 +86,7 @@ impl Compiled {
             texts_en,
             sop,
             calendar,
+            holidays_through: None,
             deadlines,
             standards,
         };

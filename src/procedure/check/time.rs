@@ -165,8 +165,10 @@ impl Procedure {
         let shown = path.display();
         let read = crate::procedure::load::read(&path)
             .map_err(|error| wrong(vec![format!("{shown} cannot be read: {error}")]))?;
-        self.calendar.holidays = calendar::holidays(&read)
+        let holidays = calendar::holidays(&read)
             .map_err(|lines| wrong(lines.iter().map(|(line, cause)| format!("{shown}:{line}: {cause}")).collect()))?;
+        self.calendar.holidays = holidays.days;
+        self.holidays_through = holidays.through;
         self.write_standards();
         Ok(())
     }
