@@ -304,7 +304,8 @@ fn tiles(data: &Data, tongue: Tongue) -> Vec<Tile> {
         tile("moving", moving, "moving_about", "good"),
         tile("paused", paused, "paused_about", when(paused > 0, "warn")),
         Tile {
-            about: busiest.map_or_else(String::new, |t| format!("{} {}", tongue.word("median"), tongue.span(t))),
+            about: busiest
+                .map_or_else(String::new, |t| format!("{} {}", tongue.word("median_elapsed"), tongue.span(t))),
             ..tile("done_30", done, "done", "good")
         },
     ]

@@ -172,6 +172,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("paused_about", "atas perintah petugas", "by an operator's order"),
     ("done_30", "Selesai, 30 hari", "Done, 30 days"),
     ("median", "waktu tengah", "median time"),
+    ("median_elapsed", "waktu tengah, termasuk malam dan libur:", "median time, nights and holidays included:"),
     ("lanes", "Jalur", "Lanes"),
     (
         "lanes_about",
