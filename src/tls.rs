@@ -2,8 +2,10 @@
 //! with a `ca_file`, the CAs in that file alone.
 
 mod expiry;
+mod mail;
 
 pub use expiry::{file_ends, files_that_end, saw, seen};
+pub use mail::MailGlance;
 
 use crate::model::said::tidy;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
@@ -16,11 +18,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What a connection needs to be protected and the server's certificate verified. Make one per server and share it: it
-/// keeps the sessions that later connections resume.
+/// keeps the sessions that later connections resume. By `port` its certificate is known in the metrics.
 ///
 /// # Errors
 /// A sentence: a `ca_file` that cannot be read, holds no certificate or holds one that cannot be used; no CAs of the system's.
-pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+pub fn client_config(ca_file: Option<&Path>, port: u16) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(rustls::ALL_VERSIONS)
@@ -32,7 +34,7 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String
         None => Arc::new(rustls_platform_verifier::Verifier::new(provider).map_err(no_system_cas)?),
     };
     // Verifies as `verifier` does, and notes until when the certificate is valid.
-    let config = builder.dangerous().with_custom_certificate_verifier(Arc::new(expiry::Noting(verifier)));
+    let config = builder.dangerous().with_custom_certificate_verifier(Arc::new(expiry::Noting { verifier, port }));
     Ok(Arc::new(config.with_no_client_auth()))
 }
 
@@ -77,6 +79,19 @@ pub fn explain(error: &rustls::Error) -> String {
 /// The TLS error inside an error of input and output, where there is one.
 pub fn cause_of(error: &std::io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+/// The TLS error among an error's causes, where there is one.
+pub fn cause_among<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(cause_of);
+        if let Some(failed) = cause.downcast_ref::<rustls::Error>().or(inner) {
+            return Some(failed);
+        }
+        next = cause.source();
+    }
+    None
 }
 
 /// Every certificate in the file, or an error: one that is left out unseen would only show when a server is not trusted.
@@ -124,10 +139,10 @@ mod tests {
     fn a_file_with_one_certificate_that_cannot_be_read_is_refused_whole() {
         let good = certificate();
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(client_config(Some(file(&good).path())).is_ok());
-        assert!(client_config(Some(file(&format!("{good}{good}")).path())).is_ok());
+        assert!(client_config(Some(file(&good).path()), 636).is_ok());
+        assert!(client_config(Some(file(&format!("{good}{good}")).path()), 636).is_ok());
         for text in [format!("{good}{broken}"), broken.to_owned(), "no certificate".to_owned(), String::new()] {
-            let told = client_config(Some(file(&text).path())).unwrap_err();
+            let told = client_config(Some(file(&text).path()), 636).unwrap_err();
             assert!(told.starts_with("ca_file /"), "{told}");
         }
     }
@@ -135,7 +150,7 @@ mod tests {
     #[test]
     fn a_file_that_is_missing_is_named() {
         for told in [
-            client_config(Some(Path::new("/nonexistent/ca.pem"))).map(|_| ()).unwrap_err(),
+            client_config(Some(Path::new("/nonexistent/ca.pem")), 636).map(|_| ()).unwrap_err(),
             smtp_parameters("mail.example.org", Some(Path::new("/nonexistent/ca.pem"))).map(|_| ()).unwrap_err(),
         ] {
             assert!(told.contains("/nonexistent/ca.pem") && told.contains("No such file"), "{told}");

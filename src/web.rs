@@ -30,13 +30,18 @@ pub struct Answered {
     pub body: String,
 }
 
-/// A client for one server. Connections are not kept: a request over one that the server has closed meanwhile is neither
+/// The port that a URL leads to.
+pub fn port(url: &str) -> u16 {
+    Url::parse(url).ok().and_then(|url| url.port_or_known_default()).unwrap_or(443)
+}
+
+/// A client for one server, which `url` leads to. Connections are not kept: a request over one that the server has closed meanwhile is neither
 /// surely sent nor surely not.
 ///
 /// # Errors
 /// A sentence, for CAs that cannot be used.
-pub fn client(ca_file: Option<&Path>, limit: Duration) -> Result<Client, String> {
-    let config = tls::client_config(ca_file)?;
+pub fn client(url: &str, ca_file: Option<&Path>, limit: Duration) -> Result<Client, String> {
+    let config = tls::client_config(ca_file, port(url))?;
     Client::builder()
         .tls_backend_preconfigured((*config).clone())
         .http1_only()
@@ -111,7 +116,7 @@ pub async fn reach(url: &Url, ca_file: Option<&Path>) -> Result<(), String> {
         .collect();
     let tcp = crate::tcp::connect(&addresses).await.map_err(|error| format!("it cannot be reached: {error}"))?;
     if url.scheme() == "https" {
-        let connector = tokio_rustls::TlsConnector::from(tls::client_config(ca_file)?);
+        let connector = tokio_rustls::TlsConnector::from(tls::client_config(ca_file, port)?);
         let shaken = tokio::time::timeout(CONNECT, connector.connect(tls::server_name(&host)?, tcp)).await;
         shaken.map_err(|_| "it does not answer to TLS".to_owned())?.map_err(|error| {
             tls::cause_of(&error)

@@ -57,7 +57,7 @@ impl Broker {
         let tls = match url.tls {
             true => {
                 let name = crate::tls::server_name(&url.host)?;
-                Some((crate::tls::client_config(config.ca_file.as_deref())?, name))
+                Some((crate::tls::client_config(config.ca_file.as_deref(), url.port)?, name))
             }
             false => None,
         };

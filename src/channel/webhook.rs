@@ -54,7 +54,7 @@ impl Webhook {
             url: web::protected_url(&config.url).map_err(|why| problem(format!("url {why}")))?,
             key: key(&secret).map_err(problem)?,
             ca_file: config.ca_file.clone(),
-            client: web::client(config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds))
+            client: web::client(&config.url, config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds))
                 .map_err(problem)?,
         })
     }

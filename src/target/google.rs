@@ -103,7 +103,7 @@ impl Workspace {
         }
         let account = ServiceAccount::read(&read_secret(&config.key_file).map_err(wrong)?).map_err(wrong)?;
         let timeout = Duration::from_secs(config.timeout_seconds);
-        let http = Arc::new(Http::new(timeout, config.ca_file.as_deref()).map_err(wrong)?);
+        let http = Arc::new(Http::new(&config.root_url, timeout, config.ca_file.as_deref()).map_err(wrong)?);
         let tokens = Arc::new(Tokens::new(account, &config.subject, &config.token_url));
         let limits = Limits {
             creations_per_second: config.creations_per_second,

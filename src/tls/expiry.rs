@@ -1,7 +1,7 @@
 //! Until when the certificates of the servers that akund connected to are valid, for the metrics.
 //!
-//! One registry for the process, by the name that the certificate had to carry: these come from the configuration, so that
-//! there are few. A resumed session shows no certificate; what was seen before stays.
+//! One registry for the process, by the name that the certificate had to carry and the port: these come from the configuration, so
+//! that there are few. A resumed session shows no certificate; what was seen before stays.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
@@ -17,15 +17,16 @@ const MOST: usize = 256;
 static SEEN: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
 
 /// Notes the certificate that a server has shown. One that cannot be read is not noted.
-pub fn saw(server: &str, certificate: &[u8]) {
+pub fn saw(host: &str, port: u16, certificate: &[u8]) {
     let Some(until) = not_after(certificate) else { return };
+    let server = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if seen.len() < MOST || seen.contains_key(server) {
-        seen.insert(server.to_owned(), until);
+    if seen.len() < MOST || seen.contains_key(&server) {
+        seen.insert(server, until);
     }
 }
 
-/// Every server whose certificate was seen, and until when that is valid (Unix time, seconds).
+/// Every server (`HOST:PORT`) whose certificate was seen, and until when that is valid (Unix time, seconds).
 pub fn seen() -> Vec<(String, i64)> {
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     seen.iter().map(|(server, until)| (server.clone(), *until)).collect()
@@ -58,7 +59,12 @@ pub(super) fn pem_ends(file: &Path, pem: &[u8]) {
 
 /// Notes what it is shown, also what it then refuses: a certificate that has expired is the one that somebody looks for.
 #[derive(Debug)]
-pub(super) struct Noting(pub Arc<dyn ServerCertVerifier>);
+pub(super) struct Noting {
+    /// What verifies.
+    pub verifier: Arc<dyn ServerCertVerifier>,
+    /// Of the server.
+    pub port: u16,
+}
 
 impl ServerCertVerifier for Noting {
     fn verify_server_cert(
@@ -69,8 +75,8 @@ impl ServerCertVerifier for Noting {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        saw(&server_name.to_str(), end_entity);
-        self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        saw(&server_name.to_str(), self.port, end_entity);
+        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
     fn verify_tls12_signature(
         &self,
@@ -78,7 +84,7 @@ impl ServerCertVerifier for Noting {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        self.verifier.verify_tls12_signature(message, certificate, signature)
     }
     fn verify_tls13_signature(
         &self,
@@ -86,10 +92,10 @@ impl ServerCertVerifier for Noting {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        self.verifier.verify_tls13_signature(message, certificate, signature)
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.verifier.supported_verify_schemes()
     }
 }
 
@@ -171,21 +177,27 @@ mod tests {
 
     #[test]
     fn what_a_server_shows_is_noted_also_when_it_is_refused() {
-        let noting = Noting(
-            rustls::client::WebPkiServerVerifier::builder_with_provider(
-                {
-                    let mut roots = rustls::RootCertStore::empty();
-                    roots.add(certificate(2040)).unwrap();
-                    Arc::new(roots)
-                },
-                Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
-            )
-            .build()
-            .unwrap(),
-        );
-        let name = ServerName::try_from("noted.example.org").unwrap();
-        assert!(noting.verify_server_cert(&certificate(2031), &[], &name, &[], UnixTime::now()).is_err());
-        assert!(seen().contains(&("noted.example.org".to_owned(), 1_930_780_800)));
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(certificate(2040)).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier =
+            rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let verify = |host: &'static str, port: u16, until: i32| {
+            let noting = Noting { verifier: verifier.clone(), port };
+            let name = ServerName::try_from(host).unwrap();
+            assert!(noting.verify_server_cert(&certificate(until), &[], &name, &[], UnixTime::now()).is_err());
+        };
+        verify("noted.example.org", 636, 2031);
+        // Another server of the same host has another certificate.
+        verify("noted.example.org", 993, 2055);
+        verify("2001:db8::1", 993, 2031);
+        for (server, until) in [
+            ("noted.example.org:636", 1_930_780_800),
+            ("noted.example.org:993", 2_688_163_200),
+            ("[2001:db8::1]:993", 1_930_780_800),
+        ] {
+            assert!(seen().contains(&(server.to_owned(), until)), "{server}");
+        }
     }
 
     #[test]

@@ -301,7 +301,7 @@ impl Office {
     }
 
     async fn client(&self) -> Client<TlsStream<TcpStream>> {
-        let config = akund::tls::client_config(Some(&self.mail.ca_file())).unwrap();
+        let config = akund::tls::client_config(Some(&self.mail.ca_file()), self.mail.imaps).unwrap();
         let tcp = TcpStream::connect(("127.0.0.1", self.mail.imaps)).await.unwrap();
         let name = akund::tls::server_name("127.0.0.1").unwrap();
         let mut client = Client::new(TlsConnector::from(config).connect(name, tcp).await.unwrap());

@@ -216,19 +216,20 @@ fn soon() -> ((i32, u8, u8), i64) {
 /// A certificate that ended long ago.
 const PAST: (i32, u8, u8) = (2001, 3, 9);
 
-/// Until when the certificate of the server at 127.0.0.1 is valid, as the metrics have it.
-fn noted() -> Option<i64> {
-    akund::tls::seen().into_iter().find(|(server, _)| server == "127.0.0.1").map(|(_, until)| until)
+/// Until when the certificate of the server at this port is valid, as the metrics have it.
+fn noted(port: u16) -> Option<i64> {
+    let place = format!("127.0.0.1:{port}");
+    akund::tls::seen().into_iter().find(|(server, _)| *server == place).map(|(_, until)| until)
 }
 
 /// A server whose certificate ends soon is noted while it works; one whose certificate has ended, although akund does not talk to it.
-async fn ends(url: &str, password: PathBuf, ca: PathBuf, until: i64, works: bool) {
+async fn ends((url, port): (&str, u16), password: PathBuf, ca: PathBuf, until: i64, works: bool) {
     let mut config = mail_config(std::path::Path::new(""));
     config.database = Database::parse(url).unwrap();
     (config.password_file, config.ca_file) = (Some(password), Some(ca.clone()));
     let target = MailMaps::configured("mail", &config).unwrap();
     assert_eq!(target.check().await.iter().all(Result::is_ok), works);
-    assert_eq!(noted(), Some(until));
+    assert_eq!(noted(port), Some(until));
     let files = akund::tls::files_that_end(jiff::Timestamp::now().as_second());
     assert!(files.iter().any(|(file, _)| *file == ca), "{files:?}");
 }
@@ -241,7 +242,7 @@ async fn until_when_postgresqls_certificate_is_valid_is_known_also_when_it_has_e
         let ca = certify(server.dir(), "postgres", "127.0.0.1", day);
         server.restart();
         let name = server.database();
-        ends(&server.url(&name, server.port()), server.password_file(), ca, until, works).await;
+        ends((&server.url(&name, server.port()), server.port()), server.password_file(), ca, until, works).await;
     }
 }
 
@@ -253,7 +254,7 @@ async fn until_when_mariadbs_certificate_is_valid_is_known_also_when_it_has_ende
         let ca = certify(server.dir(), "mysql", "127.0.0.1", day);
         server.restart();
         let name = server.database();
-        ends(&server.url(&name, server.port()), server.password_file(), ca, until, works).await;
+        ends((&server.url(&name, server.port()), server.port()), server.password_file(), ca, until, works).await;
     }
 }
 

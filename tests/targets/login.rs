@@ -70,7 +70,6 @@ async fn every_way_in_to_a_mail_server_proves_an_account_and_refuses_another_pas
         (mail.proof(Some(format!("imaps://127.0.0.1:{}", ports.1)), None), "NO [AUTHENTICATIONFAILED]"),
         (mail.proof(Some(format!("imap://127.0.0.1:{}", ports.0)), None), "NO [AUTHENTICATIONFAILED]"),
         (clear, "NO [AUTHENTICATIONFAILED]"),
-        // By a name that no other way has used: what is known of its certificate comes from here.
         (mail.proof(None, Some(format!("submission://localhost:{}", ports.2))), "535 5.7.8"),
     ]
     .into_iter()

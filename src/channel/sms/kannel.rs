@@ -49,7 +49,7 @@ impl Kannel {
             report_url: config.report_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             max_parts: config.max_segments,
             parallel: config.connections,
-            client: web::client(config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds))
+            client: web::client(&config.url, config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds))
                 .map_err(problem)?,
         })
     }

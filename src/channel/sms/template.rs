@@ -137,7 +137,7 @@ impl Gateway {
             ca_file: config.ca_file.clone(),
             max_parts: config.max_segments,
             parallel: config.connections,
-            client: web::client(config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds))
+            client: web::client(&config.url, config.ca_file.as_deref(), Duration::from_secs(config.timeout_seconds))
                 .map_err(problem)?,
         })
     }

@@ -8,7 +8,7 @@ use crate::model::Finding;
 use crate::model::said::tidy;
 use crate::model::{Fault, Secret};
 use crate::tcp::{LineWise, ONE_ADDRESS, connect, off_loopback};
-use crate::tls::smtp_parameters;
+use crate::tls::{MailGlance, smtp_parameters};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
@@ -22,6 +22,8 @@ pub(super) struct Dialer {
     host: String,
     port: u16,
     protection: Protection,
+    /// Where it is protected.
+    glance: Option<MailGlance>,
     hello: ClientId,
     login: Option<(String, Secret)>,
 }
@@ -54,13 +56,17 @@ impl Dialer {
                 Protection::LoopbackOnly
             }
         };
+        let glance = match config.tls {
+            SmtpTls::None => None,
+            tls => Some(MailGlance::new(host, port, tls == SmtpTls::Starttls, config.ca_file.as_deref())?),
+        };
         let login = match (&config.username, &config.password_file) {
             (None, None) => None,
             (Some(user), Some(file)) => Some((user.clone(), read_secret(file)?)),
             (Some(_), None) => return Err("username is set, but password_file is not".into()),
             (None, Some(_)) => return Err("password_file is set, but username is not".into()),
         };
-        Ok(Self { host: host.to_owned(), port, protection, hello: hello(config.hello.as_deref())?, login })
+        Ok(Self { host: host.to_owned(), port, protection, glance, hello: hello(config.hello.as_deref())?, login })
     }
 
     /// `HOST:PORT`, for sentences.
@@ -77,9 +83,10 @@ impl Dialer {
         let mut smtp = match &self.protection {
             Protection::Tls(parameters) => {
                 let (tls, limit) = (Some(parameters.clone()), Some(ONE_ADDRESS));
-                AsyncSmtpConnection::connect_tokio1(&addresses[..], limit, &self.hello, tls, None)
-                    .await
-                    .map_err(lost)?
+                let connected =
+                    AsyncSmtpConnection::connect_tokio1(&addresses[..], limit, &self.hello, tls, None).await;
+                self.note_refused(&connected, &addresses).await;
+                connected.map_err(lost)?
             }
             Protection::Starttls(_) | Protection::LoopbackOnly => {
                 progress.enter(Stage::Connect);
@@ -100,16 +107,24 @@ impl Dialer {
                         .says("does not offer STARTTLS; akund sends nothing in clear text: correct tls or the server"),
                 ));
             }
-            smtp.starttls(parameters.clone(), &self.hello).await.map_err(lost)?;
+            let protected = smtp.starttls(parameters.clone(), &self.hello).await;
+            self.note_refused(&protected, &addresses).await;
+            protected.map_err(lost)?;
         }
         if !matches!(self.protection, Protection::LoopbackOnly)
             && let Ok(certificate) = smtp.peer_certificate()
         {
-            crate::tls::saw(&self.host, &certificate);
+            crate::tls::saw(&self.host, self.port, &certificate);
         }
         self.authenticate(&mut smtp, server, progress).await?;
         let dsn = self.offers_dsn(&mut smtp).await.map_err(lost)?;
         Ok(Connection::new(smtp, dsn))
+    }
+
+    async fn note_refused<T>(&self, outcome: &Result<T, Error>, addresses: &[SocketAddr]) {
+        if let (Some(glance), Err(error)) = (&self.glance, outcome) {
+            glance.after(error, addresses).await;
+        }
     }
 
     async fn resolve(&self, server: &Server) -> Result<Vec<SocketAddr>, Fault> {

@@ -93,7 +93,7 @@ table! {
     journal_free_bytes: Gauge = "Room on the journal's file system";
     well: Gauge = "Whether the journal can be written and everything that must move moves";
     certificate_expiry_seconds: Gauges<Seconds> =
-        "Until when the certificate is valid that a server last showed, Unix time";
+        "Until when the certificate is valid that a server (HOST:PORT) last showed, Unix time";
     credential_expiry_seconds: Gauges<Seconds> =
         "When the next certificate or key in a file ends, Unix time: in a ca_file and among allowed signers";
     credential_modified_seconds: Gauges<Seconds> = "When a file with a secret was last changed, Unix time";

@@ -46,8 +46,8 @@ impl Http {
     ///
     /// # Errors
     /// A sentence: a CA file that cannot be used, no CAs of the system's.
-    pub fn new(timeout: Duration, ca_file: Option<&Path>) -> Result<Self, String> {
-        let mut config = tls::client_config(ca_file)?.as_ref().clone();
+    pub fn new(root_url: &str, timeout: Duration, ca_file: Option<&Path>) -> Result<Self, String> {
+        let mut config = tls::client_config(ca_file, crate::web::port(root_url))?.as_ref().clone();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let tls = Arc::new(config);
         Ok(Self { client: client(&tls, timeout)?, tls, timeout })

@@ -49,10 +49,10 @@ impl Dialer {
     /// A sentence about what cannot be used.
     pub fn new(config: &LdapConfig, read_secret: &dyn Fn(&Path) -> Result<Secret, String>) -> Result<Self, String> {
         let endpoint = Endpoint::parse(&config.url)?;
-        let tls = || crate::tls::client_config(config.ca_file.as_deref());
+        let tls = |port: u16| crate::tls::client_config(config.ca_file.as_deref(), port);
         let protection = match (&endpoint, config.tls) {
-            (Endpoint::Tcp { ldaps: true, .. }, _) => Protection::Ldaps(tls()?),
-            (Endpoint::Tcp { .. }, None | Some(LdapTls::Starttls)) => Protection::Starttls(tls()?),
+            (Endpoint::Tcp { ldaps: true, port, .. }, _) => Protection::Ldaps(tls(*port)?),
+            (Endpoint::Tcp { port, .. }, None | Some(LdapTls::Starttls)) => Protection::Starttls(tls(*port)?),
             (Endpoint::Tcp { .. }, Some(LdapTls::None)) | (Endpoint::Unix { .. }, _) => Protection::ClearOnLoopback,
         };
         let bind = match (&config.bind_dn, &config.password_file) {

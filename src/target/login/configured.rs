@@ -60,7 +60,7 @@ fn mail_login(config: &MailProofConfig, read_secret: ReadSecret<'_>) -> Result<M
             let place = Place::parse(url, &IMAP, starttls)?;
             let tls = match place.protection {
                 Protection::LoopbackOnly => None,
-                Protection::Tls | Protection::Starttls => Some(tls::client_config(ca_file)?),
+                Protection::Tls | Protection::Starttls => Some(tls::client_config(ca_file, place.port)?),
             };
             Some(Imap::new(place, tls, limit)?)
         }

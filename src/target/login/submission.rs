@@ -5,7 +5,7 @@ use crate::config::place::{Place, Protection};
 use crate::model::said::{masked, tidy};
 use crate::model::{Finding, Secret};
 use crate::tcp::{LineWise, ONE_ADDRESS, connect, off_loopback};
-use crate::tls;
+use crate::tls::{self, MailGlance};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// A submission server.
 pub struct Submission {
     place: Place,
-    tls: Option<TlsParameters>,
+    tls: Option<(TlsParameters, MailGlance)>,
     limit: Duration,
 }
 
@@ -30,7 +30,11 @@ impl Submission {
     pub fn new(place: Place, ca_file: Option<&Path>, limit: Duration) -> Result<Self, String> {
         let tls = match place.protection {
             Protection::LoopbackOnly => None,
-            Protection::Tls | Protection::Starttls => Some(tls::smtp_parameters(&place.host, ca_file)?),
+            Protection::Tls | Protection::Starttls => {
+                let starttls = place.protection == Protection::Starttls;
+                let glance = MailGlance::new(&place.host, place.port, starttls, ca_file)?;
+                Some((tls::smtp_parameters(&place.host, ca_file)?, glance))
+            }
         };
         Ok(Self { place, tls, limit })
     }
@@ -92,44 +96,47 @@ impl Submission {
         let hello = ClientId::default();
         let lost = |error: Error| self.lost(&error);
         let smtp = match (&self.tls, self.place.protection) {
-            (Some(parameters), Protection::Tls) => {
+            (Some((parameters, glance)), Protection::Tls) => {
                 let (tls, limit) = (Some(parameters.clone()), Some(ONE_ADDRESS));
-                AsyncSmtpConnection::connect_tokio1(&addresses[..], limit, &hello, tls, None).await.map_err(lost)?
+                let connected = AsyncSmtpConnection::connect_tokio1(&addresses[..], limit, &hello, tls, None).await;
+                if let Err(error) = &connected {
+                    glance.after(error, &addresses).await;
+                }
+                connected.map_err(lost)?
             }
-            (parameters, _) => {
+            (tls, _) => {
                 let tcp = connect(&addresses)
                     .await
                     .map_err(|e| self.says(&format!("cannot be reached: {}", tidy(&e.to_string(), ""))))?;
                 let stream = Box::new(LineWise::new(tcp));
                 let mut smtp = AsyncSmtpConnection::connect_with_transport(stream, &hello).await.map_err(lost)?;
-                if let Some(parameters) = parameters {
+                if let Some((parameters, glance)) = tls {
                     if !smtp.can_starttls() {
                         return Err(self.says(
                             "does not offer STARTTLS; akund sends no password in clear text: use submissions:// or correct \
                              the server",
                         ));
                     }
-                    smtp.starttls(parameters.clone(), &hello).await.map_err(lost)?;
+                    let protected = smtp.starttls(parameters.clone(), &hello).await;
+                    if let Err(error) = &protected {
+                        glance.after(error, &addresses).await;
+                    }
+                    protected.map_err(lost)?;
                 }
                 smtp
             }
         };
         if let (Some(_), Ok(certificate)) = (&self.tls, smtp.peer_certificate()) {
-            tls::saw(&self.place.host, &certificate);
+            tls::saw(&self.place.host, self.place.port, &certificate);
         }
         Ok(smtp)
     }
 
     fn lost(&self, error: &Error) -> String {
-        let mut next = std::error::Error::source(error);
-        while let Some(cause) = next {
-            let inner = cause.downcast_ref::<std::io::Error>().and_then(tls::cause_of);
-            if let Some(failed) = cause.downcast_ref::<rustls::Error>().or(inner) {
-                return self.says(&tls::explain(failed));
-            }
-            next = cause.source();
+        match tls::cause_among(error) {
+            Some(failed) => self.says(&tls::explain(failed)),
+            None => self.says(&format!("could not be used: {}", said(error, ""))),
         }
-        self.says(&format!("could not be used: {}", said(error, "")))
     }
 
     fn too_late(&self) -> String {
@@ -164,4 +171,68 @@ fn said(error: &Error, user: &str) -> String {
         },
         local,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::place::{SUBMISSION, Starttls};
+    use std::sync::Arc;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
+    use tokio::net::{TcpListener, TcpStream};
+
+    fn certificate(year: i32) -> (rcgen::Certificate, rcgen::KeyPair) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(year, 3, 9);
+        (parameters.self_signed(&key).unwrap(), key)
+    }
+
+    async fn greet(tcp: TcpStream) -> std::io::Result<TcpStream> {
+        let (mut stream, mut line) = (BufStream::new(tcp), String::new());
+        for said in ["220-welcome\r\n220 here\r\n", "250-here\r\n250 STARTTLS\r\n", "220 go on\r\n"] {
+            stream.write_all(said.as_bytes()).await?;
+            stream.flush().await?;
+            if !said.contains("go on") {
+                stream.read_line(&mut line).await?;
+            }
+        }
+        Ok(stream.into_inner())
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_is_refused_is_noted() {
+        let (ca, _) = certificate(2040);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), ca.pem()).unwrap();
+        for (scheme, starttls) in [("submission", true), ("submissions", false)] {
+            let (shown, key) = certificate(2031);
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let config = rustls::ServerConfig::builder_with_provider(provider)
+                .with_protocol_versions(rustls::ALL_VERSIONS)
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(
+                    vec![shown.der().clone()],
+                    rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+                )
+                .unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = tokio::spawn(async move {
+                while let Ok((tcp, _)) = listener.accept().await {
+                    let tcp = if starttls { greet(tcp).await } else { Ok(tcp) };
+                    let _ = acceptor.accept(tcp.unwrap()).await;
+                }
+            });
+            let place = Place::parse(&format!("{scheme}://127.0.0.1:{port}"), &SUBMISSION, Starttls::Required).unwrap();
+            let submission = Submission::new(place, Some(file.path()), Duration::from_secs(60)).unwrap();
+            let told = submission.look().await.unwrap_err();
+            assert!(told.contains("not trusted"), "{told}");
+            // date -ud 2031-03-09 +%s
+            assert!(tls::seen().contains(&(format!("127.0.0.1:{port}"), 1_930_780_800)), "{scheme}: {:?}", tls::seen());
+            server.abort();
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Glance {
 }
 
 async fn handshake(kind: ServerKind, host: &str, port: u16, ca_file: &Path) -> Result<(), String> {
-    let connector = TlsConnector::from(crate::tls::client_config(Some(ca_file))?);
+    let connector = TlsConnector::from(crate::tls::client_config(Some(ca_file), port)?);
     let name = crate::tls::server_name(host)?;
     let said = |error: io::Error| error.to_string();
     let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(said)?.collect();
