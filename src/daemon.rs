@@ -474,7 +474,7 @@ fn workers(config: &Config, opened: &Opened) -> Vec<Arc<dyn Worker>> {
     let mut workers: Vec<Arc<dyn Worker>> =
         vec![Arc::new(Minter { key: opened.key.clone(), cores, batch: MINT_BATCH.min(batch) })];
     for target in &opened.targets {
-        workers.push(Arc::new(TargetWorker { target: target.clone(), key: opened.key.clone(), batch }));
+        workers.push(Arc::new(TargetWorker::new(target.clone(), opened.key.clone(), batch)));
     }
     workers.push(Arc::new(Drafter { letters: opened.letters.clone(), spool: opened.spool.clone(), batch }));
     for open in &opened.channels {

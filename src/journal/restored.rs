@@ -14,7 +14,8 @@
 //! lets them go, one by one or by lane.
 //!
 //! **Every unfinished step is read back first** (`step.restored = 1`, `lane::look`): the account is looked for by its uid,
-//! which the journal has had since the request was admitted. What the target has already is not written again.
+//! which the journal has had since the request was admitted. What the target has already is not written again; a new account that
+//! is there under another name, since it was renamed after the backup, is stuck.
 //!
 //! **What was withdrawn since** is not made again: the order is forgotten, and the target looks as if nothing had been made. But the
 //! request's outcome document in the spool says so, and is younger than the journal: such a request is stuck (`stick_withdrawn`).

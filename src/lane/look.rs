@@ -1,9 +1,11 @@
 //! After the journal was put back: a target is looked at before anything is written to it ([`crate::journal::restored`]).
 
 use super::Success;
-use crate::model::{Fault, FaultClass};
+use crate::model::AccountUid;
+use crate::model::{Action, Fault, FaultClass};
 use crate::target::{Target, Work};
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 /// What looking came to.
 #[derive(Debug)]
@@ -14,8 +16,15 @@ pub(super) enum Looked {
     Settled(Result<Success, Fault>),
 }
 
-/// Looks at each work's account: one answer each, in order. Asks the target once for all of them.
-pub(super) async fn look(target: &dyn Target, works: &[Work]) -> Vec<Looked> {
+/// How long a list of all accounts serves. What is made meanwhile is made by this lane, and is found by its name.
+const LISTED: Duration = Duration::from_secs(600);
+
+/// The uids of all accounts of a target, and when they were listed.
+pub(super) type Listed = Option<(Instant, BTreeSet<AccountUid>)>;
+
+/// Looks at each work's account: one answer each, in order. Asks the target once for all of them; and for all of its accounts, at
+/// most every ten minutes, where a new one is not there under its names: it may have been given others after the backup.
+pub(super) async fn look(target: &dyn Target, works: &[Work], listed: &mut Listed) -> Vec<Looked> {
     let names: BTreeSet<String> = works.iter().flat_map(names).collect();
     let found = match target.find(&names.into_iter().collect::<Vec<_>>()).await {
         Ok(found) => found,
@@ -28,10 +37,38 @@ pub(super) async fn look(target: &dyn Target, works: &[Work]) -> Vec<Looked> {
         false => target.prove(&own.iter().map(|n| works[*n].clone()).collect::<Vec<_>>()).await,
     };
     let mut looked: Vec<Looked> = works.iter().map(|_| Looked::Write).collect();
+    for (n, work) in works.iter().enumerate().filter(|(n, work)| work.action == Action::Create && !own.contains(n)) {
+        match renamed(target, work.account.uid, listed).await {
+            Ok(false) => {}
+            Ok(true) => looked[n] = Looked::Settled(Err(under_another_name(work))),
+            Err(fault) => looked[n] = Looked::Settled(Err(fault)),
+        }
+    }
     for (n, proof) in own.into_iter().zip(shown) {
         looked[n] = judge(&works[n], proof.map(drop));
     }
     looked
+}
+
+/// Whether an account with this uid is there, whatever it is called.
+async fn renamed(target: &dyn Target, uid: AccountUid, listed: &mut Listed) -> Result<bool, Fault> {
+    if let Some((at, uids)) = listed
+        && at.elapsed() < LISTED
+    {
+        return Ok(uids.contains(&uid));
+    }
+    let uids: BTreeSet<AccountUid> = target.list().await?.into_iter().filter_map(|held| held.uid).collect();
+    let there = uids.contains(&uid);
+    *listed = Some((Instant::now(), uids));
+    Ok(there)
+}
+
+fn under_another_name(work: &Work) -> Fault {
+    Fault::conflict(format!(
+        "account {}: it is there under another name: it was made, and renamed, after the backup that was put back. Nothing was \
+         written. `akund retry` gives it the journal's names and password, `akund withdraw` undoes",
+        work.account.uid
+    ))
 }
 
 /// What the proof of an account that is there says of the step. Pure.
@@ -60,7 +97,7 @@ fn names(work: &Work) -> impl Iterator<Item = String> + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Account, AccountUid, Action, StepId};
+    use crate::model::{Account, StepId};
 
     fn work(action: Action) -> Work {
         let account = Account {

@@ -1,6 +1,6 @@
 //! A target's lane: opens the sealed credentials and hands the batch to the target, verb by verb.
 
-use super::look::{Looked, look};
+use super::look::{Listed, Looked, look};
 use super::{Success, Worker};
 use crate::journal::Claim;
 use crate::model::Answer;
@@ -9,15 +9,21 @@ use crate::secret::seal::SealingKey;
 use crate::target::{Target, Work};
 use jiff::Timestamp;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// Runs a target.
 pub struct TargetWorker {
-    /// The target.
-    pub target: Arc<dyn Target>,
-    /// Opens the credentials.
-    pub key: Arc<SealingKey>,
-    /// Most steps in a batch.
-    pub batch: usize,
+    target: Arc<dyn Target>,
+    key: Arc<SealingKey>,
+    batch: usize,
+    listed: Mutex<Listed>,
+}
+
+impl TargetWorker {
+    /// `key` opens the credentials; `batch` is the most steps in a batch.
+    pub fn new(target: Arc<dyn Target>, key: Arc<SealingKey>, batch: usize) -> Self {
+        Self { target, key, batch, listed: Mutex::default() }
+    }
 }
 
 impl Worker for TargetWorker {
@@ -106,7 +112,8 @@ impl TargetWorker {
             return Vec::new();
         }
         let (places, works): (Vec<usize>, Vec<Work>) = restored.into_iter().unzip();
-        let looked = look(&*self.target, &works).await;
+        let mut listed = self.listed.lock().await;
+        let looked = look(&*self.target, &works, &mut listed).await;
         places.into_iter().zip(works).zip(looked).map(|((place, work), looked)| (place, work, looked)).collect()
     }
 

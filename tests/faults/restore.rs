@@ -209,6 +209,45 @@ fn a_request_that_the_backup_does_not_know_is_handed_in_again_and_takes_up_the_a
 }
 
 #[test]
+fn an_account_that_was_renamed_after_the_backup_is_known_by_its_uid_and_never_made_twice() {
+    let server = Server::start();
+    let site = server.site();
+    let (_dir, file) = elsewhere();
+    let daemon = site.start();
+    assert_eq!(site.told(&["pause", "mail"]).0, 0);
+    site.drop_in("a.toml", records::good("A/1", "satu"));
+    site.drop_in("b.toml", records::good("B/1", "dua"));
+    site.until("they wait for the target", || site.reader().lane("mail").unwrap().ready == 2);
+    backup(&site, &file);
+    assert_eq!(site.told(&["unpause"]).0, 0);
+    site.until_rest(2);
+    daemon.terminate();
+    let mail = site.mail();
+    let changed = mail.execute("UPDATE mailboxes SET address = 'lain@example.ac.id' WHERE address LIKE 'satu%'", []);
+    assert_eq!(changed, Ok(1));
+    mail.execute("DELETE FROM aliases", []).unwrap();
+    // The other one is not there at all.
+    assert_eq!(mail.execute("DELETE FROM mailboxes WHERE address LIKE 'dua%'", []), Ok(1));
+    let made = at_targets(&site);
+
+    put_back(&site, &file);
+    let daemon = site.start();
+    assert_eq!(site.told(&["unpause"]).0, 0);
+    site.until_rest(2);
+    site.until("the other one is made", || at_targets(&site).iter().any(|row| row.contains("dua@")));
+    assert!(made.iter().all(|row| at_targets(&site).contains(row)), "it is not written over: {:?}", at_targets(&site));
+    assert_eq!(site.state(&records::key("A/1")), "stuck");
+    let (_, shown) = site.told(&["show", "A/1"]);
+    assert!(shown.contains("under another name"), "{shown}");
+    assert_eq!(site.told(&["retry", "A/1"]).0, 0);
+    site.until("it has its name again", || {
+        count(&site.mail(), "SELECT count(*) FROM mailboxes WHERE address LIKE 'satu%'") == 1
+    });
+    assert_eq!(count(&site.mail(), "SELECT count(*) FROM mailboxes"), 2, "{:?}", at_targets(&site));
+    daemon.terminate();
+}
+
+#[test]
 fn what_was_withdrawn_after_the_backup_is_not_made_again() {
     let site = Site::new();
     let (_dir, file) = elsewhere();

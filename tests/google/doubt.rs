@@ -155,6 +155,24 @@ async fn what_never_comes_to_be_seen_is_a_matter_for_people_after_the_settle_tim
     assert!((300..=900).contains(&waited), "{waited}");
 }
 
+/// In a journal that was put back its step is not done, and its id not known.
+#[tokio::test(start_paused = true)]
+async fn what_was_made_and_renamed_since_is_taken_up_by_its_mark_and_not_made_again() {
+    let mut bench = Bench::new().await;
+    let mut work = create(&named("humas"));
+    bench.apply(&work).await.unwrap();
+    bench.server.state().directory.by_hand("humas@example.org", |user| {
+        user.fields.insert("primaryEmail".into(), json!("lain@example.org"));
+        user.aliases.clear();
+    });
+    bench.target = workspace(&bench.server, bench.dir.path(), "");
+    work.uncertain = true;
+    bench.apply(&work).await.unwrap();
+    assert_eq!(bench.users().len(), 1);
+    assert_eq!(bench.user("humas@example.org").text("password"), hash_of(&work));
+    bench.server.assert_no_complaints();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_not_followed_by_a_second_try_before_a_minute_has_passed() {
     let bench = Bench::new().await;

@@ -28,6 +28,12 @@ impl Workspace {
             match self.look(&self.api, work, until).await? {
                 Seen::Own(user) => return self.take_up(work, &wanted, &password, *user, until).await,
                 Seen::Others => return Err(self.not_made(work, taken(work, &wanted.address))),
+                // It may have been given another address since, as in a journal that was put back.
+                Seen::Nothing if work.uncertain => {
+                    if let Some(user) = self.searched(&self.api, work, until).await? {
+                        return self.take_up(work, &wanted, &password, user, until).await;
+                    }
+                }
                 Seen::Nothing => {}
             }
             if let Some(user) = self.removed(work, until).await? {

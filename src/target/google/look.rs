@@ -60,6 +60,11 @@ impl Workspace {
         if let Seen::Own(user) = self.look(api, work, until).await? {
             return Ok(Some(*user));
         }
+        self.searched(api, work, until).await
+    }
+
+    /// The user with an account's mark, whatever it is called. A search may lag behind by hours.
+    pub(super) async fn searched(&self, api: &Api, work: &Work, until: Instant) -> Result<Option<User>, Fault> {
         let uid = work.account.uid;
         let search = format!("externalId='{uid}'");
         let told = format!("searching for account {uid}");
