@@ -239,7 +239,11 @@ impl Admitter {
                     .and_then(|procedure| procedure::unit_to_look_up(&record, procedure))
                     .map(str::to_owned),
                 signed_as: signed_as(reading.file.signer(), &record),
-                not_permitted: self.not_permitted(&reading.file, &record),
+                not_permitted: self
+                    .sources
+                    .get(reading.file.source())
+                    .map(|source| not_permitted(source, reading.file.signer(), &record))
+                    .unwrap_or_default(),
                 record: *record,
             });
         }
@@ -267,27 +271,6 @@ impl Admitter {
             }
         }
         Ok(())
-    }
-
-    /// What the source may not ask for, a sentence each; empty: it may.
-    fn not_permitted(&self, file: &impl Handed, record: &Record) -> Vec<String> {
-        let Some(source) = self.sources.get(file.source()) else { return Vec::new() };
-        let mut reasons = rights(source, record);
-        if let Some(signer) = file.signer() {
-            let roles: Vec<&str> = record.approvals.iter().map(|approval| approval.role.as_str()).collect();
-            if !roles.iter().any(|role| signer.holds(role, &record.key.procedure)) {
-                reasons.push(format!(
-                    "it is signed by key {}, which may not sign as {}",
-                    signer.key_fingerprint,
-                    if roles.is_empty() {
-                        "anybody: the record names no approval".to_owned()
-                    } else {
-                        roles.join(" or ")
-                    }
-                ));
-            }
-        }
-        reasons
     }
 
     fn decide(&self, procedures: Arc<Procedures>) -> Arc<crate::journal::admit::Decide> {
@@ -466,13 +449,29 @@ fn read<H: Handed>(spool: &Spool, files: Vec<H>) -> io::Result<Vec<Reading<H>>> 
 }
 
 /// The approving roles of a record that the key which signed its file holds. Pure.
-fn signed_as(signer: Option<&VerifiedSigner>, record: &Record) -> Vec<String> {
+pub fn signed_as(signer: Option<&VerifiedSigner>, record: &Record) -> Vec<String> {
     let Some(signer) = signer else { return Vec::new() };
     let mut roles: Vec<String> = record.approvals.iter().map(|approval| approval.role.clone()).collect();
     roles.sort_unstable();
     roles.dedup();
     roles.retain(|role| signer.holds(role, &record.key.procedure));
     roles
+}
+
+/// What a source may not ask for with such a signature, a sentence each; empty: it may. Pure.
+pub fn not_permitted(source: &SourceConfig, signer: Option<&VerifiedSigner>, record: &Record) -> Vec<String> {
+    let mut reasons = rights(source, record);
+    if let Some(signer) = signer {
+        let roles: Vec<&str> = record.approvals.iter().map(|approval| approval.role.as_str()).collect();
+        if !roles.iter().any(|role| signer.holds(role, &record.key.procedure)) {
+            reasons.push(format!(
+                "it is signed by key {}, which may not sign as {}",
+                signer.key_fingerprint,
+                if roles.is_empty() { "anybody: the record names no approval".to_owned() } else { roles.join(" or ") }
+            ));
+        }
+    }
+    reasons
 }
 
 /// What a source may not ask for. Pure.

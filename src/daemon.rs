@@ -124,6 +124,14 @@ struct Opened {
 /// # Errors
 /// [`EndError`]; nothing is left running.
 pub async fn start(config: Config) -> Result<Running, EndError> {
+    start_on(config, None).await
+}
+
+/// As [`start`], with the HTTP listener, where the caller has one already.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<Running, EndError> {
     let signals = Signals::listen()?;
     let opened = open(&config)?;
     let metrics = Metrics::new();
@@ -161,9 +169,11 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
     for lane in forgotten.map_err(|error| EndError::Unavailable(error.to_string()))? {
         tracing::info!(lane, "it was down, and is no longer configured");
     }
-    let listener = TcpListener::bind(config.http.listen)
-        .await
-        .map_err(|error| EndError::Unavailable(format!("[http] listen {}: {error}", config.http.listen)))?;
+    let listener = match listener {
+        Some(listener) => Ok(listener),
+        None => TcpListener::bind(config.http.listen).await,
+    }
+    .map_err(|error| EndError::Unavailable(format!("[http] listen {}: {error}", config.http.listen)))?;
     let http = listener.local_addr().map_err(|error| EndError::Unavailable(error.to_string()))?;
     let socket = control::bind(&config.control.socket).map_err(|error| {
         EndError::Unavailable(format!("[control] socket {}: {error}", config.control.socket.display()))

@@ -2,11 +2,12 @@
 //! at any time and run again on the same directory: it completes what it began.
 
 mod five;
+mod place;
 mod samples;
 
 use super::exit::{Exit, Failure};
 use super::output::say;
-use super::{Common, output};
+use super::{Common, order, output};
 use crate::config::{self, Config};
 use crate::daemon::{self, Running};
 use crate::durable;
@@ -47,22 +48,34 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let dir = std::path::absolute(&args.dir)?;
     let samples = samples::prepare(&dir)?;
-    let text = samples::CONFIG;
-    write_once(&dir.join("akund.toml"), text.as_bytes())?;
-    let config =
-        config::load(&dir.join("akund.toml")).map_err(|report| Failure::new(Exit::Config, report.to_string()))?;
+    let path = dir.join("akund.toml");
+    write_once(&path, samples::CONFIG.as_bytes())?;
+    let mut config = config::load(&path).map_err(|report| Failure::new(Exit::Config, report.to_string()))?;
+    let text = std::fs::read_to_string(&path)?;
     let quiet = config::LogConfig { filter: Some("error".into()), ..config.log.clone() };
     logs::init(&quiet).map_err(|error| Failure::new(Exit::Config, error))?;
     process::harden().map_err(|error| Failure::new(Exit::Unavailable, error))?;
     super::run::runtime()?.block_on(async {
-        let running = daemon::start(config.clone()).await?;
+        let configured = config.http.listen;
+        let listener = place::listen(&mut config, &text).await?;
+        let running = daemon::start_on(config.clone(), listener).await?;
         let shutdown = running.shutdown.clone();
         let http = running.http;
+        place::note(&path, &text, configured, http)?;
         let mut served = tokio::spawn(Running::until_ended(running));
         if !common.json {
             say!("akund runs in {}; its health is at http://{http}/healthz\n", dir.display());
         }
+        if let Some(why) = paused(&config, &path).await? {
+            if args.exit {
+                shutdown.cancel();
+                served.await.map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))??;
+                return Err(Failure::new(Exit::TryAgain, format!("{why}\n\nand then the same once more")));
+            }
+            eprintln!("akund: {why}\n");
+        }
         let shown = async {
+            released(&config).await?;
             hand_in(&config, &samples).await?;
             until_ended(&config, &samples, common.json).await
         };
@@ -78,6 +91,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         if args.exit {
             shutdown.cancel();
         } else if !common.json {
+            place::try_out(&path, http);
             say!("\nDrop more request files into {}; Ctrl-C ends.", config.spool.path.join("incoming").display());
         }
         served.await.map_err(|error| Failure::new(Exit::InputOutput, error.to_string()))??;
@@ -89,6 +103,40 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
 fn write_once(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if !path.exists() {
         durable::replace(path, bytes, 0o644)?;
+    }
+    Ok(())
+}
+
+/// Why nothing moves until somebody says so, and what to type; none: it moves. Orders that were given before are carried out first.
+async fn paused(config: &Config, path: &Path) -> Result<Option<String>, Failure> {
+    let socket = config.control.socket.clone();
+    // What is not answered is seen in the journal.
+    let _ = tokio::task::spawn_blocking(move || order::wake(&socket)).await;
+    let reader = Reader::open(&config.journal.path)?;
+    let unpause = format!("  {} unpause --reason \"looked at\"", place::akund(path));
+    if let Some(hold) = reader.hold()? {
+        return Ok(Some(format!(
+            "{}: everything is paused, and no sample is taken. Look at what is there, then let it go on, from another \
+             terminal:\n\n{unpause}",
+            hold.why
+        )));
+    }
+    let mut lanes = Vec::new();
+    for lane in config.target.keys().chain(config.channel.keys()).map(String::as_str).chain(["credentials"]) {
+        if reader.lane(lane)?.paused {
+            lanes.push(lane);
+        }
+    }
+    let lanes = lanes.join(", ");
+    Ok((!lanes.is_empty())
+        .then(|| format!("{lanes}: paused by an order, so that samples wait there. To let it go on:\n\n{unpause}")))
+}
+
+/// Waits until an order has let a journal go on that was put back.
+async fn released(config: &Config) -> Result<(), Failure> {
+    let reader = Reader::open(&config.journal.path)?;
+    while reader.hold()?.is_some() {
+        tokio::time::sleep(LOOK).await;
     }
     Ok(())
 }
@@ -185,10 +233,7 @@ fn tell(common: &Common, config: &Config, samples: &[Sample], ended: &Ended) -> 
 }
 
 fn judge(config: &Config, sample: &Sample, listed: &[Listed]) -> Line {
-    let mut counts = std::collections::BTreeMap::<String, usize>::new();
-    for one in listed.iter().filter(|one| sample.owns(&one.request)) {
-        *counts.entry(one.state.clone()).or_default() += 1;
-    }
+    let mut counts = sample.found(listed);
     let reason = |name: &str| config.spool.path.join("rejected").join(format!("{name}.reason.txt")).exists();
     if sample.files.iter().any(|file| reason(&file.dropped)) {
         *counts.entry("rejected".into()).or_default() += 1;
@@ -215,10 +260,10 @@ fn next(config: &Config, samples: &[Sample], listed: &[Listed]) {
         let (Some(letter), Some(dir)) = (&sample.letter, config.spool.path.parent()) else { continue };
         say!(
             "{} waits for the signed letter; its draft is in an e-mail. Bring it, in another terminal:\n\n  \
-             akund --config {} release {} \\\n    --letter {} \\\n    \
+             {} release {} \\\n    --letter {} \\\n    \
              --number 480/1/427.53/2026 --signed-by head --signed-on {} --reason \"signed on paper\"\n",
             one.request,
-            in_shell(&dir.join("akund.toml").display().to_string()),
+            place::akund(&dir.join("akund.toml")),
             in_shell(&one.request),
             in_shell(&letter.display().to_string()),
             today(),

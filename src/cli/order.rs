@@ -171,7 +171,7 @@ pub(super) fn tell(common: &Common, result: &OrderResult, not_woken: Option<std:
 }
 
 /// Wakes the daemon and waits until it has carried out what is in the journal: it closes the connection then.
-fn wake(socket: &Path) -> std::io::Result<()> {
+pub(super) fn wake(socket: &Path) -> std::io::Result<()> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(b"orders\n")?;

@@ -1,16 +1,20 @@
 //! `akund submit`: checks files as the daemon will, then puts them into the spool whole. Needs no journal.
 
+mod house;
+
 use super::exit::{Exit, Failure};
 use super::output::say;
 use super::{Common, output};
+use crate::admission;
 use crate::config::Config;
 use crate::daemon::wiring;
 use crate::durable;
 use crate::intake::record::{self, Parsed, Rules};
 use crate::intake::spool::{LOCAL, is_record_name};
-use crate::model::{AccountUid, Facts, Judgement, Record};
+use crate::model::{AccountUid, Facts, Judgement, Record, Verdict};
 use crate::procedure::{self, Procedure, Site};
 use clap::Args as ClapArgs;
+use house::{House, Vouched};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,6 +49,9 @@ struct Report {
     records: usize,
     bad: usize,
     problems: String,
+    /// The source may not hand it in, whatever else is wrong with it.
+    #[serde(skip)]
+    not_permitted: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     judged: Vec<Judged>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,38 +68,48 @@ struct Judged {
 /// Checks, then hands in. A file with a bad record is not handed in.
 pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     let config = common.load()?;
-    let (procedures, site) = known(&config, args.dry_run)?;
+    let house = House::of(&config, &args.source)?;
+    let known = known(&config, args.dry_run)?;
     let mut reports = Vec::new();
     for file in &args.files {
-        reports.push(one(&config, args, file, &procedures, &site)?);
+        reports.push(one(&house, args, file, &known)?);
     }
-    let bad = reports.iter().any(|report| report.bad > 0 || !report.problems.is_empty());
+    let bad = reports.iter().any(|report| report.bad > 0 && !report.not_permitted);
+    let not_permitted = reports.iter().any(|report| report.not_permitted);
     let negative = reports.iter().flat_map(|r| &r.judged).any(|j| j.judgement.verdict.as_str() != "permit");
     if common.json {
         output::json(&reports)?;
     } else {
         reports.iter().for_each(print);
     }
-    Ok(match (bad, negative) {
-        (true, _) => Exit::BadInput,
-        (false, true) => Exit::Negative,
-        (false, false) => Exit::Good,
+    Ok(match (bad, not_permitted, negative) {
+        (true, ..) => Exit::BadInput,
+        (false, true, _) => Exit::NotPermitted,
+        (false, false, true) => Exit::Negative,
+        (false, false, false) => Exit::Good,
     })
 }
 
-type Procedures = BTreeMap<String, Arc<Procedure>>;
+/// What records are read and judged by.
+struct Known {
+    procedures: BTreeMap<String, Arc<Procedure>>,
+    /// Whether these are all, so that another is unknown to the daemon, too.
+    all: bool,
+    site: Site,
+}
 
 /// The procedures, for country and zone of phones and dates; a dry run needs them and the site whole.
-fn known(config: &Config, whole: bool) -> Result<(Procedures, Site), Failure> {
+fn known(config: &Config, whole: bool) -> Result<Known, Failure> {
     let (procedures, reports) = procedure::load_dir(&config.procedures.path);
     if whole && !reports.is_empty() {
         let reports: Vec<String> = reports.iter().map(ToString::to_string).collect();
         return Err(Failure::new(Exit::Config, reports.join("\n")));
     }
-    Ok((procedures, if whole { wiring::site_of(config) } else { Site::default() }))
+    let site = if whole { wiring::site_of(config) } else { Site::default() };
+    Ok(Known { procedures, all: reports.is_empty(), site })
 }
 
-fn one(config: &Config, args: &Args, file: &Path, procedures: &Procedures, site: &Site) -> Result<Report, Failure> {
+fn one(house: &House, args: &Args, file: &Path, known: &Known) -> Result<Report, Failure> {
     let unreadable = |error: std::io::Error| Failure::new(Exit::InputOutput, format!("{}: {error}", file.display()));
     let name =
         file.file_name().filter(|name| is_record_name(name)).and_then(|name| name.to_str()).ok_or_else(|| {
@@ -100,7 +117,7 @@ fn one(config: &Config, args: &Args, file: &Path, procedures: &Procedures, site:
         })?;
     let bytes = std::fs::read(file).map_err(unreadable)?;
     let rules = |procedure: &str| {
-        procedures.get(procedure).map(|procedure| Rules {
+        known.procedures.get(procedure).map(|procedure| Rules {
             country: procedure.country().to_owned(),
             time_zone: procedure.time_zone().clone(),
         })
@@ -110,8 +127,16 @@ fn one(config: &Config, args: &Args, file: &Path, procedures: &Procedures, site:
         records: 0,
         bad: 0,
         problems: String::new(),
+        not_permitted: false,
         judged: Vec::new(),
         handed_in: None,
+    };
+    let vouched = match house.takes(name, file, &bytes) {
+        Ok(vouched) => vouched,
+        Err(why) => {
+            (report.not_permitted, report.bad, report.problems) = (true, 1, why);
+            return Ok(report);
+        }
     };
     match record::parse(name, &bytes) {
         Err(problems) => {
@@ -120,35 +145,59 @@ fn one(config: &Config, args: &Args, file: &Path, procedures: &Procedures, site:
         }
         Ok(mut parsed) => {
             report.records = parsed.count();
+            let mut refused = 0;
             for start in (0..parsed.count()).step_by(ROWS) {
-                let records = parsed.read(start..(start + ROWS).min(parsed.count()), &rules);
+                let mut records = parsed.read(start..(start + ROWS).min(parsed.count()), &rules);
+                records.retain(|(place, record)| {
+                    let reasons = not_permitted(house, &vouched, known, record);
+                    if !reasons.is_empty() {
+                        parsed.refuse(*place, &reasons.join("; "));
+                        refused += 1;
+                    }
+                    reasons.is_empty()
+                });
                 if args.dry_run {
-                    report.judged.extend(judge(&parsed, records, args, procedures, site));
+                    report.judged.extend(judge(&parsed, records, args, &vouched, known));
                 }
             }
             report.bad = parsed.problems().len();
+            report.not_permitted = refused > 0 && refused == report.bad;
             report.problems = parsed.report();
         }
     }
     if report.bad == 0 && !args.dry_run {
-        report.handed_in = Some(hand_in(config, &args.source, name, file, &bytes)?);
+        report.handed_in = Some(hand_in(house, name, &vouched, &bytes)?);
     }
     Ok(report)
+}
+
+/// Why a record would be rejected, or refused without anybody being told, a sentence each. A refusal by the procedure is none: the
+/// applicant is told of that one, and it is on record.
+fn not_permitted(house: &House, vouched: &Vouched, known: &Known, record: &Record) -> Vec<String> {
+    let reasons = house.not_permitted(vouched, record);
+    if !reasons.is_empty() || !known.all || known.procedures.contains_key(&record.key.procedure) {
+        return reasons;
+    }
+    match procedure::decide_unknown_procedure(record).verdict {
+        Verdict::Refuse { reasons } => reasons,
+        _ => Vec::new(),
+    }
 }
 
 fn judge<'a>(
     parsed: &'a Parsed,
     records: Vec<(usize, Box<Record>)>,
     args: &'a Args,
-    procedures: &'a Procedures,
-    site: &'a Site,
+    vouched: &'a Vouched,
+    known: &'a Known,
 ) -> impl Iterator<Item = Judged> + 'a {
     let now = jiff::Timestamp::now();
     records.into_iter().map(move |(place, record)| {
-        let facts = Facts { source: args.source.clone(), ..Facts::default() };
+        let signed_as = admission::signed_as(vouched.signer.as_ref(), &record);
+        let facts = Facts { source: args.source.clone(), signed_as, ..Facts::default() };
         let uid = AccountUid(uuid::Uuid::now_v7());
-        let judgement = match procedures.get(&record.key.procedure) {
-            Some(procedure) => procedure::decide(&record, procedure, site, &facts, uid, now),
+        let judgement = match known.procedures.get(&record.key.procedure) {
+            Some(procedure) => procedure::decide(&record, procedure, &known.site, &facts, uid, now),
             None => procedure::decide_unknown_procedure(&record),
         };
         Judged { request: record.key.to_string(), line: parsed.line(place), judgement }
@@ -156,9 +205,8 @@ fn judge<'a>(
 }
 
 /// The signature first, then the record, each whole: the daemon never sees half a file.
-fn hand_in(config: &Config, source: &str, name: &str, file: &Path, bytes: &[u8]) -> Result<PathBuf, Failure> {
-    let incoming = config.spool.path.join("incoming");
-    let dir = if source == LOCAL { incoming } else { incoming.join(source) };
+fn hand_in(house: &House, name: &str, vouched: &Vouched, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    let dir = &house.dir;
     let failed = |error: std::io::Error| {
         let exit = match error.kind() {
             std::io::ErrorKind::PermissionDenied => Exit::NotPermitted,
@@ -170,10 +218,7 @@ fn hand_in(config: &Config, source: &str, name: &str, file: &Path, bytes: &[u8])
             std::io::ErrorKind::PermissionDenied => {
                 "; only members of the directory's group may hand requests in there"
             }
-            std::io::ErrorKind::NotFound if source == LOCAL => "; `akund run` makes it at its first start",
-            std::io::ErrorKind::NotFound => {
-                "; `akund run` makes it at a start with this [[source]] in its configuration"
-            }
+            std::io::ErrorKind::NotFound => "; `akund run` makes it at a start with this configuration",
             _ => "",
         };
         Failure::new(exit, format!("{} cannot be written to: {error}{advice}", dir.display()))
@@ -182,10 +227,8 @@ fn hand_in(config: &Config, source: &str, name: &str, file: &Path, bytes: &[u8])
     if path.exists() {
         return Err(Failure::new(Exit::TryAgain, format!("{} waits in the spool already", path.display())));
     }
-    let mut signature = file.as_os_str().to_owned();
-    signature.push(".sig");
-    if let Ok(signature) = std::fs::read(&signature) {
-        durable::replace(&dir.join(format!("{name}.sig")), &signature, 0o640).map_err(failed)?;
+    if let Some(signature) = &vouched.signature {
+        durable::replace(&dir.join(format!("{name}.sig")), signature, 0o640).map_err(failed)?;
     }
     durable::replace(&path, bytes, 0o640).map_err(failed)?;
     Ok(path)

@@ -28,10 +28,11 @@ fn it_ends_with_an_error_if_a_sample_did_not_end_as_it_should() {
 fn what_it_says_to_type_next_brings_the_signed_letter_and_ends_the_request_that_waits() {
     let demo = Demo::new();
     let shown = demo.shows();
-    let (_, command) = shown.split_once("\n  akund ").expect("a command to type");
-    let command = command.split_once("\n\n").unwrap().0.replace("\\\n", " ");
     let program = akund();
-    let script = format!("{} {command}", program.get_program().to_string_lossy());
+    let typed = format!("\n  {} ", program.get_program().to_string_lossy());
+    let (_, command) = shown.split_once(&typed).expect("a command to type");
+    let command = command.split_once("\n\n").unwrap().0.replace("\\\n", " ");
+    let script = format!("{typed}{command}");
     let mut shell = std::process::Command::new("sh");
     for (name, _) in program.get_envs() {
         shell.env_remove(name);
@@ -45,4 +46,83 @@ fn what_it_says_to_type_next_brings_the_signed_letter_and_ends_the_request_that_
     assert_eq!(demo.done(), ACCOUNTS);
     assert_eq!(demo.messages().len(), MESSAGES + 2, "the letter, and the credentials apart from it");
     demo.credentials_of("pertanian@lumajangkab.go.id");
+}
+
+#[test]
+fn a_sample_that_was_corrected_as_the_readme_has_it_is_still_as_it_should_be() {
+    let demo = Demo::new();
+    assert_eq!(demo.run().code, Some(0));
+    let config = demo.dir.join("akund.toml");
+    let hand_in = |sample: &str, change: &dyn Fn(String) -> String| {
+        let text = std::fs::read_to_string(demo.dir.join("samples").join(sample)).unwrap();
+        let corrected = demo.dir.join("corrected.toml");
+        std::fs::write(&corrected, change(text.replacen("\nprocedure", "\nrevision = 2\nprocedure", 1))).unwrap();
+        let output = akund().arg("--config").arg(&config).arg("submit").arg(&corrected).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let ended = demo.run();
+        assert_eq!(ended.code, Some(0), "{:?} {}", ended.samples, ended.stderr);
+    };
+    hand_in("2-conflict.toml", &|text| text.replace("humas@example", "biro.hukum@example"));
+    // And one that was held, which the higher revision withdraws.
+    let form = "[[document]]\nkind = \"letter\"";
+    hand_in("5-form.toml", &|text| {
+        let date = text.lines().find(|line| line.starts_with("date = ")).unwrap().to_owned();
+        text.replace(form, &format!("[[document]]\nkind = \"form\"\n{date}\nsigned_by = \"x\"\n\n{form}"))
+    });
+    let states: Vec<_> = demo.requests().into_iter().filter(|one| one.request.contains("DEMO/5/")).collect();
+    assert!(states.iter().any(|one| one.state == "withdrawn") && states.len() == 2, "{states:?}");
+}
+
+#[test]
+fn a_journal_that_was_put_back_is_told_of_at_once_and_goes_on_once_it_is_told_to() {
+    let demo = Demo::new();
+    assert_eq!(demo.run().code, Some(0));
+    let journal = demo.journal();
+    let config = demo.dir.join("akund.toml");
+    let copy = demo.dir.join("backup.db");
+    let typed = |arguments: &[&str]| akund().arg("--config").arg(&config).args(arguments).output().unwrap();
+    let output = typed(&["journal", "backup", copy.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", journal.display()));
+    }
+    std::fs::copy(&copy, &journal).unwrap();
+    let output = demo.start().wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(75), "{said}");
+    assert!(said.contains("everything is paused") && said.contains("unpause --reason"), "{said}");
+    // What it says to type is kept, and the next run carries it out.
+    assert_eq!(typed(&["unpause", "--reason", "looked at"]).status.code(), Some(75));
+    let ended = demo.run();
+    assert_eq!(ended.code, Some(0), "{:?} {}", ended.samples, ended.stderr);
+}
+
+#[test]
+fn its_http_port_is_the_documented_one_or_a_free_one_and_stands_in_its_configuration() {
+    // Whoever has the documented port: this test, or another demo.
+    let taken = std::net::TcpListener::bind("127.0.0.1:9380");
+    let demo = Demo::new();
+    let mut child =
+        akund().args(["demo", "--dir"]).arg(&demo.dir).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    while !said.contains("Ctrl-C ends") {
+        assert!(std::io::BufRead::read_line(&mut lines, &mut said).unwrap() > 0, "it ended: {said}");
+    }
+    let (_, at) = said.split_once("its health is at http://").unwrap();
+    let at = at.split('/').next().unwrap();
+    assert_ne!(at, "127.0.0.1:9380");
+    assert!(std::fs::read_to_string(demo.dir.join("akund.toml")).unwrap().contains(&format!("listen = \"{at}\"")));
+    let (_, commands) = said.split_once("Try, in another terminal:\n").unwrap();
+    let commands: Vec<_> = commands.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    assert!(commands.len() >= 5 && commands.iter().any(|command| command.ends_with("check --nagios")), "{said}");
+    for command in commands {
+        let output = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
+        let answer = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&answer));
+    }
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    drop(taken);
 }

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// The READMEs' record.
-fn record() -> String {
+pub fn record() -> String {
     let blocks = blocks(&read("README.md"));
     let (_, found) = blocks.into_iter().find(|(_, block)| block.language == "toml" && block.kind == "record").unwrap();
     dated(&found.body)
@@ -93,6 +93,8 @@ fn output_that_cannot_be_written_is_exit_74_and_a_reader_that_has_seen_enough_is
 fn exit_77_names_what_may_not_be_written_and_75_asks_to_try_again() {
     assert!(nix::unistd::geteuid().is_root(), "run as root, so that there are users who may not");
     let site = Site::new();
+    let config = fs::read_to_string(site.config()).unwrap();
+    fs::write(site.config(), config + "[[source]]\nname = \"local\"\nowners = [\"root\", \"nobody\"]\n").unwrap();
     let daemon = site.start();
     site.write("request.toml", &record());
     // As akund's spool is for others: its directory can be passed through, and no more.

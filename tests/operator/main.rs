@@ -14,4 +14,6 @@ mod readme;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod submit;
+#[cfg(test)]
 mod walk;

@@ -158,7 +158,12 @@ fn a_signed_request(walk: &mut Walk) {
     sign.args(["-q", "-Y", "sign", "-n", "akund-request", "-f"]).arg(&key).arg(walk.site.here.join("request.toml"));
     assert!(sign.status().unwrap().success());
     walk.site.write("request.toml", &signed("S3"));
-    walk.site.exits(0, &["submit", "--source", "helpdesk", "request.toml"]);
+    let said = walk.site.exits(77, &["submit", "--source", "helpdesk", "request.toml"]);
+    assert!(said.contains("changed after signing"), "{said}");
+    for file in ["request.toml.sig", "request.toml"] {
+        std::fs::copy(walk.site.here.join(file), incoming.join(format!(".{file}"))).unwrap();
+        std::fs::rename(incoming.join(format!(".{file}")), incoming.join(file)).unwrap();
+    }
     let reason = walk.site.at("spool/rejected/request.toml.reason.txt");
     wait("the reason", || reason.exists());
     assert!(std::fs::read_to_string(reason).unwrap().contains("changed after signing"));

@@ -2,8 +2,10 @@
 
 use super::five::{SHOWN, Shown, dated};
 use super::{Exit, Failure, write_once};
+use crate::intake::record;
+use crate::journal::read::Listed;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +26,7 @@ path = "procedures"
 path = "templates"
 
 [http]
-listen = "127.0.0.1:0"          # a free port; it is printed at start
+listen = "127.0.0.1:9380"       # where that port is taken, `akund demo` writes a free one here
 
 [control]
 socket = "run/control.sock"
@@ -71,8 +73,8 @@ pub struct Sample {
     pub files: Vec<SampleFile>,
     /// How many requests it becomes.
     pub requests: usize,
-    /// How its requests (`PROCEDURE:ID@REVISION`) begin.
-    prefix: String,
+    /// Its requests, `PROCEDURE:ID@REVISION`.
+    keys: BTreeSet<String>,
     /// A signed letter to try with, where one of its requests waits for one.
     pub letter: Option<PathBuf>,
     /// How many requests should end in which state; `rejected` where something of it is.
@@ -99,8 +101,39 @@ impl Sample {
 
     /// Whether a request (`PROCEDURE:ID@REVISION`) came from this sample.
     pub fn owns(&self, request: &str) -> bool {
-        request.starts_with(&self.prefix)
+        self.keys.contains(request)
     }
+
+    /// How many of its requests stand in which state. One that was held, and that whoever tries it has corrected by a higher
+    /// revision, counts as held: nothing else ended it.
+    pub fn found(&self, listed: &[Listed]) -> BTreeMap<String, usize> {
+        let id = |request: &str| request.rsplit_once('@').map(|(id, _)| id.to_owned());
+        let others: BTreeSet<_> =
+            listed.iter().filter(|one| !self.owns(&one.request)).filter_map(|one| id(&one.request)).collect();
+        let mut counts = BTreeMap::new();
+        for one in listed.iter().filter(|one| self.owns(&one.request)) {
+            let corrected = one.state == "withdrawn" && id(&one.request).is_some_and(|id| others.contains(&id));
+            let state = if corrected { "held" } else { &one.state };
+            *counts.entry(state.to_owned()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// The requests of a file, `PROCEDURE:ID@REVISION`; of one that cannot be read, none.
+fn keys(file: &SampleFile) -> Result<Vec<String>, Failure> {
+    let bytes = std::fs::read(&file.path)?;
+    let Ok(mut parsed) = record::parse(&file.dropped, &bytes) else { return Ok(Vec::new()) };
+    let records = parsed.read(0..parsed.count(), &|_| None);
+    Ok(records.into_iter().map(|(_, record)| record.key.to_string()).collect())
+}
+
+fn all_keys(files: &[SampleFile]) -> Result<BTreeSet<String>, Failure> {
+    let mut all = BTreeSet::new();
+    for file in files {
+        all.extend(keys(file)?);
+    }
+    Ok(all)
 }
 
 /// Writes what the demo needs into the directory.
@@ -119,30 +152,21 @@ pub fn prepare(dir: &Path) -> Result<Vec<Sample>, Failure> {
     let day = approved_at.strftime("%Y-%m-%d").to_string();
     let good = unit("DEMO/1/2026", "Biro Humas", "humas", &at, &day);
     let samples = [
-        ("1-good.toml", "a work unit's address, approved", good, 1, "DEMO/1/", "done", false),
+        ("1-good.toml", "a work unit's address, approved", good, 1, "done", false),
         (
             "2-conflict.toml",
             "another unit wants the same address",
             unit("DEMO/2/2026", "Biro Hukum", "humas", &at, &day),
             1,
-            "DEMO/2/",
             "conflicted",
             false,
         ),
-        ("3-refused.toml", "the head has refused", refused(&at), 1, "DEMO/3/", "refused", false),
-        ("4-malformed.toml", "a file with mistakes", malformed(&at), 0, "DEMO/4/", "", true),
-        ("5-form.toml", "a unit that has sent no form", formless(&at, &day), 1, "DEMO/5/", "held", false),
-        (
-            "6-students.csv",
-            "200 students from a spreadsheet, one row bad",
-            bulk(&at),
-            STUDENTS - 1,
-            "MHS-",
-            "done",
-            true,
-        ),
+        ("3-refused.toml", "the head has refused", refused(&at), 1, "refused", false),
+        ("4-malformed.toml", "a file with mistakes", malformed(&at), 0, "", true),
+        ("5-form.toml", "a unit that has sent no form", formless(&at, &day), 1, "held", false),
+        ("6-students.csv", "200 students from a spreadsheet, one row bad", bulk(&at), STUDENTS - 1, "done", true),
     ];
-    let generic = samples.into_iter().map(|(name, about, text, requests, prefix, state, rejected)| {
+    let generic = samples.into_iter().map(|(name, about, text, requests, state, rejected)| {
         let path = dir.join("samples").join(name);
         write_once(&path, text.as_bytes())?;
         let mut expected = BTreeMap::new();
@@ -153,8 +177,7 @@ pub fn prepare(dir: &Path) -> Result<Vec<Sample>, Failure> {
             expected.insert("rejected".to_owned(), 1);
         }
         let files = vec![SampleFile { path, dropped: name.to_owned() }];
-        let prefix = format!("generic:{prefix}");
-        Ok(Sample { name: name.to_owned(), about, files, requests, prefix, letter: None, expected })
+        Ok(Sample { name: name.to_owned(), about, keys: all_keys(&files)?, files, requests, letter: None, expected })
     });
     generic.chain(SHOWN.iter().map(|shown| procedure(dir, shown, now))).collect()
 }
@@ -180,9 +203,9 @@ fn procedure(dir: &Path, shown: &Shown, now: Timestamp) -> Result<Sample, Failur
     Ok(Sample {
         name: name.to_owned(),
         about: shown.about,
+        keys: all_keys(&files)?,
         files,
         requests: shown.expected.iter().map(|(_, requests)| requests).sum(),
-        prefix: format!("{name}:"),
         letter,
         expected: shown.expected.iter().map(|(state, requests)| ((*state).to_owned(), *requests)).collect(),
     })

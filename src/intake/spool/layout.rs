@@ -1,13 +1,14 @@
 //! The spool's directories, their modes and groups, and the sources' rules resolved.
 
 use super::LOCAL;
+use super::rules::{self, resolve_owner};
 use crate::config::SourceConfig;
 use crate::config::SpoolConfig;
 use crate::config::source::SignatureRule;
 use crate::durable::{explain, make_dir};
 use crate::intake::signature::SignersFile;
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::{AccessFlags, User, access, chown, geteuid};
+use nix::unistd::{AccessFlags, access, chown, geteuid};
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -85,18 +86,6 @@ fn source_problems(source: &SourceConfig) -> Vec<String> {
     problems
 }
 
-/// A user's name or number, as a number.
-fn resolve_owner(owner: &str) -> Result<u32, String> {
-    if let Ok(number) = owner.parse() {
-        return Ok(number);
-    }
-    match User::from_name(owner) {
-        Ok(Some(user)) => Ok(user.uid.as_raw()),
-        Ok(None) => Err(format!("owner `{}` is no user of this system", owner.escape_debug())),
-        Err(e) => Err(format!("owner `{}` cannot be looked up in the user database: {e}", owner.escape_debug())),
-    }
-}
-
 /// Makes and checks every directory and takes the lock. The configuration has been found free of [`problems`].
 pub(super) fn prepare(root: &Path, sources: &[SourceConfig]) -> io::Result<(Flock<File>, Vec<Source>)> {
     make_dir(root, 0o755)?;
@@ -132,13 +121,8 @@ pub(super) fn prepare(root: &Path, sources: &[SourceConfig]) -> io::Result<(Floc
 }
 
 fn resolve(config: &SourceConfig, incoming: &Path) -> io::Result<Source> {
-    let mut owners = BTreeSet::new();
-    for owner in &config.owners {
-        owners.insert(resolve_owner(owner).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?);
-    }
-    if owners.is_empty() {
-        owners.extend([0, geteuid().as_raw()]);
-    }
+    let owners =
+        rules::owners(config, geteuid().as_raw()).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
     let dir = if config.name == LOCAL { incoming.to_owned() } else { incoming.join(&config.name) };
     let signers = match config.signature {
         SignatureRule::Required => config.allowed_signers.as_deref().map(SignersFile::new),

@@ -25,6 +25,7 @@ mod queue;
 mod reject;
 mod removal;
 mod remover;
+pub mod rules;
 mod source;
 mod take;
 

@@ -3,7 +3,7 @@
 use super::desk::{Lease, Report, StayingWhy};
 use super::look::{Identity, Kind, Look, open_dir};
 use super::name::{safe_name, signature_name};
-use super::{Candidate, Spool};
+use super::{Candidate, Spool, rules};
 use crate::durable::explain;
 use crate::intake::signature::{NAMESPACE, VerifiedSigner};
 use jiff::Timestamp;
@@ -139,8 +139,7 @@ impl Spool {
             }
             Content::Unfit(reason, stays) => Ok(self.unfit(candidate, &look, reason, stays)),
             Content::Read(bytes) if !source.owners.contains(&look.owner) => {
-                let reason =
-                    format!("belongs to user {}, whom source `{}` does not accept", look.owner, source.config.name);
+                let reason = rules::not_accepted(look.owner, &source.config.name);
                 Ok(Taken::Bad(self.bad(candidate, &look, reason, Some(bytes), None)))
             }
             Content::Read(bytes) => self.signed(&dir, candidate, &look, bytes, now),
@@ -162,7 +161,7 @@ impl Spool {
             match verified {
                 Ok(signer) => signature = Some(signer),
                 Err(reason) => {
-                    let reason = format!("is not taken without a good signature: {reason}");
+                    let reason = rules::unsigned(&reason);
                     let mut bad = self.bad(of, look, reason, Some(bytes), None);
                     bad.seen = seen;
                     return Ok(Taken::Bad(bad));
@@ -187,10 +186,8 @@ impl Spool {
         let name = signature_name(&of.name);
         let shown = safe_name(&name);
         let missing = || {
-            Ok(Err(format!(
-                "`{shown}` did not come within {} s (make it with `ssh-keygen -Y sign -n {NAMESPACE} -f KEY FILE`)",
-                self.limits.signature_wait_seconds
-            )))
+            let late = format!("did not come within {} s", self.limits.signature_wait_seconds);
+            Ok(Err(rules::no_signature(&shown, &late)))
         };
         let path = self.sources[of.source].dir.join(&name);
         let look = match Look::at(dir, &name) {
@@ -288,7 +285,7 @@ fn unfit_kind(look: &Look, most: u64) -> Option<(String, Option<StayingWhy>)> {
     match look.kind {
         Kind::File if look.links > 1 => gone(&format!("has {} hard links", look.links)),
         Kind::File if look.identity.size > most => {
-            let reason = format!("is larger than the {most} bytes that akund takes, and stays where it is");
+            let reason = format!("{}, and stays where it is", rules::too_large(most));
             Some((reason, Some(StayingWhy::TooLarge)))
         }
         Kind::File => None,
