@@ -21,6 +21,9 @@ pub type Wanted = (String, Vec<String>);
 /// One document and what became of it: number, attempt, settlement.
 pub type SettledPost = (i64, u32, Settlement);
 
+/// A document that was missing: its number, and its bytes or why they cannot be made.
+pub type Made = (i64, Result<Vec<u8>, String>);
+
 /// Most documents that are made at a time, where they are missing.
 const MAKE: i64 = 256;
 
@@ -92,12 +95,11 @@ impl super::read::Reader {
         })?)
     }
 
-    /// Makes documents that are missing, as things stand: journals of before schema 12 kept none for a queue's broker. Number and
-    /// bytes, or why there are none.
+    /// Makes documents that are missing, as things stand: journals of before schema 12 kept none for a queue's broker.
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn posts_unmade(&self, outlet: &str) -> Result<Vec<(i64, Result<Vec<u8>, String>)>, JournalError> {
+    pub fn posts_unmade(&self, outlet: &str) -> Result<Vec<Made>, JournalError> {
         let mut statement = self.connection.prepare_cached(READ[1])?;
         let unmade = statement.query_map((outlet, MAKE), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let unmade = unmade.collect::<Result<Vec<(i64, i64)>, _>>()?;
@@ -152,7 +154,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where it could not be written.
-    pub async fn posts_made(&self, made: Vec<(i64, Result<Vec<u8>, String>)>) -> Result<(), JournalError> {
+    pub async fn posts_made(&self, made: Vec<Made>) -> Result<(), JournalError> {
         self.call(move |tx| {
             for (id, made) in &made {
                 match made {
