@@ -158,8 +158,9 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
         watch: lane::watch::Watch::default(),
         shutdown: stages.lanes.clone(),
     };
-    let gauges =
-        Gauges::open(&journal, &metrics, &health, &names).map_err(|error| EndError::Unavailable(error.to_string()))?;
+    let outlets: Vec<String> = opened.outlets.iter().map(|outlet| outlet.name().to_owned()).collect();
+    let gauges = Gauges::open(&journal, &metrics, &health, &names, outlets)
+        .map_err(|error| EndError::Unavailable(error.to_string()))?;
     for lane in gauges.orphans() {
         // Nothing is in flight there any more: an operator may withdraw what waits. A notice may have been taken, and is not sent
         // again by itself when the channel is configured again.
@@ -232,12 +233,12 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
     spawn(&mut tasks, "outcome documents", {
         let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
         let spool = opened.spool.clone();
-        let (publish, outlets) = (wiring::publish(&config), wiring::outlet_sources(&config));
+        let outlets = wiring::outlet_sources(&config);
         async move {
             if !context.journal.released(&context.shutdown).await {
                 return Ok(());
             }
-            lane::outcome::run(spool, publish, outlets, context).await.map_err(|error| error.to_string())
+            lane::outcome::run(spool, outlets, context).await.map_err(|error| error.to_string())
         }
     });
     spawn(&mut tasks, "the clock", {
@@ -260,15 +261,6 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
         let operator = operator(&config, &opened, &context, &stages, lane_names)?;
         async move { operator.run().await.map_err(|error| error.to_string()) }
     });
-    for publishing in opened.queues.iter().filter_map(|queue| wiring::publishing(queue)) {
-        let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
-        spawn(&mut tasks, "the publishing of outcomes", async move {
-            if !context.journal.released(&context.shutdown).await {
-                return Ok(());
-            }
-            publishing.run(context).await.map_err(|error| error.to_string())
-        });
-    }
     for outlet in &opened.outlets {
         let (outlet, context) = (outlet.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
         spawn(&mut tasks, "an outlet of outcome documents", async move {
@@ -377,7 +369,7 @@ fn open(config: &Config) -> Result<Opened, EndError> {
     let targets = wiring::targets(config).map_err(|problems| EndError::Unavailable(problems.join("\n")))?;
     let channels = wiring::channels(config).map_err(bad)?;
     let queues = wiring::queues(config).map_err(bad)?;
-    let outlets = wiring::outlets(config).map_err(bad)?;
+    let outlets = wiring::outlets(config, &queues).map_err(bad)?;
     let site = Arc::new(wiring::site_of(config));
     let procedures = wiring::procedures(config, &site).map_err(bad)?;
     let letters = wiring::letters(config, &procedures).map_err(bad)?;

@@ -1,5 +1,6 @@
 //! Channels: how notices leave. What a channel does cannot be read back, so its lane records per notice.
 
+pub mod exchange;
 pub mod letter;
 pub mod message;
 pub mod notice;
@@ -104,15 +105,34 @@ pub trait Channel: Send + Sync {
     }
 }
 
+/// Why an outcome document was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The attempt failed.
+    Fault(Fault),
+    /// The other system is there, and nobody listens to such a document: a sentence. It may be taken later.
+    Unroutable(String),
+}
+
 /// A place for outcome documents besides the spool. What holds for a [`Channel`] holds here, but that a document may be handed over again: its
 /// `delivery` tells the receiver.
 pub trait Outlet: Send + Sync {
     /// Its name in the configuration.
     fn name(&self) -> &str;
-    /// Hands one document over; what the other system said.
-    fn post<'a>(&'a self, posting: &'a Posting) -> Answer<'a, Result<String, Fault>>;
-    /// Looks whether it can be used; posts nothing.
-    fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>>;
+    /// Most documents that are handed over together (at least 1).
+    fn batch(&self) -> usize;
+    /// Hands documents over; for each, in order, what the other system said.
+    fn post<'a>(&'a self, postings: &'a [Posting]) -> Answer<'a, Vec<Result<String, NotTaken>>>;
+    /// Nothing is to be handed over for a while: closes what was left open.
+    fn rest<'a>(&'a self) -> Answer<'a, ()> {
+        Box::pin(async {})
+    }
+}
+
+impl From<Fault> for NotTaken {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 impl std::fmt::Debug for Envelope {

@@ -10,13 +10,14 @@
 //!
 //! Any answer of 200 to 299 takes the document. Redirects are not followed.
 
-use super::Outlet;
+use super::{NotTaken, Outlet};
 use crate::config::channel::WebhookConfig;
 use crate::model::said::tidy;
 use crate::model::{Answer, Fault, Finding, Posting, Secret};
 use crate::web::{self, Unanswered};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -28,6 +29,8 @@ use zeroize::Zeroizing;
 
 /// What a secret in the form of Standard Webhooks begins with; the rest is base64.
 const PREFIX: &str = "whsec_";
+/// Documents on their way at once.
+const BATCH: usize = 4;
 /// Shorter secrets are guessed.
 const SHORTEST: usize = 16;
 
@@ -61,7 +64,7 @@ impl Webhook {
 
     fn request(&self, posting: &Posting, now: Timestamp) -> Result<Request, Fault> {
         let unfit = || Fault::permanent(format!("channel {}: the document cannot be signed", self.name));
-        let (id, at) = (posting.delivery.to_string(), now.as_second().to_string());
+        let (id, at) = (posting.delivery.clone(), now.as_second().to_string());
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).map_err(|_| unfit())?;
         for part in [id.as_bytes(), b".", at.as_bytes(), b".", &posting.body] {
             mac.update(part);
@@ -99,7 +102,8 @@ impl Webhook {
         }
     }
 
-    async fn look(&self) -> Vec<Finding> {
+    /// Looks whether it can be used; posts nothing.
+    pub async fn check(&self) -> Vec<Finding> {
         let place = self.url.host_str().unwrap_or_default().to_owned();
         let reached = web::reach(&self.url, self.ca_file.as_deref()).await;
         vec![
@@ -132,11 +136,11 @@ impl Outlet for Webhook {
     fn name(&self) -> &str {
         &self.name
     }
-    fn post<'a>(&'a self, posting: &'a Posting) -> Answer<'a, Result<String, Fault>> {
-        Box::pin(self.hand_over(posting))
+    fn batch(&self) -> usize {
+        BATCH
     }
-    fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
-        Box::pin(self.look())
+    fn post<'a>(&'a self, postings: &'a [Posting]) -> Answer<'a, Vec<Result<String, NotTaken>>> {
+        Box::pin(join_all(postings.iter().map(async |posting| Ok(self.hand_over(posting).await?))))
     }
 }
 
@@ -156,13 +160,14 @@ mod tests {
         };
         let secret = |_: &Path| Ok(Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
         let webhook = Webhook::open("tickets", &config, &secret).unwrap();
-        let delivery = uuid::Uuid::nil();
-        let posting =
-            Posting { delivery, request: "p:1@1".into(), attempt: 1, body: br#"{"test": 2432232314}"#.to_vec() };
-        let request = webhook.request(&posting, Timestamp::from_second(1_614_265_330).unwrap()).unwrap();
+        let delivery = uuid::Uuid::nil().to_string();
+        let now = Timestamp::from_second(1_614_265_330).unwrap();
+        let body = br#"{"test": 2432232314}"#.to_vec();
+        let posting = Posting { id: 1, delivery: delivery.clone(), attempt: 1, first_at: now, body };
+        let request = webhook.request(&posting, now).unwrap();
         let expected = "v1,Y5/uRWupLQOPxe4D5mBYrd9dRGhY+xtWrnxDwy59WDE=";
         assert_eq!(request.headers()["webhook-signature"], expected);
-        assert_eq!(request.headers()["webhook-id"], delivery.to_string().as_str());
+        assert_eq!(request.headers()["webhook-id"], delivery.as_str());
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod trial;
 use super::exit::{Exit, Failure};
 use super::output::say;
 use super::{Common, output};
-use crate::channel::Destination;
+use crate::channel::{Destination, Outlet};
 use crate::config::Config;
 use crate::daemon::wiring::{self, OpenChannel, lost};
 use crate::intake::spool::Spool;
@@ -108,7 +108,7 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         lines.extend(bad("channels", problems));
         Vec::new()
     });
-    let outlets = wiring::outlets(config).unwrap_or_else(|problems| {
+    let webhooks = wiring::webhooks(config).unwrap_or_else(|problems| {
         lines.extend(bad("channels", problems));
         Vec::new()
     });
@@ -144,8 +144,8 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     for (name, queue) in &config.queue {
         lines.extend(found(&format!("queue {name}"), crate::amqp::check::check(queue).await));
     }
-    for outlet in &outlets {
-        lines.extend(found(&format!("channel {}", outlet.name()), outlet.check().await));
+    for webhook in &webhooks {
+        lines.extend(found(&format!("channel {}", Outlet::name(webhook)), webhook.check().await));
     }
     if let Some(to) = send_to {
         lines.extend(try_out(&channels, to).await);

@@ -20,6 +20,7 @@ pub struct Gauges {
     metrics: Metrics,
     health: Health,
     lanes: Arc<Vec<String>>,
+    outlets: Arc<Vec<String>>,
     path: PathBuf,
     ended: Arc<Mutex<Ended>>,
 }
@@ -50,12 +51,19 @@ impl Gauges {
     ///
     /// # Errors
     /// Where the journal cannot be read.
-    pub fn open(journal: &Journal, metrics: &Metrics, health: &Health, lanes: &[String]) -> Result<Self, JournalError> {
+    pub fn open(
+        journal: &Journal,
+        metrics: &Metrics,
+        health: &Health,
+        lanes: &[String],
+        outlets: Vec<String>,
+    ) -> Result<Self, JournalError> {
         Ok(Self {
             reader: Arc::new(Mutex::new(Reader::open(journal.path())?)),
             metrics: metrics.clone(),
             health: health.clone(),
             lanes: Arc::new(lanes.to_vec()),
+            outlets: Arc::new(outlets),
             path: journal.path().to_owned(),
             ended: Arc::default(),
         })
@@ -96,6 +104,11 @@ impl Gauges {
             self.metrics.set_lane_ready(lane, status.ready + status.retry + status.running, status.oldest);
             self.metrics.set_lane_stuck(lane, status.stuck);
             self.metrics.set_lane_paused(&status.lane, status.paused);
+        }
+        for outlet in self.outlets.iter() {
+            let (waiting, stuck) = reader.posts_waiting(outlet)?;
+            self.metrics.set_publications_due(outlet, waiting);
+            self.metrics.set_lane_stuck(outlet, stuck);
         }
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         self.metrics.set_journal_bytes(size(&self.path));

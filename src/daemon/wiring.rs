@@ -1,6 +1,7 @@
 //! From the configuration to what it names: targets, channels, procedures, templates. Used by the daemon, and by
 //! `akund check`, which looks at the same things without starting anything.
 
+use crate::channel::exchange::Exchange;
 use crate::channel::letter::Letters;
 use crate::channel::notice::{LANGUAGES, Templates};
 use crate::channel::outbox::Outbox;
@@ -12,9 +13,8 @@ use crate::channel::{Channel, Outlet};
 use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
 use crate::intake::amqp::Queue;
+use crate::journal::post::Wanted;
 use crate::journal::read::Reader;
-use crate::lane::outcome::Publish;
-use crate::lane::publish::Publishing;
 use crate::model::{Fault, NoticeKind, Scheme};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 use crate::secret::place::credentials_directory;
@@ -109,55 +109,36 @@ pub fn queues(config: &Config) -> Result<Vec<Arc<Queue>>, Vec<String>> {
     sort(config.queue.iter().map(|(name, queue)| Queue::configured(name, queue, &config.source).map(Arc::new)))
 }
 
-/// By which queues' brokers the outcomes of each source are published.
-pub fn publish(config: &Config) -> Publish {
-    let wanted: Vec<(String, Vec<String>)> = config
-        .queue
-        .iter()
-        .filter_map(|(name, queue)| {
-            let named = &queue.outcomes.as_ref()?.sources;
-            let own = config.source.iter().filter(|source| source.queue.as_ref() == Some(name));
-            let sources = if named.is_empty() { own.map(|s| s.name.clone()).collect() } else { named.clone() };
-            Some((name.clone(), sources))
-        })
-        .collect();
-    Arc::new(move |source| {
-        let wants = |(_, sources): &&(String, Vec<String>)| sources.iter().any(|one| one == source);
-        wanted.iter().filter(wants).map(|(queue, _)| queue.clone()).collect()
-    })
-}
-
-/// What publishes outcomes by a queue's broker, where any are.
-pub fn publishing(queue: &Queue) -> Option<Publishing> {
-    let outcomes = queue.config.outcomes.as_ref()?;
-    Some(Publishing {
-        name: queue.name.clone(),
-        config: queue.config.clone(),
-        broker: queue.broker.clone(),
-        exchange: outcomes.exchange.clone(),
-    })
-}
-
-/// Opens every outlet of outcome documents; one sentence for each that cannot be.
-pub fn outlets(config: &Config) -> Result<Vec<Arc<dyn Outlet>>, Vec<String>> {
+/// Opens every webhook; one sentence for each that cannot be.
+pub fn webhooks(config: &Config) -> Result<Vec<Webhook>, Vec<String>> {
     sort(config.channel.iter().filter_map(|(name, channel)| match channel {
-        ChannelConfig::Webhook(webhook) => {
-            Some(Webhook::open(name, webhook, &read_secret).map(|webhook| Arc::new(webhook) as Arc<dyn Outlet>))
-        }
+        ChannelConfig::Webhook(webhook) => Some(Webhook::open(name, webhook, &read_secret)),
         _ => None,
     }))
 }
 
+/// Every outlet of outcome documents: webhooks, and the queues' exchanges. One sentence for each that cannot be.
+pub fn outlets(config: &Config, queues: &[Arc<Queue>]) -> Result<Vec<Arc<dyn Outlet>>, Vec<String>> {
+    let exchanges = queues.iter().filter_map(|queue| Exchange::of(&queue.name, &queue.config, &queue.broker));
+    let mut outlets: Vec<Arc<dyn Outlet>> = exchanges.map(|exchange| Arc::new(exchange) as Arc<dyn Outlet>).collect();
+    outlets.extend(webhooks(config)?.into_iter().map(|webhook| Arc::new(webhook) as Arc<dyn Outlet>));
+    Ok(outlets)
+}
+
 /// Which outlets want the documents of which sources, without opening any.
-pub fn outlet_sources(config: &Config) -> Vec<(String, Vec<String>)> {
-    config
-        .channel
-        .iter()
-        .filter_map(|(name, channel)| match channel {
-            ChannelConfig::Webhook(webhook) => Some((name.clone(), webhook.sources.clone())),
-            _ => None,
-        })
-        .collect()
+pub fn outlet_sources(config: &Config) -> Vec<Wanted> {
+    let webhooks = config.channel.iter().filter_map(|(name, channel)| match channel {
+        ChannelConfig::Webhook(webhook) => Some((name.clone(), webhook.sources.clone())),
+        _ => None,
+    });
+    let exchanges = config.queue.iter().filter_map(|(name, queue)| {
+        let named = &queue.outcomes.as_ref()?.sources;
+        let own = config.source.iter().filter(|source| source.queue.as_ref() == Some(name));
+        let sources = if named.is_empty() { own.map(|s| s.name.clone()).collect() } else { named.clone() };
+        // A queue that nobody hands in through has nobody's.
+        (!sources.is_empty()).then(|| (name.clone(), sources))
+    });
+    webhooks.chain(exchanges).collect()
 }
 
 fn sort<T>(results: impl Iterator<Item = Result<T, String>>) -> Result<Vec<T>, Vec<String>> {

@@ -20,7 +20,7 @@ const PIECE: i64 = 500;
 /// What is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outage {
-    /// The lane: a target, a channel, or where outcome documents go to (an outlet, a queue).
+    /// The lane: a target, a channel, or an outlet of outcome documents (a webhook, a queue).
     pub lane: String,
     /// What has been stuck since then.
     pub since: Timestamp,
@@ -88,26 +88,15 @@ fn count(connection: &Connection, outage: &Outage) -> Result<Counted, JournalErr
         let kind = Kind { verb: row.get(0)?, fault: row.get(1)?, count: row.get::<_, i64>(2)?.unsigned_abs() };
         counted.add(kind, row.get(3)?, row.get(4)?, outage);
     }
-    let documents: [(&str, &str); 2] = [
-        (
-            "SELECT count(*), coalesce(first_at, made_at) >= ?2, fault = ?3 FROM post
-             WHERE outlet = ?1 AND state = 'stuck' GROUP BY 2, 3",
-            "permanent",
-        ),
-        (
-            "SELECT count(*), at >= ?2, ?3 = ?3 FROM publication WHERE queue = ?1 AND held = 1 AND asked > done GROUP BY 2, 3",
-            "unknown",
-        ),
-    ];
-    for (sql, fault) in documents {
-        let mut statement = connection.prepare(sql)?;
-        let mut rows = statement.query((&outage.lane, since, &restored::may_have_been_sent().message))?;
-        while let Some(row) = rows.next()? {
-            let uncertain: bool = row.get::<_, Option<bool>>(2)?.unwrap_or(false);
-            let fault = if uncertain { "unknown" } else { fault };
-            let count = row.get::<_, i64>(0)?.unsigned_abs();
-            counted.add(Kind { verb: "document".into(), fault: fault.into(), count }, row.get(1)?, uncertain, outage);
-        }
+    let mut documents = connection.prepare(
+        "SELECT coalesce(fault_class, ''), count(*), stuck_at >= ?2, restored FROM posting
+         WHERE outlet = ?1 AND state = 'stuck' GROUP BY 1, 3, 4 ORDER BY 1",
+    )?;
+    let mut rows = documents.query((&outage.lane, since))?;
+    while let Some(row) = rows.next()? {
+        let count = row.get::<_, i64>(1)?.unsigned_abs();
+        let kind = Kind { verb: "document".into(), fault: row.get(0)?, count };
+        counted.add(kind, row.get::<_, Option<bool>>(2)?.unwrap_or(false), row.get(3)?, outage);
     }
     Ok(counted)
 }
@@ -173,28 +162,16 @@ fn steps(tx: &mut Tx<'_>, outage: &Outage, given: i64) -> Result<i64, JournalErr
 fn documents(tx: &mut Tx<'_>, outage: &Outage, given: i64) -> Result<i64, JournalError> {
     let Outage { lane, since, uncertain } = outage;
     let posts: Vec<i64> = tx.rows(
-        "SELECT DISTINCT request FROM post WHERE outlet = ?1 AND state = 'stuck' AND coalesce(first_at, made_at) BETWEEN ?2 AND ?3
-           AND (?4 OR fault <> ?5) ORDER BY id LIMIT ?6",
-        (lane, since.as_microsecond(), given, uncertain, restored::may_have_been_sent().message, PIECE),
+        "SELECT request FROM posting WHERE outlet = ?1 AND state = 'stuck' AND stuck_at BETWEEN ?2 AND ?3
+           AND (?4 OR NOT restored) ORDER BY request LIMIT ?5",
+        (lane, since.as_microsecond(), given, uncertain, PIECE),
         |row| row.get(0),
     )?;
     for request in &posts {
         restored::ordered(tx, *request)?;
-        post::retry(tx, *request)?;
+        post::retry(tx, *request, post::Which::All)?;
     }
-    let mut moved = posts.len();
-    if *uncertain {
-        let held: Vec<i64> = tx.rows(
-            "SELECT request FROM publication WHERE queue = ?1 AND held = 1 AND at >= ?2 ORDER BY request LIMIT ?3",
-            (lane, since.as_microsecond(), PIECE),
-            |row| row.get(0),
-        )?;
-        for request in &held {
-            restored::ordered(tx, *request)?;
-        }
-        moved += held.len();
-    }
-    Ok(i64::try_from(moved).unwrap_or(i64::MAX))
+    Ok(i64::try_from(posts.len()).unwrap_or(i64::MAX))
 }
 
 /// Whether an order of this kind has only been carried out in part.

@@ -348,7 +348,8 @@ fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     )?;
     // Its outcome document may have been given up on, too.
-    let posted = post::retry(tx, request)? + restored::ordered(tx, request)?;
+    let posted = post::retry(tx, request, post::Which::All)?;
+    restored::ordered(tx, request)?;
     // Whoever orders that a request goes on means all its notices.
     tx.run("UPDATE step SET restored = 0 WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND verb = 'deliver'", [request])?;
     if stuck.is_empty() && posted == 0 {

@@ -1,4 +1,4 @@
-//! Which outcome documents are due, and that they were written; and where else they are to be published after that.
+//! Which outcome documents are due, and that they were written.
 
 use super::post::{self, Wanted};
 use super::read::Reader;
@@ -41,133 +41,46 @@ impl Reader {
     }
 }
 
-impl Due {
-    /// What names it in [`PassedOver`].
-    pub fn publication(&self) -> (i64, i64) {
-        (self.request, self.asked)
-    }
-
-    /// The id of this publication of the document: the same however often it is sent, another for the next one.
-    pub fn message_id(&self) -> String {
-        format!("{}.{}", self.outcome.request.uid, self.asked)
-    }
-}
-
-/// Publications that came back unroutable and are left out for a while: request, and how often it was asked for.
-pub type PassedOver = std::collections::HashSet<(i64, i64)>;
-
-/// The bell of whoever publishes outcome documents by a queue's broker.
-pub fn publishing_lane(queue: &str) -> String {
-    format!("publish {queue}")
-}
-
-impl Reader {
-    /// At most `most` documents that are to be published by a queue's broker, the longest waiting first, but those in `passed_over`.
-    ///
-    /// # Errors
-    /// Where they cannot be read.
-    pub fn publications_due(
-        &self,
-        queue: &str,
-        most: usize,
-        passed_over: &PassedOver,
-    ) -> Result<Vec<Due>, JournalError> {
-        let snapshot = self.connection.unchecked_transaction()?;
-        let most_of_all = most.saturating_add(passed_over.len());
-        let mut due: Vec<(i64, i64)> = self
-            .connection
-            .prepare_cached(
-                "SELECT request, asked FROM publication WHERE queue = ?1 AND asked > done AND NOT held ORDER BY at, request LIMIT ?2",
-            )?
-            .query_map((queue, i64::try_from(most_of_all).unwrap_or(i64::MAX)), |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        due.retain(|one| !passed_over.contains(one));
-        due.truncate(most);
-        let due = due
-            .into_iter()
-            .map(|(request, asked)| Ok(Due { request, asked, outcome: self.outcome(request)?, body: Vec::new() }))
-            .collect::<Result<_, JournalError>>()?;
-        snapshot.finish()?;
-        Ok(due)
-    }
-
-    /// How many documents are to be published by a queue's broker.
-    ///
-    /// # Errors
-    /// Where that cannot be read.
-    pub fn publications_waiting(&self, queue: &str) -> Result<u64, JournalError> {
-        // Without the hint all that were ever published are looked through.
-        let count = "SELECT count(*) FROM publication INDEXED BY publication_due WHERE queue = ?1 AND asked > done AND NOT held";
-        Ok(self.connection.prepare_cached(count)?.query_row([queue], |row| row.get::<_, i64>(0))?.unsigned_abs())
-    }
-}
-
 /// What the journal keeps of a document that was written.
 struct Written {
     request: i64,
     asked: i64,
-    queues: Vec<String>,
+    uid: String,
     source: String,
     body: Vec<u8>,
 }
 
 impl Journal {
-    /// Records that documents were published.
-    ///
-    /// # Errors
-    /// Where it could not be written; the documents are then published again, with the same ids.
-    pub async fn outcomes_published(&self, queue: &str, published: &[Due]) -> Result<(), JournalError> {
-        let published: Vec<(i64, i64)> = published.iter().map(|due| (due.request, due.asked)).collect();
-        let queue = queue.to_owned();
-        self.call(move |tx| {
-            for (request, asked) in published {
-                tx.run(
-                    "UPDATE publication SET done = ?3 WHERE queue = ?1 AND request = ?2 AND done < ?3",
-                    (&queue, request, asked),
-                )?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Records that documents were written and synced, and, in the same commit, by which queues' brokers `publish` wants each
-    /// of them published, by its source; and puts them on their way to the outlets that want them.
+    /// Records that documents were written and synced, and, in the same commit, puts them on their way to the outlets that want them.
     ///
     /// # Errors
     /// Where it could not be written; the documents are then written again.
-    pub async fn outcomes_written(
-        &self,
-        written: &[Due],
-        publish: impl Fn(&str) -> Vec<String>,
-        outlets: Vec<Wanted>,
-    ) -> Result<(), JournalError> {
+    pub async fn outcomes_written(&self, written: &[Due], outlets: Vec<Wanted>) -> Result<(), JournalError> {
         let keep = !outlets.is_empty();
         let written: Vec<Written> = written
             .iter()
             .map(|due| Written {
                 request: due.request,
                 asked: due.asked,
-                queues: publish(&due.outcome.request.source),
+                uid: due.outcome.request.uid.clone(),
                 source: due.outcome.request.source.clone(),
                 body: if keep { due.body.clone() } else { Vec::new() },
             })
             .collect();
         self.call(move |tx| {
-            for Written { request, asked, queues, source, body } in written {
-                tx.run("UPDATE request SET outcome_due = 0 WHERE id = ?1 AND outcome_due = ?2", (request, asked))?;
+            for Written { request, asked, uid, source, body } in written {
+                let number: Option<i64> = tx.row(
+                    "UPDATE request SET documents = documents + 1, outcome_due = iif(outcome_due = ?2, 0, outcome_due)
+                     WHERE id = ?1 RETURNING documents",
+                    (request, asked),
+                    |row| row.get(0),
+                )?;
                 super::retention::outcome_is_back(tx, request)?;
-                let now = tx.micros();
-                for queue in queues {
-                    tx.run(
-                        "INSERT INTO publication (queue, request, asked, at) VALUES (?1, ?2, 1, ?3)
-                         ON CONFLICT (queue, request) DO UPDATE SET asked = asked + 1,
-                           at = CASE WHEN asked > done THEN at ELSE ?3 END",
-                        (&queue, request, now),
-                    )?;
-                    tx.wake(&publishing_lane(&queue));
+                let delivery = format!("{uid}.{}", number.unwrap_or_default());
+                let wanted = outlets.iter().filter(|(_, sources)| sources.is_empty() || sources.contains(&source));
+                for (outlet, _) in wanted {
+                    post::put(tx, outlet, request, &delivery, &body)?;
                 }
-                post::put(tx, request, &source, &body, &outlets)?;
                 restored::keep_back(tx, request)?;
             }
             Ok(())

@@ -4,8 +4,8 @@
 //! of the same request takes the place of one that is still waiting: the newest says all.
 
 use super::tx::Tx;
-use super::{Journal, JournalError};
-use crate::model::Posting;
+use super::{Journal, JournalError, Settlement, restored};
+use crate::model::{Fault, Posting};
 use jiff::Timestamp;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -18,36 +18,27 @@ pub fn bell(outlet: &str) -> String {
 /// An outlet, and the sources whose requests' documents it takes; none named: all.
 pub type Wanted = (String, Vec<String>);
 
-/// A document that is being posted.
-#[derive(Debug, Clone)]
-pub struct ClaimedPost {
-    /// Its number.
-    pub id: i64,
-    /// When the first attempt began.
-    pub first_at: Timestamp,
-    /// What is posted.
-    pub posting: Posting,
-}
-
-/// What became of an attempt.
-#[derive(Debug, Clone)]
-pub enum PostSettlement {
-    /// The other system took it; what it said.
-    Done(String),
-    /// Again at this time, and why.
-    Retry(Timestamp, String),
-    /// Not again by itself, and why.
-    Stuck(String),
-}
-
 /// One document and what became of it: number, attempt, settlement.
-pub type SettledPost = (i64, u32, PostSettlement);
+pub type SettledPost = (i64, u32, Settlement);
+
+/// A document that was missing: its number, and its bytes or why they cannot be made.
+pub type Made = (i64, Result<Vec<u8>, String>);
+
+/// Most documents that are made at a time, where they are missing.
+const MAKE: i64 = 256;
+
+/// What is read of an outlet's documents: how many wait and are stuck, and which are to be made.
+pub(super) const READ: [&str; 2] = [
+    "SELECT (SELECT count(*) FROM posting WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running')),
+       (SELECT count(*) FROM posting WHERE outlet = ?1 AND state = 'stuck')",
+    "SELECT id, request FROM posting WHERE outlet = ?1 AND body IS NULL AND state <> 'done' ORDER BY id LIMIT ?2",
+];
 
 /// What there is to do at an outlet.
 #[derive(Debug, Default)]
 pub struct Posts {
     /// To be posted now.
-    pub claims: Vec<ClaimedPost>,
+    pub claims: Vec<Posting>,
     /// If there is none: when the next is due.
     pub next_due: Option<Timestamp>,
 }
@@ -76,14 +67,14 @@ impl super::read::Reader {
     /// Where they cannot be read.
     pub fn posts(&self, request: i64) -> Result<Vec<PostStatus>, JournalError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT outlet, delivery, state, attempts, done_at, coalesce(fault, reply) FROM post
-             WHERE request = ?1 AND id IN (SELECT max(id) FROM post WHERE request = ?1 GROUP BY outlet) ORDER BY outlet",
+            "SELECT outlet, delivery, state, attempts, done_at, coalesce(fault, reply) FROM posting
+             WHERE request = ?1 AND id IN (SELECT max(id) FROM posting WHERE request = ?1 GROUP BY outlet) ORDER BY outlet",
         )?;
         let rows = statement.query_map([request], |row| {
             let done: Option<i64> = row.get(4)?;
             Ok(PostStatus {
                 outlet: row.get(0)?,
-                delivery: row.get::<_, Uuid>(1)?.to_string(),
+                delivery: row.get(1)?,
                 state: row.get(2)?,
                 attempts: row.get(3)?,
                 done_at: done.and_then(|at| Timestamp::from_microsecond(at).ok()),
@@ -91,6 +82,29 @@ impl super::read::Reader {
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many documents are on their way to an outlet, and how many are stuck.
+    ///
+    /// # Errors
+    /// Where they cannot be counted.
+    pub fn posts_waiting(&self, outlet: &str) -> Result<(u64, u64), JournalError> {
+        let mut statement = self.connection.prepare_cached(READ[0])?;
+        Ok(statement.query_row([outlet], |row| {
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs()))
+        })?)
+    }
+
+    /// Makes documents that are missing, as things stand: journals of before schema 12 kept none for a queue's broker.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn posts_unmade(&self, outlet: &str) -> Result<Vec<Made>, JournalError> {
+        let mut statement = self.connection.prepare_cached(READ[1])?;
+        let unmade = statement.query_map((outlet, MAKE), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let unmade = unmade.collect::<Result<Vec<(i64, i64)>, _>>()?;
+        let made = |request| self.outcome(request)?.bytes().map_err(JournalError::from);
+        Ok(unmade.into_iter().map(|(id, request)| (id, made(request).map_err(|error| error.to_string()))).collect())
     }
 }
 
@@ -123,68 +137,104 @@ impl Journal {
         let outlet = outlet.to_owned();
         self.call(move |tx| {
             let running: Vec<i64> = tx.rows(
-                "SELECT id FROM post WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running') AND state = 'running'",
+                "SELECT id FROM posting WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running') AND state = 'running'",
                 [&outlet],
                 |row| row.get(0),
             )?;
             for id in &running {
-                tx.run("UPDATE post SET state = 'ready', due = 0 WHERE id = ?1", [id])?;
+                tx.run("UPDATE posting SET state = 'ready', due = 0 WHERE id = ?1", [id])?;
                 yield_to_newer(tx, *id)?;
             }
             Ok(running.len())
         })
         .await
     }
+
+    /// Keeps documents that were made ([`super::read::Reader::posts_unmade`]); what could not be made is stuck, and empty.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub async fn posts_made(&self, made: Vec<Made>) -> Result<(), JournalError> {
+        self.call(move |tx| {
+            for (id, made) in &made {
+                match made {
+                    Ok(body) => tx.run("UPDATE posting SET body = ?2 WHERE id = ?1 AND body IS NULL", (id, body))?,
+                    Err(why) => {
+                        stick(tx, *id, &Fault::permanent(why))?;
+                        tx.run("UPDATE posting SET body = x'' WHERE id = ?1 AND body IS NULL", [id])?
+                    }
+                };
+            }
+            Ok(())
+        })
+        .await
+    }
 }
 
-/// Puts a document that was written to the spool on its way to the outlets that want it.
+/// Puts a document that was written to the spool on its way to an outlet, in place of every older one that is not being handed over.
 pub(super) fn put(
     tx: &mut Tx<'_>,
+    outlet: &str,
     request: i64,
-    source: &str,
+    delivery: &str,
     body: &[u8],
-    outlets: &[Wanted],
 ) -> Result<(), JournalError> {
     let now = tx.micros();
-    for (outlet, sources) in outlets {
-        if !sources.is_empty() && !sources.iter().any(|wanted| wanted == source) {
-            continue;
-        }
-        tx.run(
-            "DELETE FROM post WHERE request = ?1 AND outlet = ?2 AND state IN ('ready', 'retry', 'stuck')",
-            (request, outlet),
-        )?;
-        tx.run(
-            "INSERT INTO post (outlet, request, delivery, body, made_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            (outlet, request, Uuid::now_v7(), body, now),
-        )?;
-        tx.wake(&bell(outlet));
-    }
+    tx.run("DELETE FROM posting WHERE request = ?1 AND outlet = ?2 AND state <> 'running'", (request, outlet))?;
+    tx.run(
+        "INSERT INTO posting (outlet, request, delivery, body, made_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        (outlet, request, delivery, body, now),
+    )?;
+    tx.wake(&bell(outlet));
     Ok(())
 }
 
-/// Makes the documents of a request that were given up on due again. How many.
-pub(super) fn retry(tx: &mut Tx<'_>, request: i64) -> Result<usize, JournalError> {
-    let outlets: Vec<String> =
-        tx.rows("SELECT outlet FROM post WHERE request = ?1 AND state = 'stuck'", [request], |row| row.get(0))?;
+/// Which of a request's documents that are stuck.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All.
+    All,
+    /// Those that were kept back since the journal was put back.
+    KeptBack,
+}
+
+/// Makes stuck documents of a request due again, at every outlet. How many.
+pub(super) fn retry(tx: &mut Tx<'_>, request: i64, which: Which) -> Result<usize, JournalError> {
+    let all = which == Which::All;
+    let outlets: Vec<String> = tx.rows(
+        "SELECT outlet FROM posting WHERE request = ?1 AND state = 'stuck' AND (?2 OR restored)",
+        (request, all),
+        |row| row.get(0),
+    )?;
     for outlet in &outlets {
         tx.wake(&bell(outlet));
     }
     tx.run(
-        "UPDATE post SET state = 'ready', due = 0, first_at = NULL WHERE request = ?1 AND state = 'stuck'",
-        [request],
+        "UPDATE posting SET state = 'ready', due = 0, first_at = NULL, stuck_at = NULL, restored = 0
+         WHERE request = ?1 AND state = 'stuck' AND (?2 OR restored)",
+        (request, all),
     )
 }
 
 /// After the journal was put back: what is on its way is stuck. How many.
-pub(super) fn hold_all(tx: &mut Tx<'_>, why: &str) -> Result<usize, JournalError> {
-    tx.run("UPDATE post SET state = 'stuck', fault = ?1 WHERE state IN ('ready', 'retry', 'running') /* once */", [why])
+pub(super) fn hold_all(tx: &mut Tx<'_>) -> Result<usize, JournalError> {
+    let (now, fault) = (tx.micros(), restored::may_have_been_sent());
+    tx.run(
+        "UPDATE posting SET state = 'stuck', stuck_at = ?1, restored = 1, fault_class = ?2, fault = ?3
+         WHERE state IN ('ready', 'retry', 'running') /* once */",
+        (now, fault.class.as_str(), &fault.message),
+    )
 }
 
 /// The same, for one request's.
-pub(super) fn hold(tx: &mut Tx<'_>, request: i64, why: &str) -> Result<(), JournalError> {
-    tx.run("UPDATE post SET state = 'stuck', fault = ?2 WHERE request = ?1 AND state = 'ready'", (request, why))
-        .map(drop)
+pub(super) fn hold(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
+    let (now, fault) = (tx.micros(), restored::may_have_been_sent());
+    tx.run(
+        "UPDATE posting SET state = 'stuck', stuck_at = ?2, restored = 1, fault_class = ?3, fault = ?4
+         WHERE request = ?1 AND state = 'ready'",
+        (request, now, fault.class.as_str(), &fault.message),
+    )
+    .map(drop)
 }
 
 fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalError> {
@@ -192,33 +242,43 @@ fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalErr
     if most == 0 {
         return Ok(posts);
     }
-    let now = tx.micros();
-    // Documents of one request go one after the other. The index `post_open` serves what names its three states.
-    let due: Vec<(i64, Option<i64>, Posting)> = tx.rows(
-        "SELECT p.id, p.first_at, p.attempts, p.delivery, p.body, r.procedure || ':' || r.ext_id || '@' || r.revision
-         FROM post p JOIN request r ON r.id = p.request
+    let (now, began) = (tx.micros(), tx.now);
+    // Documents of one request go one after the other. The index `posting_open` serves what names its three states.
+    let due: Vec<Posting> = tx.rows(
+        "SELECT p.id, p.first_at, p.attempts, p.delivery, p.body FROM posting p
          WHERE p.outlet = ?1 AND p.state IN ('ready', 'retry', 'running') AND p.state <> 'running' AND p.due <= ?2
-           AND NOT EXISTS (SELECT 1 FROM post o WHERE o.request = p.request AND o.outlet = p.outlet AND o.state = 'running')
+           AND NOT EXISTS (SELECT 1 FROM posting o WHERE o.request = p.request AND o.outlet = p.outlet AND o.state = 'running')
          ORDER BY p.due, p.id LIMIT ?3",
         (outlet, now, i64::try_from(most).unwrap_or(i64::MAX)),
         |row| {
-            let attempt = row.get::<_, u32>(2)? + 1;
-            let posting = Posting { delivery: row.get(3)?, request: row.get(5)?, attempt, body: row.get(4)? };
-            Ok((row.get(0)?, row.get(1)?, posting))
+            let first_at = row.get::<_, Option<i64>>(1)?.and_then(|at| Timestamp::from_microsecond(at).ok());
+            Ok(Posting {
+                id: row.get(0)?,
+                first_at: first_at.unwrap_or(began),
+                attempt: row.get::<_, u32>(2)? + 1,
+                delivery: row.get(3)?,
+                body: row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default(),
+            })
         },
     )?;
-    for (id, first_at, posting) in due {
+    let (gone, due): (Vec<_>, Vec<_>) = due.into_iter().partition(|posting| posting.body.is_empty());
+    for posting in &gone {
+        stick(tx, posting.id, &Fault::permanent("the document is not in the journal any more"))?;
+    }
+    for posting in &due {
         tx.run(
-            "UPDATE post SET state = 'running', attempts = ?2, first_at = coalesce(first_at, ?3) WHERE id = ?1",
-            (id, posting.attempt, now),
+            "UPDATE posting SET state = 'running', attempts = ?2, first_at = coalesce(first_at, ?3) WHERE id = ?1",
+            (posting.id, posting.attempt, now),
         )?;
-        let first_at = Timestamp::from_microsecond(first_at.unwrap_or(now)).unwrap_or(tx.now);
-        posts.claims.push(ClaimedPost { id, first_at, posting });
+    }
+    posts.claims = due;
+    if posts.claims.is_empty() && !gone.is_empty() {
+        return claim(tx, outlet, most);
     }
     if posts.claims.is_empty() {
         let next: Option<i64> = tx
             .row(
-                "SELECT min(due) FROM post WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running') AND state = 'retry'",
+                "SELECT min(due) FROM posting WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running') AND state = 'retry'",
                 [outlet],
                 |row| row.get(0),
             )?
@@ -228,9 +288,9 @@ fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalErr
     Ok(posts)
 }
 
-fn settle(tx: &mut Tx<'_>, id: i64, attempt: u32, settlement: &PostSettlement) -> Result<(), JournalError> {
-    let running: Option<(Uuid, Uuid, String)> = tx.row(
-        "SELECT r.uid, p.delivery, p.outlet FROM post p JOIN request r ON r.id = p.request
+fn settle(tx: &mut Tx<'_>, id: i64, attempt: u32, settlement: &Settlement) -> Result<(), JournalError> {
+    let running: Option<(Uuid, String, String)> = tx.row(
+        "SELECT r.uid, p.delivery, p.outlet FROM posting p JOIN request r ON r.id = p.request
          WHERE p.id = ?1 AND p.state = 'running' AND p.attempts = ?2",
         (id, attempt),
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
@@ -240,33 +300,40 @@ fn settle(tx: &mut Tx<'_>, id: i64, attempt: u32, settlement: &PostSettlement) -
     let event =
         |what: &str| serde_json::json!({"outlet": outlet, "delivery": delivery, "attempt": attempt, "state": what});
     match settlement {
-        PostSettlement::Done(reply) => {
+        Settlement::Done { note, .. } => {
             tx.run(
-                "UPDATE post SET state = 'done', done_at = ?2, reply = ?3, fault = NULL, body = NULL WHERE id = ?1",
-                (id, now, reply),
+                "UPDATE posting SET state = 'done', done_at = ?2, reply = ?3, fault = NULL, fault_class = NULL, body = NULL WHERE id = ?1",
+                (id, now, note),
             )?;
             tx.event(uid.as_bytes(), "posted", &event("done"))?;
         }
-        PostSettlement::Retry(due, fault) => {
+        Settlement::Retry { due, fault } => {
             tx.run(
-                "UPDATE post SET state = 'retry', due = ?2, fault = ?3 WHERE id = ?1",
-                (id, due.as_microsecond(), fault),
+                "UPDATE posting SET state = 'retry', due = ?2, fault_class = ?3, fault = ?4 WHERE id = ?1",
+                (id, due.as_microsecond(), fault.class.as_str(), &fault.message),
             )?;
-            yield_to_newer(tx, id)?;
         }
-        PostSettlement::Stuck(fault) => {
-            tx.run("UPDATE post SET state = 'stuck', fault = ?2 WHERE id = ?1", (id, fault))?;
+        Settlement::Stuck { fault } | Settlement::PassedOn { fault, .. } => {
+            stick(tx, id, fault)?;
             tx.event(uid.as_bytes(), "posted", &event("stuck"))?;
-            yield_to_newer(tx, id)?;
         }
     }
-    Ok(())
+    yield_to_newer(tx, id)
+}
+
+fn stick(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), JournalError> {
+    let now = tx.micros();
+    tx.run(
+        "UPDATE posting SET state = 'stuck', stuck_at = ?2, fault_class = ?3, fault = ?4 WHERE id = ?1",
+        (id, now, fault.class.as_str(), &fault.message),
+    )
+    .map(drop)
 }
 
 /// A newer document that came meanwhile says all that this one would: tried again later, this one would take its place.
 fn yield_to_newer(tx: &mut Tx<'_>, id: i64) -> Result<(), JournalError> {
     tx.run(
-        "DELETE FROM post WHERE id = ?1 AND EXISTS (SELECT 1 FROM post n JOIN post o ON o.id = ?1
+        "DELETE FROM posting WHERE id = ?1 AND EXISTS (SELECT 1 FROM posting n JOIN posting o ON o.id = ?1
            WHERE n.request = o.request AND n.outlet = o.outlet AND n.id > o.id)",
         [id],
     )

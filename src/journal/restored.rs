@@ -10,7 +10,7 @@
 //!
 //! **No older notice leaves without an order.** What was on its way becomes stuck; what would come later in a plan becomes stuck
 //! when its turn comes (`course::make_ready`): it may have been sent after the backup. The documents of requests that were
-//! unfinished are kept from other systems in the same way (`request.restored`, `publication.held`, stuck posts). `akund retry`
+//! unfinished are kept from other systems in the same way (`request.restored`, stuck postings). `akund retry`
 //! lets them go, one by one or by lane.
 //!
 //! **Every unfinished step is read back first** (`step.restored = 1`, `lane::look`): the account is looked for by its uid,
@@ -244,8 +244,7 @@ fn put_back(
         course::stick_step(tx, *step, &fault)?;
         tx.run("UPDATE request SET restored = 1 WHERE id = ?1", [request])?;
     }
-    let documents = post::hold_all(tx, &fault.message)?
-        + tx.run("UPDATE publication SET held = 1 WHERE asked > done AND held = 0 /* once */", [])?;
+    let documents = post::hold_all(tx)?;
     let notices = on_their_way.len();
     tell(tx, suspicion, notices, steps)?;
     tx.run("DELETE FROM meta WHERE key = ?1", [COPY])?;
@@ -344,15 +343,10 @@ pub(super) fn standing(tx: &mut Tx<'_>) -> Result<Option<Hold>, JournalError> {
     hold.map(|hold| Ok(serde_json::from_slice(&hold)?)).transpose()
 }
 
-/// An order moved a request: its documents leave again. How many were held.
-pub(super) fn ordered(tx: &mut Tx<'_>, request: i64) -> Result<usize, JournalError> {
+/// An order moved a request: its documents leave again.
+pub(super) fn ordered(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     tx.run("UPDATE request SET restored = 0 WHERE id = ?1 AND restored = 1", [request])?;
-    let queues: Vec<String> =
-        tx.rows("SELECT queue FROM publication WHERE request = ?1 AND held = 1", [request], |row| row.get(0))?;
-    for queue in &queues {
-        tx.wake(&super::outcome::publishing_lane(queue));
-    }
-    tx.run("UPDATE publication SET held = 0 WHERE request = ?1 AND held = 1", [request])
+    post::retry(tx, request, post::Which::KeptBack).map(drop)
 }
 
 /// A person has ordered that a step be tried again: a notice is sent, and what was looked at is written. What was not looked at yet
@@ -368,6 +362,5 @@ pub(super) fn keep_back(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalErro
     if restored != Some(true) {
         return Ok(());
     }
-    tx.run("UPDATE publication SET held = 1 WHERE request = ?1 AND asked > done", [request])?;
-    post::hold(tx, request, &may_have_been_sent().message)
+    post::hold(tx, request)
 }

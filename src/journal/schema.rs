@@ -6,13 +6,13 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The schema that this akund writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 11;
+pub const VERSION: i64 = 12;
 
 /// `PRAGMA application_id`: "akun".
 pub const APPLICATION_ID: i64 = 0x616b_756e;
 
 /// One entry per version, applied in order.
-pub(super) const MIGRATIONS: [&str; 11] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];
+pub(super) const MIGRATIONS: [&str; 12] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
 
 const V1: &str = r"
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -233,6 +233,46 @@ CREATE INDEX publication_held ON publication(request) WHERE held = 1;
 CREATE INDEX post_stuck ON post(outlet, request) WHERE state = 'stuck';
 -- By it an account's uid tells which request it was made for (mark.rs).
 INSERT OR IGNORE INTO meta (key, value) VALUES ('seed', randomblob(32));
+";
+
+/// One table for what is due at every outlet, where `post` was the webhooks' and `publication` the brokers'.
+const V12: &str = r"
+-- How many outcome documents were written of a request: it numbers them.
+ALTER TABLE request ADD COLUMN documents INTEGER NOT NULL DEFAULT 0;
+UPDATE request SET documents = p.asked FROM (SELECT request, max(asked) AS asked FROM publication GROUP BY request) AS p
+  WHERE p.request = request.id;
+
+-- Outcome documents at outlets other than the spool: of each request the newest, and the one that is being handed over. state: ready retry
+-- running done stuck. body: emptied when done; one that is missing before (a publication had none) is made when the lane begins.
+-- restored: it may have left after the backup that was put back.
+CREATE TABLE posting (
+  id INTEGER PRIMARY KEY, outlet TEXT NOT NULL, request INTEGER NOT NULL, delivery TEXT NOT NULL, body BLOB,
+  state TEXT NOT NULL DEFAULT 'ready', due INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+  made_at INTEGER NOT NULL, first_at INTEGER, done_at INTEGER, stuck_at INTEGER, fault_class TEXT, fault TEXT, reply TEXT,
+  restored INTEGER NOT NULL DEFAULT 0) STRICT;
+INSERT INTO posting (outlet, request, delivery, body, state, due, attempts, made_at, first_at, done_at, stuck_at, fault_class,
+    fault, reply, restored)
+  SELECT outlet, request, substr(x, 1, 8) || '-' || substr(x, 9, 4) || '-' || substr(x, 13, 4) || '-' || substr(x, 17, 4) || '-'
+      || substr(x, 21) || number, body, state, due, attempts, made_at, first_at, done_at,
+    CASE state WHEN 'stuck' THEN coalesce(first_at, made_at) END,
+    CASE WHEN state <> 'stuck' THEN NULL WHEN restored THEN 'unknown' ELSE 'permanent' END, fault, reply, restored
+  FROM (
+    SELECT 1 AS part, id AS place, outlet, request, lower(hex(delivery)) AS x, '' AS number, body, state, due, attempts, made_at,
+      first_at, done_at, fault, reply,
+      state = 'stuck' AND coalesce(fault LIKE 'it may have been sent after the backup%', 0) AS restored FROM post
+    UNION ALL
+    SELECT 2, p.at, p.queue, p.request, lower(hex(r.uid)), '.' || p.asked, NULL,
+      CASE WHEN p.asked <= p.done THEN 'done' WHEN p.held THEN 'stuck' ELSE 'ready' END, 0, p.asked <= p.done, p.at, NULL,
+      CASE WHEN p.asked <= p.done THEN p.at END, CASE WHEN p.held AND p.asked > p.done THEN
+        'it may have been sent after the backup that was put back' END, NULL, p.held AND p.asked > p.done
+    FROM publication p JOIN request r ON r.id = p.request)
+  ORDER BY part, place;
+DROP TABLE post;
+DROP TABLE publication;
+CREATE INDEX posting_request ON posting(request, outlet);
+CREATE INDEX posting_open ON posting(outlet, due, id) WHERE state IN ('ready', 'retry', 'running');
+CREATE INDEX posting_stuck ON posting(outlet, request) WHERE state = 'stuck';
+CREATE INDEX posting_unmade ON posting(outlet, id) WHERE body IS NULL AND state <> 'done';
 ";
 
 /// Brings the tables to [`VERSION`]; a journal that held something is copied to `NAME.before-vN.db` first.

@@ -466,10 +466,10 @@ async fn an_outcome_is_due_until_it_was_written_as_it_stands() {
     let due = f.reader().outcomes_due(10).unwrap();
     assert_eq!(due[0].outcome.reasons, ["no"]);
     serve(&f.journal, "email").await; // asks for it anew
-    f.journal.outcomes_written(&due, |_| Vec::new(), Vec::new()).await.unwrap();
+    f.journal.outcomes_written(&due, Vec::new()).await.unwrap();
     let due = f.reader().outcomes_due(10).unwrap();
     assert_eq!(due.len(), 1, "what changed while it was written is written again");
-    f.journal.outcomes_written(&due, |_| Vec::new(), Vec::new()).await.unwrap();
+    f.journal.outcomes_written(&due, Vec::new()).await.unwrap();
     assert!(f.reader().outcomes_due(10).unwrap().is_empty());
 }
 

@@ -127,7 +127,7 @@ impl<'a> Tx<'a> {
         tracing::warn!(seconds, "the clock was set back; what waits to be repeated is repeated now");
         self.run("UPDATE step INDEXED BY step_retry SET due = ?1 WHERE state = 'retry' AND due > ?1", [now])?;
         self.run(
-            "UPDATE post INDEXED BY post_open SET due = ?1 WHERE state IN ('ready', 'retry', 'running') AND state = 'retry' AND due > ?1",
+            "UPDATE posting INDEXED BY posting_open SET due = ?1 WHERE state IN ('ready', 'retry', 'running') AND state = 'retry' AND due > ?1",
             [now],
         )?;
         Ok(())

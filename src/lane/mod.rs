@@ -17,7 +17,6 @@ pub mod mint;
 pub mod operator;
 pub mod outcome;
 pub mod post;
-pub mod publish;
 pub mod receipts;
 pub mod retention;
 pub mod retry;

@@ -1,4 +1,4 @@
-//! Writes outcome documents for those who handed requests in; what other outlets get is put into the journal in the same commit.
+//! Writes outcome documents for those who handed requests in; what outlets get is put into the journal in the same commit.
 
 use super::Context;
 use crate::intake::spool::{OutcomeKey, Spool};
@@ -19,19 +19,11 @@ const TOLD_EVERY: Duration = Duration::from_secs(30);
 /// A batch that takes longer is not moving.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Says by which queues' brokers the outcomes of a source are published, too.
-pub type Publish = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
-
 /// Runs until shutdown; whatever is due by then is still written.
 ///
 /// # Errors
 /// Where the journal is closed or faulty.
-pub async fn run(
-    spool: Arc<Spool>,
-    publish: Publish,
-    outlets: Vec<Wanted>,
-    context: Context,
-) -> Result<(), JournalError> {
+pub async fn run(spool: Arc<Spool>, outlets: Vec<Wanted>, context: Context) -> Result<(), JournalError> {
     let bell = context.journal.bell(LANE);
     let beat = context.pulse.register(LANE, LONGEST);
     let path = context.journal.path().to_owned();
@@ -64,7 +56,7 @@ pub async fn run(
             }
             Ok(due) => {
                 written_lately.wrote(due.len(), &context);
-                let recorded = context.journal.outcomes_written(&due, &*publish, outlets.clone()).await;
+                let recorded = context.journal.outcomes_written(&due, outlets.clone()).await;
                 recorded.map_err(|error| error.to_string())
             }
             Err(cause) => Err(cause),
@@ -120,8 +112,7 @@ fn write(reader: &Reader, spool: &Spool) -> Result<Vec<Due>, String> {
                 revision: request.revision,
             },
         };
-        let mut bytes = serde_json::to_vec_pretty(&one.outcome).map_err(|error| error.to_string())?;
-        bytes.push(b'\n');
+        let bytes = one.outcome.bytes().map_err(|error| error.to_string())?;
         one.body.clone_from(&bytes);
         documents.push((key, bytes));
     }

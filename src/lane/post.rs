@@ -1,22 +1,26 @@
-//! Posts outcome documents to an outlet. One that is away holds up nothing else: what is due waits in the journal.
+//! Hands outcome documents to an outlet. One that is away holds up nothing else: what is due waits in the journal.
 
 use super::fold::{Fold, alike};
 use super::retry::{self, Failure};
-use super::{Context, tell_counted};
-use crate::channel::Outlet;
-use crate::journal::post::{ClaimedPost, PostSettlement, SettledPost, bell};
+use super::{Context, LONGEST_LANE_WAIT, PATIENT_TURNS, tell_counted};
+use crate::channel::{NotTaken, Outlet};
+use crate::journal::post::{SettledPost, bell};
+use crate::journal::read::Reader;
 use crate::journal::{JournalError, Settlement};
-use crate::model::{Fault, FaultClass, Verb};
+use crate::model::{Fault, FaultClass, Posting, Verb};
+use crate::observe::metrics::PublicationResult;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Documents on their way at once.
-const BATCH: usize = 4;
 /// How often an unwritable journal is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// A turn that takes longer is not moving.
 const LONGEST: Duration = Duration::from_secs(900);
+/// After so long without a document the outlet rests.
+const UNUSED: Duration = Duration::from_secs(60);
+/// How long a turn may still take when akund ends; what it does not reach is handed over after the next start.
+const LAST_TURN: Duration = Duration::from_secs(5);
 
 /// Runs until shutdown.
 ///
@@ -24,18 +28,23 @@ const LONGEST: Duration = Duration::from_secs(900);
 /// Where the journal is closed or faulty.
 pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), JournalError> {
     let name = outlet.name().to_owned();
-    context.journal.recover_posts(&name).await?;
     let bell = context.journal.bell(&bell(&name));
     let beat = context.pulse.register(format!("outlet {name}"), LONGEST);
+    context.journal.recover_posts(&name).await?;
+    make_missing(&name, &context).await?;
     let mut settled: Arc<Vec<SettledPost>> = Arc::default();
     let told = Fold::default();
+    // Turns in a row in which the outlet was away, and how long it is spared before the next.
+    let (mut away, mut spared) = (0_u32, None);
+    let mut in_use = false;
     loop {
         beat.busy();
         tell_counted(&name, told.due(Instant::now()));
-        let most = if context.shutdown.is_cancelled() { 0 } else { BATCH };
+        let ending = context.shutdown.is_cancelled();
+        let most = if ending || spared.is_some() { 0 } else { outlet.batch() };
         let posts = match context.journal.posts(&name, settled.clone(), most).await {
             Ok(posts) => posts,
-            Err(error) if error.may_pass() && !context.shutdown.is_cancelled() => {
+            Err(error) if error.may_pass() && !ending => {
                 tokio::time::sleep(AGAIN).await;
                 continue;
             }
@@ -44,81 +53,99 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
         };
         settled = Arc::default();
         if posts.claims.is_empty() {
-            if context.shutdown.is_cancelled() {
+            if ending {
                 tell_counted(&name, told.rest());
+                outlet.rest().await;
                 return Ok(());
             }
             beat.idle();
-            let due = async {
-                match posts.next_due {
-                    Some(due) => {
-                        let wait = due.duration_since(Timestamp::now());
-                        tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)).await;
-                    }
-                    None => std::future::pending().await,
-                }
-            };
+            let now = Timestamp::now();
+            let due = posts.next_due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO));
+            let spared = spared.take();
             tokio::select! {
-                () = bell.notified() => {}
-                () = due => {}
+                () = bell.notified(), if spared.is_none() => {}
+                () = tokio::time::sleep(spared.or(due).unwrap_or_default()), if spared.or(due).is_some() => {}
+                () = tokio::time::sleep(UNUSED), if in_use => {
+                    in_use = false;
+                    outlet.rest().await;
+                }
                 () = context.shutdown.cancelled() => {}
             }
             continue;
         }
         crate::crash::point("post-claimed");
-        let answers =
-            futures_util::future::join_all(posts.claims.iter().map(|claim| outlet.post(&claim.posting))).await;
+        in_use = true;
+        let mut post = outlet.post(&posts.claims);
+        let answers = tokio::select! {
+            answers = &mut post => answers,
+            () = context.shutdown.cancelled() => match tokio::time::timeout(LAST_TURN, post).await {
+                Ok(answers) => answers,
+                Err(_) => return Ok(()),
+            },
+        };
         crate::crash::point("post-done");
-        let now = Timestamp::now();
+        let is_away = answers.iter().all(|answer| {
+            let class = |fault: &Fault| matches!(fault.class, FaultClass::Transient | FaultClass::Unknown);
+            matches!(answer, Err(NotTaken::Fault(fault)) if class(fault))
+        });
+        context.metrics.set_target_up(&name, !is_away);
+        away = if is_away { away.saturating_add(1) } else { 0 };
+        spared = away.checked_sub(PATIENT_TURNS).map(|beyond| {
+            let wait = retry::wait(&context.policy, beyond + 1, rand::random());
+            Duration::try_from(wait).unwrap_or(LONGEST_LANE_WAIT).min(LONGEST_LANE_WAIT)
+        });
         let outcomes = posts.claims.iter().zip(answers);
-        settled =
-            Arc::new(outcomes.map(|(claim, answer)| settle(&context, &told, &name, claim, answer, now)).collect());
+        settled = Arc::new(outcomes.map(|(posting, answer)| settle(&context, &told, &name, posting, answer)).collect());
     }
+}
+
+/// Documents that the journal does not have, from before it kept them.
+async fn make_missing(outlet: &str, context: &Context) -> Result<(), JournalError> {
+    while !context.shutdown.is_cancelled() {
+        let (path, outlet) = (context.journal.path().to_owned(), outlet.to_owned());
+        let made = tokio::task::spawn_blocking(move || Reader::open(&path)?.posts_unmade(&outlet)).await;
+        let made = made.map_err(|error| JournalError::Internal(format!("making documents ended: {error}")))??;
+        if made.is_empty() {
+            break;
+        }
+        context.journal.posts_made(made).await?;
+    }
+    Ok(())
 }
 
 fn settle(
     context: &Context,
     told: &Fold,
     outlet: &str,
-    claim: &ClaimedPost,
-    answer: Result<String, Fault>,
-    now: Timestamp,
+    posting: &Posting,
+    answer: Result<String, NotTaken>,
 ) -> SettledPost {
-    let posting = &claim.posting;
-    let settlement = match answer {
-        Ok(said) => {
-            context.metrics.set_target_up(outlet, true);
-            PostSettlement::Done(said)
-        }
-        Err(fault) => {
-            context.metrics.set_target_up(outlet, fault.class == FaultClass::Permanent);
-            let failure = Failure {
-                verb: Verb::Deliver,
-                attempt: posting.attempt,
-                first_at: claim.first_at,
-                fault,
-                next: None,
-                uncertain: false,
+    let Posting { id, delivery, attempt, first_at, .. } = posting;
+    let (result, settlement) = match answer {
+        Ok(said) => (PublicationResult::Confirmed, Settlement::done(Some(said))),
+        Err(not_taken) => {
+            let (result, fault) = match not_taken {
+                NotTaken::Fault(fault) => (PublicationResult::Failed, fault),
+                NotTaken::Unroutable(why) => (PublicationResult::Unroutable, Fault::transient(why)),
             };
+            let (verb, attempt, first_at) = (Verb::Deliver, *attempt, *first_at);
+            let failure = Failure { verb, attempt, first_at, fault, next: None, uncertain: false };
             // The delivery id tells the receiver a repetition.
             let policy = retry::Policy { never_blindly: false, ..context.policy };
-            match retry::decide(&policy, failure, now, rand::random()) {
-                Settlement::Retry { due, fault } => {
-                    if told.first(&format!("it is posted again: {}", alike(&fault.to_string())), Instant::now()) {
-                        tracing::warn!(outlet, delivery = %posting.delivery, attempt = posting.attempt, %due, %fault, "an outcome document was not taken and is posted again");
-                    }
-                    PostSettlement::Retry(due, fault.message)
-                }
-                Settlement::Stuck { fault } | Settlement::PassedOn { fault, .. } => {
-                    if told.first(&format!("it is not posted any more: {}", alike(&fault.to_string())), Instant::now())
-                    {
-                        tracing::error!(outlet, delivery = %posting.delivery, attempt = posting.attempt, %fault, "an outcome document is not posted any more; `akund retry` tries again");
-                    }
-                    PostSettlement::Stuck(fault.message)
-                }
-                Settlement::Done { .. } => PostSettlement::Done(String::new()),
-            }
+            (result, retry::decide(&policy, failure, Timestamp::now(), rand::random()))
         }
     };
-    (claim.id, posting.attempt, settlement)
+    context.metrics.publication(outlet, result);
+    let first =
+        |what: &str, fault: &Fault| told.first(&format!("{what}: {}", alike(&fault.to_string())), Instant::now());
+    match &settlement {
+        Settlement::Retry { due, fault } if first("it is posted again", fault) => {
+            tracing::warn!(outlet, delivery, attempt, %due, %fault, "an outcome document was not taken and is posted again");
+        }
+        Settlement::Stuck { fault } if first("it is not posted any more", fault) => {
+            tracing::error!(outlet, delivery, attempt, %fault, "an outcome document is not posted any more; `akund retry` tries again");
+        }
+        _ => {}
+    }
+    (*id, *attempt, settlement)
 }

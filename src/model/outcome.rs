@@ -177,15 +177,29 @@ pub struct OutcomeStep {
     pub arrival_note: Option<String>,
 }
 
+impl Outcome {
+    /// The bytes of the outcome file, which every outlet gets.
+    ///
+    /// # Errors
+    /// Where it cannot be written as JSON.
+    pub fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
 /// An outcome document on its way to somebody else's system.
 #[derive(Debug, Clone)]
 pub struct Posting {
-    /// Names this document to the receiver; the same with every attempt.
-    pub delivery: uuid::Uuid,
-    /// The request, for messages.
-    pub request: String,
+    /// The journal's number of it.
+    pub id: i64,
+    /// Names this document to the receiver, the same with every attempt: the request's uid and a number that counts up.
+    pub delivery: String,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// When the first attempt began.
+    pub first_at: Timestamp,
     /// The bytes of the outcome file.
     pub body: Vec<u8>,
 }

@@ -281,14 +281,14 @@ impl Metrics {
         self.0.table.queue_dead_letters.get_or_create(&[("queue", queue.into())]).inc();
     }
 
-    /// An outcome document was published, or came back.
-    pub fn publication(&self, queue: &str, result: PublicationResult) {
-        self.0.table.publications.get_or_create(&[("queue", queue.into()), ("result", result.as_str().into())]).inc();
+    /// An outcome document was handed to an outlet, or was not taken.
+    pub fn publication(&self, outlet: &str, result: PublicationResult) {
+        self.0.table.publications.get_or_create(&[("outlet", outlet.into()), ("result", result.as_str().into())]).inc();
     }
 
-    /// How many outcome documents wait to be published.
-    pub fn set_publications_due(&self, queue: &str, documents: u64) {
-        self.0.table.publications_due.get_or_create(&[("queue", queue.into())]).set(signed(documents));
+    /// How many outcome documents are on their way to an outlet.
+    pub fn set_publications_due(&self, outlet: &str, documents: u64) {
+        self.0.table.publications_due.get_or_create(&[("outlet", outlet.into())]).set(signed(documents));
     }
 
     /// The size of its write-ahead log, and the room on its file system.

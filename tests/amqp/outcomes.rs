@@ -28,10 +28,10 @@ pub fn outcomes_are_published_once_confirmed_and_wait_where_nobody_is_bound(camp
     siakad.hand_in(QUEUE, "a", &refused_student("H-1", 1).to_string());
     site.until("the file is there, whatever becomes of the publication", || site.outcomes().len() == 1);
     let counted = |page: &str, sample: &str| page.lines().any(|line| line.starts_with(sample) && !line.ends_with(" 0"));
-    let unroutable = "akund_publications_total{queue=\"requests\",result=\"unroutable\"}";
+    let unroutable = "akund_publications_total{outlet=\"requests\",result=\"unroutable\"}";
     site.until("it came back", || counted(&daemon.get("/metrics").1, unroutable));
     site.until("it is said", || site.log().contains(&format!("exchange {EXCHANGE} has no queue bound to it")));
-    assert!(counted(&daemon.get("/metrics").1, "akund_publications_due{queue=\"requests\"}"));
+    assert!(counted(&daemon.get("/metrics").1, "akund_publications_due{outlet=\"requests\"}"));
     // More than are tried together, for whom nobody listens, keep none waiting for whom somebody does.
     let helpdesk = campus.producer("helpdesk");
     let unheard =
@@ -54,13 +54,13 @@ pub fn outcomes_are_published_once_confirmed_and_wait_where_nobody_is_bound(camp
     assert_eq!(text(of.properties.correlation_id()), "H-1");
 
     // Killed between the broker's confirmation and the journal's record: it comes again, under the same id.
-    let mut dying = site.spawn(&[("AKUND_CRASH_AT", "outcome-published")]);
+    let mut dying = site.spawn(&[("AKUND_CRASH_AT", "post-done")]);
     assert!(dying.until_says("messages are taken from the queue"));
     siakad.hand_in(QUEUE, "b", &refused_student("H-2", 2).to_string());
     assert!(crashed(dying.ended()));
     let daemon = site.start();
     site.until("it is there twice", || campus.broker.depth("akund.heard").0 == 2);
-    let due = "akund_publications_due{queue=\"requests\"} 0";
+    let due = "akund_publications_due{outlet=\"requests\"} 0";
     site.until("nothing is due", || daemon.get("/metrics").1.contains(due));
     daemon.terminate();
     let ids: Vec<String> =
@@ -82,7 +82,7 @@ pub fn what_ends_while_the_broker_is_away_is_published_when_it_is_back(campus: &
         site.drop_in(&format!("{number}.toml"), records::refused(&format!("AWAY/{number}"), &format!("jauh{number}")));
     }
     site.until("the files do not wait for the broker", || site.outcomes().len() == 3);
-    let due = |many: u8| format!("akund_publications_due{{queue=\"requests\"}} {many}");
+    let due = |many: u8| format!("akund_publications_due{{outlet=\"requests\"}} {many}");
     site.until("three are due", || daemon.get("/metrics").1.contains(&due(3)));
     assert_eq!(daemon.get("/healthz").0, 200, "a broker that is away is no unhealthy daemon");
     campus.broker.start_again();

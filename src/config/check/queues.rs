@@ -68,6 +68,10 @@ fn one(name: &str, queue: &QueueConfig, config: &Config, found: &mut Findings) {
         found.check(value > 0, ["queue", name, field], || format!("{field} of queue {name} must be at least 1"));
     }
     let Some(outcomes) = &queue.outcomes else { return };
+    // By its name what waits for it is told from what waits elsewhere.
+    found.check(!config.channel.contains_key(name) && !config.target.contains_key(name), ["queue", name, "outcomes"], || {
+        format!("queue {name} publishes outcomes, and a target or channel is called {name}, too: call one of them something else")
+    });
     let at = |field: &str| vec![key("queue"), key(name), key("outcomes"), key(field)];
     found.check_at(is_brokers_name(&outcomes.exchange), at("exchange"), || {
         bad_name(name, "outcomes.exchange", &outcomes.exchange)

@@ -306,7 +306,7 @@ fn empty_request(tx: &mut Tx<'_>, request: i64, uid: uuid::Uuid) -> Result<bool,
          WHERE step BETWEEN ?1 << 8 AND ?1 << 8 | 255",
         [request],
     )?;
-    tx.run("DELETE FROM post WHERE request = ?1", [request])?;
+    tx.run("DELETE FROM posting WHERE request = ?1", [request])?;
     tx.run("DELETE FROM secret WHERE request = ?1", [request])?;
     tx.event(uid.as_bytes(), "erased", &serde_json::json!({"what": "personal"}))?;
     Ok(true)

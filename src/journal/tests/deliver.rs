@@ -1,7 +1,7 @@
 //! Notices on their way: passed on, wiped for, confirmed; and documents at other outlets.
 
 use super::*;
-use crate::journal::post::{PostSettlement, Wanted};
+use crate::journal::post::Wanted;
 use crate::journal::receipt::Report;
 
 /// A password by text message, else e-mail, between two notices that need none.
@@ -221,26 +221,27 @@ async fn a_newer_document_takes_the_place_of_one_that_waits_and_each_has_its_own
     let write = async |text: &str| {
         let mut due = f.reader().outcomes_due(10).unwrap();
         due.iter_mut().for_each(|one| one.body = text.into());
-        f.journal.outcomes_written(&due, |_| Vec::new(), outlets.clone()).await.unwrap();
+        f.journal.outcomes_written(&due, outlets.clone()).await.unwrap();
     };
     write("first").await;
     serve(&f.journal, "email").await; // asks for it anew
     write("second").await;
     let posts = f.journal.posts("tickets", Arc::default(), 10).await.unwrap();
-    assert_eq!(posts.claims.iter().map(|c| c.posting.body.clone()).collect::<Vec<_>>(), [b"second".to_vec()]);
+    assert_eq!(posts.claims.iter().map(|c| c.body.clone()).collect::<Vec<_>>(), [b"second".to_vec()]);
     assert!(f.journal.posts("others", Arc::default(), 10).await.unwrap().claims.is_empty(), "not of its sources");
     let claim = &posts.claims[0];
     // A crash: the same document under the same delivery.
     assert_eq!(f.journal.recover_posts("tickets").await.unwrap(), 1);
     let again = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.remove(0);
-    assert_eq!((again.posting.delivery, again.posting.attempt), (claim.posting.delivery, 2));
+    assert_eq!((&again.delivery, again.attempt), (&claim.delivery, 2));
     // What came of the attempt before the crash is not recorded for this one.
-    let late = Arc::new(vec![(claim.id, 1, PostSettlement::Stuck("late".into()))]);
+    let late = Arc::new(vec![(claim.id, 1, Settlement::Stuck { fault: Fault::permanent("late") })]);
     f.journal.posts("tickets", late, 0).await.unwrap();
-    let done = Arc::new(vec![(again.id, 2, PostSettlement::Done("200".into()))]);
+    let done = Arc::new(vec![(again.id, 2, Settlement::done(Some("200".into())))]);
     f.journal.posts("tickets", done, 0).await.unwrap();
     assert_eq!(f.reader().posts(1).unwrap()[0].state, "done");
-    let kept: Option<Vec<u8>> = f.reader().connection.query_row("SELECT body FROM post", [], |row| row.get(0)).unwrap();
+    let kept: Option<Vec<u8>> =
+        f.reader().connection.query_row("SELECT body FROM posting", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, None, "what was posted is not kept");
 }
 
@@ -248,7 +249,7 @@ async fn a_newer_document_takes_the_place_of_one_that_waits_and_each_has_its_own
 async fn write(f: &Fixture, text: &str) {
     let mut due = f.reader().outcomes_due(10).unwrap();
     due.iter_mut().for_each(|one| one.body = text.into());
-    f.journal.outcomes_written(&due, |_| Vec::new(), vec![("tickets".into(), Vec::new())]).await.unwrap();
+    f.journal.outcomes_written(&due, vec![("tickets".into(), Vec::new())]).await.unwrap();
     f.journal.call(|tx| crate::journal::register::report(tx, 1)).await.unwrap();
 }
 
@@ -263,40 +264,50 @@ async fn an_older_document_is_never_posted_after_or_beside_a_newer_one() {
         if crash {
             f.journal.recover_posts("tickets").await.unwrap();
         } else {
-            let stuck = PostSettlement::Stuck("422".into());
+            let stuck = Settlement::Stuck { fault: Fault::permanent("422") };
             f.journal.posts("tickets", Arc::new(vec![(first.id, 1, stuck)]), 0).await.unwrap();
             orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
             f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
         }
         let posts = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims;
-        let bodies: Vec<_> = posts.iter().map(|claim| claim.posting.body.as_slice()).collect();
+        let bodies: Vec<_> = posts.iter().map(|claim| claim.body.as_slice()).collect();
         assert_eq!(bodies, [b"second"], "after a crash: {crash}");
     }
 }
 
 #[tokio::test]
-async fn publications_that_come_back_are_passed_over_until_they_are_asked_for_anew() {
+async fn documents_that_come_back_let_those_behind_them_by_and_a_newer_one_is_another_delivery() {
     let f = Fixture::new();
     let refused = |n: usize| with_category(record(&n.to_string(), "a@x.id"), "refuse");
     f.admit((1..=5).map(refused).collect()).await;
-    let written = async || {
-        let due = f.reader().outcomes_due(10).unwrap();
-        f.journal.outcomes_written(&due, |_| vec!["q".into()], Vec::new()).await.unwrap();
-    };
-    written().await;
-    let due = |passed: &crate::journal::outcome::PassedOver| {
-        let due = f.reader().publications_due("q", 2, passed).unwrap();
-        due.iter().map(|due| due.publication()).collect::<Vec<_>>()
-    };
-    let mut passed = Default::default();
-    let first = due(&passed);
-    passed.extend(first.clone());
-    let second = due(&passed);
-    passed.extend(second.clone());
-    assert_eq!((first.len(), second.len(), due(&passed).len()), (2, 2, 1), "those behind them come next");
-    passed.extend(due(&passed));
-    assert!(due(&passed).is_empty());
-    f.journal.call(|tx| crate::journal::register::report(tx, 1)).await.unwrap();
-    written().await;
-    assert_eq!(due(&passed), [(1, 2)], "a newer document of the same request is another publication");
+    write(&f, "first").await;
+    let later = Timestamp::now() + SignedDuration::from_hours(1);
+    let (mut settled, mut seen): (Arc<Vec<_>>, _) = (Arc::default(), Vec::new());
+    for most in [2, 2, 1] {
+        let claims = f.journal.posts("tickets", settled, 2).await.unwrap().claims;
+        assert_eq!(claims.len(), most, "those behind them come next");
+        let again = |id| (id, 1, Settlement::Retry { due: later, fault: Fault::transient("nobody listens") });
+        settled = Arc::new(claims.iter().map(|claim| again(claim.id)).collect());
+        seen.extend(claims);
+    }
+    let posts = f.journal.posts("tickets", settled, 2).await.unwrap();
+    assert!(posts.claims.is_empty() && posts.next_due.is_some_and(|due| due > Timestamp::now()));
+    write(&f, "second").await;
+    let newer = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims.remove(0);
+    let uid = f.reader().outcome(1).unwrap().request.uid;
+    assert!(seen.iter().any(|posting| posting.delivery == format!("{uid}.1")));
+    assert_eq!((newer.delivery, newer.body), (format!("{uid}.2"), b"second".to_vec()));
+}
+
+#[tokio::test]
+async fn a_document_that_is_damaged_is_stuck_and_the_others_go_on() {
+    let f = Fixture::new();
+    f.admit((1..=3).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
+    write(&f, "whole").await;
+    let damage = "UPDATE posting SET body = CASE id WHEN 1 THEN NULL ELSE x'' END WHERE id < 3";
+    rusqlite::Connection::open(f.path()).unwrap().execute(damage, []).unwrap();
+    // Two at a time: what is damaged stands first.
+    let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
+    assert_eq!(claims.iter().map(|claim| claim.id).collect::<Vec<_>>(), [3]);
+    assert_eq!(f.reader().posts_waiting("tickets").unwrap(), (1, 2));
 }

@@ -161,7 +161,7 @@ async fn an_intent_is_there_until_it_is_carried_out_and_an_outcome_written_meanw
     // It is written once more: it goes once more.
     f.journal.call(|tx| tx.run("UPDATE request SET outcome_due = 1", []).map(drop)).await.unwrap();
     let due = f.reader().outcomes_due(10).unwrap();
-    f.journal.outcomes_written(&due, |_| Vec::new(), Vec::new()).await.unwrap();
+    f.journal.outcomes_written(&due, Vec::new()).await.unwrap();
     assert_eq!(f.reader().retention_due(&policy, Timestamp::now()).unwrap().outcomes.len(), 1);
 }
 

@@ -87,8 +87,8 @@ table! {
     queue_dead_letters: Counters<1> =
         "Messages that could not be accepted and were sent to the dead-letter exchange, by queue";
     publications: Counters<2> =
-        "Outcome documents published, by queue and result; unroutable: no queue is bound, and it is tried again";
-    publications_due: Gauges = "Outcome documents that wait to be published";
+        "Attempts to publish an outcome document, by outlet (a webhook, a queue's exchange) and result; unroutable: no queue is bound";
+    publications_due: Gauges = "Outcome documents that wait to be published, by outlet";
     journal_wal_bytes: Gauge = "Size of the journal's write-ahead log";
     journal_free_bytes: Gauge = "Room on the journal's file system";
     well: Gauge = "Whether the journal can be written and everything that must move moves";

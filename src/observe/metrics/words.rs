@@ -69,11 +69,13 @@ words! {
         Unreadable = "unreadable",
     }
 
-    /// What became of an outcome document that was published.
+    /// What became of an attempt to publish an outcome document.
     PublicationResult {
-        /// The broker has it, in a queue.
+        /// The other system has it.
         Confirmed = "confirmed",
-        /// No queue is bound for it.
+        /// No queue is bound for it at the broker.
         Unroutable = "unroutable",
+        /// It was not taken, or that is not known.
+        Failed = "failed",
     }
 }

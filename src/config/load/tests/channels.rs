@@ -66,6 +66,13 @@ fn each_mistake_has_its_sentence() {
             "names the source siakad, which has no [[source]]",
         ),
         ("webhook", "url = \"https://x/\"\n".into(), "the key `secret_file` is missing"),
+        (
+            "webhook",
+            "url = \"https://x/\"\nsecret_file = \"s\"\n[queue.x]\nurl = \"amqp://akund@127.0.0.1/\"\nqueue = \"q\"\n\
+             password_file = \"p\"\n[queue.x.outcomes]\nexchange = \"e\"\n"
+                .into(),
+            "a target or channel is called x, too",
+        ),
     ] {
         let told = told(kind, &keys);
         assert!(told.contains(expected), "{kind} {keys}\n{told}");
