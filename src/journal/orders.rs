@@ -5,7 +5,7 @@ use super::letters::{self, Kept, KeptLetters, NewLetter};
 use super::officials::{self, InForce};
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
-use super::{Journal, JournalError, bulk, course, holdings, post, read, reconcile, register, restored, schema};
+use super::{Journal, JournalError, audit, bulk, course, holdings, post, read, reconcile, register, restored, schema};
 use crate::model::HoldReason;
 use crate::model::entry::Import;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -255,10 +255,14 @@ fn carry_out(
             "UPDATE orders SET state = ?2, result = ?3, done_at = ?4 WHERE id = ?1",
             (id, if done { "done" } else { "refused" }, &result, now),
         )?;
+        let lane = matches!(verb, OrderVerb::Pause | OrderVerb::Unpause).then_some(argument.as_str());
+        let said = audit::said(&tx.name_salt()?, id, &login, &reason);
         tx.event(
             &subject,
             "order",
-            &serde_json::json!({"order": id, "verb": verb.as_str(), "login_uid": login_uid, "done": done}),
+            &serde_json::json!({
+                "order": id, "verb": verb.as_str(), "lane": lane, "login_uid": login_uid, "said": said, "done": done,
+            }),
         )?;
         all.push(CarriedOut { verb, done, result, login });
     }
