@@ -341,6 +341,16 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
     if verb == OrderVerb::Withdraw && register::stays_as_it_is(tx, request)? {
         rest = "; what it has done at a target stays: hand in a new request that says how the account shall be".into();
     }
+    if verb == OrderVerb::Withdraw {
+        let left = course::left_alone(tx, request)?;
+        if !left.is_empty() {
+            let places = left.join(" and ");
+            rest = format!(
+                "; what may stand at {places} is left alone, for nothing was written there since the journal was put back: \
+                 `akund reconcile` shows it"
+            );
+        }
+    }
     Ok(Some((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}"))))
 }
 
