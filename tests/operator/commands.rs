@@ -15,7 +15,7 @@ fn record() -> String {
     dated(&found.body)
 }
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 27] = [
     &["run"],
     &["check"],
     &["submit"],
@@ -23,6 +23,8 @@ const COMMANDS: [&[&str]; 25] = [
     &["show"],
     &["retry"],
     &["release"],
+    &["redeliver"],
+    &["arrived"],
     &["withdraw"],
     &["pause"],
     &["unpause"],
