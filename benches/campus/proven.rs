@@ -77,12 +77,13 @@ fn spent(before: [(&'static str, Duration); 3], after: [(&'static str, Duration)
     before.into_iter().zip(after).map(|((name, before), (_, after))| (name, after.saturating_sub(before))).collect()
 }
 
-/// The whole of it for one round; prints its lines.
-pub fn all(slapd: &Slapd, accounts: usize) {
+/// The whole of it for one round; prints its lines. Answers its installation, to be kept.
+pub fn all(slapd: &Slapd, accounts: usize) -> Site {
     let servers = Servers::start();
     let sum = hashing(accounts) + verifying(slapd, &servers, accounts);
-    let took = pipeline(slapd, &servers, accounts);
+    let (took, site) = pipeline(slapd, &servers, accounts);
     println!("with all proofs / hashing and the three servers' verifying {:.2} (aim 0.7)", sum / took);
+    site
 }
 
 /// Each password is hashed once; the servers verify.
@@ -126,7 +127,7 @@ fn verifying(slapd: &Slapd, servers: &Servers, accounts: usize) -> f64 {
     sum
 }
 
-fn pipeline(slapd: &Slapd, servers: &Servers, accounts: usize) -> f64 {
+fn pipeline(slapd: &Slapd, servers: &Servers, accounts: usize) -> (f64, Site) {
     let of = |name: &str, kind: &str, config: &str| {
         format!("[target.{name}]\nkind = \"{kind}\"\n{}", config.replace("PROOF", &format!("target.{name}.proof")))
     };
@@ -149,5 +150,5 @@ fn pipeline(slapd: &Slapd, servers: &Servers, accounts: usize) -> f64 {
     daemon.stop();
     println!("    ended: {}", support::states(&site));
     remove_everybody(slapd);
-    took
+    (took, site)
 }

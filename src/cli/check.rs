@@ -176,11 +176,27 @@ fn key(config: &Config) -> Line {
             ),
         ),
         (Ok(Some(key)), _) => (true, format!("{} can be read", key.key_id())),
+        // Where systemd hands it over, only the service sees it: this command, typed by a person, does not.
+        (Ok(None), Some(bound)) if credentials.is_none() && runs(config) => {
+            (true, format!("the running akund has {bound}; systemd hands it over, so it is not to be seen from here"))
+        }
+        (Ok(None), Some(bound)) if credentials.is_none() => (
+            false,
+            format!(
+                "{}; if systemd hands it over (LoadCredential=), start akund, or look as the service does: akund-as-service check",
+                lost(&file, &bound)
+            ),
+        ),
         (Ok(None), Some(bound)) => (false, lost(&file, &bound)),
         (Ok(None), None) => (true, format!("{} will be made at the first start", file.display())),
         (Err(problem), _) => (false, problem),
     };
     Line { part: "key".into(), good, said, exit: Exit::Config }
+}
+
+/// Whether a daemon listens, which it does only when it has its journal's key.
+fn runs(config: &Config) -> bool {
+    std::os::unix::net::UnixStream::connect(&config.control.socket).is_ok()
 }
 
 fn found(part: &str, findings: Vec<Finding>) -> Vec<Line> {

@@ -1,6 +1,6 @@
 //! Accounts in a directory, over LDAPv3: OpenLDAP, 389 Directory Server, Active Directory and Samba.
 //!
-//! One connection, many operations under way on it; a batch goes in one transaction where the server offers that. Each
+//! One connection, many operations under way on it; a batch goes in one transaction where that is asked for and offered. Each
 //! entry carries akund's mark (`urn:uuid:UID akund TARGET`), and nothing without it is ever touched. What a lost answer leaves
 //! open needs no memory: every batch begins by looking at what is there.
 
@@ -91,7 +91,7 @@ impl Directory {
             schemes: config.schemes(),
             layout,
             dialer: Dialer::new(config, read_secret).map_err(wrong)?,
-            transactions: config.in_transactions(),
+            transactions: config.transactions,
             proofs: config.proofs,
             kept: Mutex::new(None),
         })

@@ -2,6 +2,7 @@
 
 use crate::bench::*;
 use crate::broken::{cut_at_every_point, ends_in_mid_batch};
+use crate::contract;
 use crate::proxy::{Proxy, Way};
 use akund::model::{Action, FaultClass, Scheme};
 use akund::target::Target;
@@ -13,16 +14,34 @@ fn quick(toml: String) -> String {
     toml.replace("base =", "password = \"ssha512\"\nbase =")
 }
 
+/// A batch is one transaction.
+fn at_once(toml: String) -> String {
+    quick(toml).replace("base =", "transactions = true\nbase =")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_cut_at_every_point_loses_nothing_and_doubles_nothing() {
-    let with = |toml: String| quick(toml).replace("base =", "transactions = true\nbase =");
-    cut_at_every_point(&mut Varied(OpenLdap::start(), with)).await;
+    cut_at_every_point(&mut Varied(OpenLdap::start(), at_once)).await;
+}
+
+#[tokio::test]
+async fn one_bad_entry_of_a_transaction_does_not_keep_the_others_out() {
+    contract::one_bad_among_a_thousand(&mut Varied(OpenLdap::start(), at_once)).await;
+}
+
+/// slapd can crash of a client's transactions: they are for those who ask for them.
+#[tokio::test]
+async fn transactions_are_left_alone_unless_they_are_asked_for() {
+    let site = OpenLdap::start();
+    for (toml, expected) in [(site.toml(), "does not use by itself"), (at_once(site.toml()), "a batch is one commit")] {
+        let told = directory(&toml).check().await;
+        assert!(told.iter().flatten().any(|said| said.contains(expected)), "{told:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_without_transactions_and_slapd_lives_on() {
-    let without = |toml: String| quick(toml).replace("base =", "transactions = false\nbase =");
-    let mut site = Varied(OpenLdap::start(), without);
+    let mut site = Varied(OpenLdap::start(), quick);
     let pid = site.0.slapd.pid();
     cut_at_every_point(&mut site).await;
     assert_eq!(site.0.slapd.pid(), pid, "it was not started again");
@@ -30,6 +49,7 @@ async fn the_same_without_transactions_and_slapd_lives_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_killed_in_mid_batch_and_started_again_has_every_account_once() {
+    ends_in_mid_batch(&mut Varied(OpenLdap::start(), at_once)).await;
     ends_in_mid_batch(&mut Varied(OpenLdap::start(), quick)).await;
 }
 
@@ -264,7 +284,7 @@ async fn a_rename_cut_at_any_point_leaves_the_old_name_in_no_group() {
     let groups = "[[groups]]\ndn = \"cn=all,ou=groups,dc=example,dc=org\"\n[[groups]]\n\
                   dn = \"cn=names,ou=groups,dc=example,dc=org\"\nattribute = \"memberUid\"\n";
     let proxy = Proxy::before(site.slapd.port);
-    let toml = |text: String| format!("{}\n{groups}", quick(text).replace("base =", "transactions = false\nbase ="));
+    let toml = |text: String| format!("{}\n{groups}", quick(text));
     let (direct, through) = (toml(site.toml()), toml(site.toml_through(proxy.port())));
     let target = directory(&direct);
     let renamed = |account: &akund::model::Account, to: &str| {

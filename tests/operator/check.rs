@@ -78,6 +78,22 @@ fn a_lost_key_is_told_and_no_other_is_made_in_its_place() {
     site.exits(0, &["check"]);
 }
 
+/// As README.md has it installed: `LoadCredential=` for the service, and `akund check` typed by a person.
+#[test]
+fn a_key_that_only_the_service_sees_is_not_told_as_lost_while_it_runs() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let credentials = site.at("credentials");
+    fs::create_dir(&credentials).unwrap();
+    fs::rename(site.at("state/journal.key"), credentials.join("akund-key")).unwrap();
+    let daemon = site.start_with(&[("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap())]);
+    let said = site.exits(0, &["check"]);
+    assert!(said.contains("the running akund has"), "{said}");
+    assert_eq!(daemon.stop(), Some(0));
+    let said = site.exits(78, &["check"]);
+    assert!(said.contains("akund-as-service check"), "{said}");
+}
+
 #[test]
 fn a_record_that_was_cut_off_is_told_by_the_head_beside_the_journal() {
     let site = Site::new();

@@ -102,8 +102,19 @@ impl Site {
     }
 
     pub fn start(&self) -> Daemon {
+        self.start_with(&[])
+    }
+
+    /// With these variables in its environment.
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> Daemon {
         let mut command = self.command(env!("CARGO_BIN_EXE_akund"));
-        let mut child = command.args(["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .args(["run"])
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut seen = String::new();
         let http = loop {

@@ -172,6 +172,8 @@ radacctdir = {r}/data
 run_dir = {r}/run
 libdir = /usr/lib/freeradius
 pidfile = {r}/run/radiusd.pid
+# As Debian has it. It counts what was answered in the last 5 s, too, and what comes beyond it is dropped in silence.
+max_requests = 16384
 log {{
 	destination = files
 	file = {r}/log/radius.log

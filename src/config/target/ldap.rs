@@ -66,11 +66,10 @@ pub struct LdapConfig {
     /// Groups that accounts are put into.
     #[serde(default)]
     pub groups: Vec<LdapGroup>,
-    /// Whether a batch goes in one transaction where the server offers that (RFC 5805). Default: where no network can break the
-    /// connection, which is `ldapi://` and loopback. OpenLDAP 2.5.13 (Debian 12) ends with a crash when a connection breaks
-    /// inside a transaction: let systemd start it again.
+    /// Whether a batch goes in one transaction where the server offers that (RFC 5805). Default `false`: slapd can crash at the end of
+    /// any client's transaction while its machine is busy, and when a connection breaks inside one (seen with 2.5.13 and 2.5.19).
     #[serde(default)]
-    pub transactions: Option<bool>,
+    pub transactions: bool,
     /// Longest wait for one answer, seconds. Default 10.
     #[serde(default = "ten")]
     pub timeout_seconds: u64,
@@ -177,12 +176,6 @@ impl LdapConfig {
             (None, LdapServer::ActiveDirectory) => "adminDescription",
             (None, LdapServer::OpenLdap | LdapServer::Ds389) => "labeledURI",
         }
-    }
-
-    /// Whether batches go in transactions where the server offers them.
-    pub fn in_transactions(&self) -> bool {
-        let is_local = || Endpoint::parse(&self.url).is_ok_and(|endpoint| endpoint.may_be_loopback());
-        self.transactions.unwrap_or_else(is_local)
     }
 
     /// The schemes that hashes are needed in: one or none.

@@ -207,11 +207,12 @@ impl Directory {
     fn batches(&self, root: &Entry) -> String {
         let offered = root.texts(&Attribute::known("supportedExtension")).any(|oid| oid == server::TRANSACTION_START);
         match (offered, self.transactions) {
-            (true, true) => "the server offers transactions: a batch is one commit. OpenLDAP 2.5.13 was seen to crash when a connection \
-                             broke inside one (akund killed, say); let systemd start it again (Restart=on-failure), or set \
-                             transactions = false"
+            (true, true) => "the server offers transactions: a batch is one commit. slapd was seen to crash at the end of transactions while its \
+                             machine was busy, and when a connection broke inside one; let systemd start it again \
+                             (Restart=on-failure), or leave out transactions"
                 .into(),
-            (true, false) => "the server offers transactions, and akund does not use them (transactions): entries are written one by one, many at a time"
+            (true, false) => "the server offers transactions, which akund does not use by itself (transactions): entries are written one by \
+                              one, many at a time"
                 .into(),
             (false, _) => "the server offers no transactions (RFC 5805): entries are written one by one, many at a time".into(),
         }
