@@ -37,10 +37,14 @@ Examples:
     #[command(after_help = "\
 Examples:
   akund audit show --most 20
+  akund audit show --kind order          who ordered what, and why: retries, withdrawals, pauses …
   akund audit show B-12/Un.03/2026")]
     Show {
         /// PROCEDURE:ID@REVISION; without it, all.
         request: Option<String>,
+        /// Only events of this kind (received, state, done, stuck, order …).
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
         /// At most this many, the newest.
         #[arg(long, default_value_t = 100, value_name = "N")]
         most: usize,
@@ -54,7 +58,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     match &args.what {
         // Read before the journal is: it may go on meanwhile.
         What::Verify { head } => verify(common, &reader, head.or_else(|| last_head(&config.journal.path))),
-        What::Show { request, most } => show(common, &reader, request.as_deref(), *most),
+        What::Show { request, kind, most } => show(common, &reader, (request.as_deref(), kind.as_deref()), *most),
     }
 }
 
@@ -71,16 +75,22 @@ fn verify(common: &Common, reader: &Reader, head: Option<Head>) -> Result<Exit, 
     Ok(if verified.good { Exit::Good } else { Exit::Negative })
 }
 
-fn show(common: &Common, reader: &Reader, request: Option<&str>, most: usize) -> Result<Exit, Failure> {
+fn show(
+    common: &Common,
+    reader: &Reader,
+    (request, kind): (Option<&str>, Option<&str>),
+    most: usize,
+) -> Result<Exit, Failure> {
     let request = request.map(|reference| reader.resolve(reference)).transpose()?;
-    let events = reader.events(request, most)?;
+    let events = reader.events(request, kind, most)?;
     if common.json {
         output::json(&events)?;
         return Ok(Exit::Good);
     }
     for event in events {
         let detail = detail(&event.detail);
-        say!("{:>8}  {}  {:<10} {} {detail}", event.seq, output::time(event.at), event.kind, event.subject);
+        let order = event.order.map_or_else(String::new, |order| format!(" by={} reason={:?}", order.by, order.reason));
+        say!("{:>8}  {}  {:<10} {} {detail}{order}", event.seq, output::time(event.at), event.kind, event.subject);
     }
     Ok(Exit::Good)
 }

@@ -125,7 +125,11 @@ fn late(outcome: &Outcome, now: Timestamp) -> Vec<Late> {
         state: outcome.state.clone(),
         step: deadline.name.clone(),
         planned: format!("by {}", output::time(deadline.due_at)),
-        actual: deadline.met_at.map_or_else(|| "open".into(), |at| format!("met {}", output::time(at))),
+        actual: match (deadline.met_at, deadline.no_longer_due_at) {
+            (Some(at), _) => format!("met {}", output::time(at)),
+            (None, Some(at)) => format!("ended {}", output::time(at)),
+            (None, None) => "open".into(),
+        },
         since: deadline.from_at,
     });
     rows.chain(deadlines).collect()

@@ -77,6 +77,9 @@ enum Command {
     /// Let a request go that is held for review, or that waits for its signed letter.
     #[command(after_help = order::RELEASE_EXAMPLES)]
     Release(order::ReleaseArgs),
+    /// Count a notice as handed over that may have been taken, since somebody knows that it arrived.
+    #[command(after_help = order::ARRIVED_EXAMPLES)]
+    Arrived(order::ArrivedArgs),
     /// Hand out a new password for the account of a request that is done, to the same people.
     #[command(
         after_help = "Example:\n  akund redeliver B-12/Un.03/2026 --reason \"text message never arrived\"\n\nMakes a reset request of its own, linked with the first: `akund show` names both. The old password ends."
@@ -161,6 +164,7 @@ fn dispatch(common: &Common, command: Command) -> Result<Exit, Failure> {
         Command::Show(args) => show::run(common, &args),
         Command::Retry(args) => retry::run(common, args),
         Command::Release(args) => order::release(common, &args),
+        Command::Arrived(args) => order::arrived(common, &args),
         Command::Redeliver(args) => order::on_request(common, OrderVerb::Redeliver, &args),
         Command::Withdraw(args) => order::on_request(common, OrderVerb::Withdraw, &args),
         Command::Pause(args) => order::on_lane(common, OrderVerb::Pause, &args),

@@ -1,4 +1,4 @@
-//! `akund retry | release | withdraw | pause | unpause`: an order is written into the journal, and the daemon is woken
+//! `akund retry | release | arrived | withdraw | pause | unpause`: an order is written into the journal, and the daemon is woken
 //! to carry it out. Without a daemon the order is kept, and carried out at its next start.
 
 use super::exit::{Exit, Failure};
@@ -6,6 +6,7 @@ use super::output::say;
 use super::{Common, output};
 use crate::channel::letter;
 use crate::config::Config;
+use crate::journal::arrived::Arrived;
 use crate::journal::letters::{NewLetter, Signed};
 use crate::journal::orders::{self, NewOrder, OrderResult, OrderVerb};
 use crate::journal::read::Reader;
@@ -57,6 +58,28 @@ pub struct ReleaseArgs {
     signed_on: Option<Date>,
 }
 
+/// Examples of `akund arrived`.
+pub const ARRIVED_EXAMPLES: &str = "\
+Examples:
+  akund arrived B-12/Un.03/2026 --reason \"the applicant has logged in\"
+  akund arrived B-12/Un.03/2026 --channel sms --reason \"the gateway's log has it\"
+
+Of a notice that is stuck since it may have been taken (an answer that was lost, a backup that was put back): it counts
+as handed over, nothing is sent again, and the request goes on. If it did not arrive: akund retry.";
+
+/// An order that says that a notice arrived.
+#[derive(Debug, ClapArgs)]
+pub struct ArrivedArgs {
+    /// PROCEDURE:ID@REVISION; the bare id will do where it is unambiguous.
+    request: String,
+    /// Only what went by this channel; needed where notices of several channels may have been taken.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
+    /// How it is known that it arrived; kept with the order.
+    #[arg(long)]
+    reason: String,
+}
+
 /// An order on lanes.
 #[derive(Debug, ClapArgs)]
 pub struct OnLane {
@@ -88,6 +111,18 @@ pub fn release(common: &Common, args: &ReleaseArgs) -> Result<Exit, Failure> {
         _ => None,
     };
     order(common, &config, (OrderVerb::Release, &on.request, &on.reason), letter)
+}
+
+/// Orders that a notice counts as handed over.
+pub fn arrived(common: &Common, args: &ArrivedArgs) -> Result<Exit, Failure> {
+    if args.reason.trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "--reason says how it is known, and must not be empty"));
+    }
+    let config = common.load()?;
+    Reader::open(&config.journal.path)?.resolve(&args.request)?;
+    let what = Arrived { request: args.request.clone(), channel: args.channel.clone() };
+    let argument = serde_json::to_string(&what).map_err(|e| Failure::new(Exit::InputOutput, e.to_string()))?;
+    order(common, &config, (OrderVerb::Arrived, &argument, &args.reason), None)
 }
 
 /// Read by whoever gives the order, before the process becomes somebody else.

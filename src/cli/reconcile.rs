@@ -7,9 +7,11 @@ use crate::config::Config;
 use crate::daemon::wiring;
 use crate::journal::orders::{OrderResult, OrderVerb};
 use crate::journal::reconcile::Fix;
+use crate::reconcile::compare::Kind;
 use crate::reconcile::{Report, reconcile};
 use crate::target::Target;
 use clap::Args as ClapArgs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,12 +60,12 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         if common.json {
             output::json(&report)?;
         } else {
-            print(&report);
+            print(&config, &report);
         }
         return Ok(exit(&report));
     }
     if !common.json {
-        print(&report);
+        print(&config, &report);
     }
     fix(common, &config, &report, args.reason.as_deref().unwrap_or_default())
 }
@@ -108,7 +110,7 @@ fn read_report(from: &Path) -> Result<Report, Failure> {
     })
 }
 
-fn print(report: &Report) {
+fn print(config: &Config, report: &Report) {
     let mut table = output::table(&["target", "compared", "same", "in motion", "not akund's", ""]);
     for target in &report.targets {
         let note = match (&target.error, target.in_full) {
@@ -138,10 +140,24 @@ fn print(report: &Report) {
     output::keep_whole(&mut table, &[1, 2]);
     say!("{table}");
     say!("{}", report.counts());
-    let mut kinds: Vec<_> = report.differences.iter().map(|one| one.kind).collect();
-    kinds.sort();
-    kinds.dedup();
-    kinds.iter().for_each(|kind| say!("  {}: {}", kind.as_str(), kind.advice()));
+    advise(config, report);
+}
+
+/// What a person may do, kind by kind; where procedures differ in what they take, for each.
+fn advise(config: &Config, report: &Report) {
+    let (procedures, _) = crate::procedure::load_dir(&config.procedures.path);
+    let takes = |name: &str, action| procedures.get(name).is_some_and(|found| found.actions().contains(&action));
+    let mut advice: BTreeMap<(Kind, &str), BTreeSet<&str>> = BTreeMap::new();
+    for one in &report.differences {
+        let said = one.kind.advice(|action| takes(one.procedure(), action));
+        advice.entry((one.kind, said)).or_default().insert(one.procedure());
+    }
+    for ((kind, said), of) in &advice {
+        let alone = advice.keys().filter(|(other, _)| other == kind).count() == 1;
+        let of =
+            if alone { String::new() } else { format!(" ({})", of.iter().copied().collect::<Vec<_>>().join(", ")) };
+        say!("  {}{of}: {said}", kind.as_str());
+    }
 }
 
 fn fix(common: &Common, config: &Config, report: &Report, reason: &str) -> Result<Exit, Failure> {
@@ -169,6 +185,10 @@ fn fix(common: &Common, config: &Config, report: &Report, reason: &str) -> Resul
     let argument = format!("{} differences", rows.len());
     let (result, woken) = order::place_rows(config, (OrderVerb::Reconcile, &argument, reason), None, &rows)?;
     let ordered = order::tell(common, &result, woken)?;
+    if !common.json {
+        let (all, asked) = (report.differences.len(), rows.len());
+        say!("of {all} differences {asked} were asked for; {} are left to you, as said above", all - asked);
+    }
     // What is left is still a difference, and what was not read is not known.
     Ok(match (ordered, report.is_whole()) {
         (Exit::Good, false) => Exit::Unavailable,

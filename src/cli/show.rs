@@ -154,7 +154,11 @@ fn times(outcome: &Outcome) {
         say!("{table}");
     }
     for deadline in &outcome.deadlines {
-        let met = deadline.met_at.map_or_else(|| "not met yet".into(), |at| format!("met {}", output::time(at)));
+        let met = match (deadline.met_at, deadline.no_longer_due_at) {
+            (Some(at), _) => format!("met {}", output::time(at)),
+            (None, Some(at)) => format!("no longer due since {}", output::time(at)),
+            (None, None) => "not met yet".into(),
+        };
         let late = if deadline.late { "  LATE" } else { "" };
         say!("  deadline  {}", deadline.name);
         say!("            by {}, {met}{late}", output::time(deadline.due_at));

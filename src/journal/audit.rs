@@ -4,7 +4,9 @@ use super::JournalError;
 use super::chain::{self, Head, Link, hex};
 use super::read::{Reader, time};
 use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 /// One event, for people.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +23,36 @@ pub struct Event {
     pub detail: serde_json::Value,
     /// Its hash, hex.
     pub hash: String,
+    /// Of an order: who gave it, and why.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Said>,
+}
+
+/// What an order says of itself. It stands beside the record, which names nobody; the order's event has its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// The login's name.
+    pub by: String,
+    /// Why, in the operator's words; may be empty.
+    pub reason: String,
+}
+
+/// The digest of who gave an order, and why.
+pub(super) fn said(salt: &[u8], order: i64, login: &str, reason: &str) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(salt);
+    hasher.update(format!("order {order}\n{login}\n{reason}"));
+    hex(&hasher.finalize())
+}
+
+fn order(connection: &Connection, order: i64) -> Result<Option<Said>, JournalError> {
+    let mut find = connection.prepare_cached("SELECT login, reason FROM orders WHERE id = ?1")?;
+    Ok(find.query_row([order], |row| Ok(Said { by: row.get(0)?, reason: row.get(1)? })).optional()?)
+}
+
+/// The number of the order that an event tells of.
+fn ordered(kind: &str, detail: &serde_json::Value) -> Option<i64> {
+    (kind == "order").then(|| detail["order"].as_i64()).flatten()
 }
 
 /// What verifying found.
@@ -73,6 +105,9 @@ impl Reader {
                     "event {seq} ({kind}) is not what was written, or does not follow on the one before it"
                 ));
             }
+            if kind == "order" {
+                deviations.extend(self.falsified(seq, &detail)?);
+            }
             // Go on from what is stored, so that one change is told once.
             head = Head { seq, hash: stored };
             if kept.is_some_and(|kept| kept.seq == seq) {
@@ -101,16 +136,29 @@ impl Reader {
         Ok(Verified { good: deviations.is_empty(), events: events.unsigned_abs(), head: head.to_string(), deviations })
     }
 
-    /// Events, newest last: of one request, or the last `most` of all.
+    /// Whether who gave an order, and why, is not what its event was written for; orders of an older akund have no digest there.
+    fn falsified(&self, seq: u64, detail: &str) -> Result<Option<String>, JournalError> {
+        let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
+        let (Some(number), Some(digest)) = (ordered("order", &detail), detail["said"].as_str()) else {
+            return Ok(None);
+        };
+        let salt = self.name_salt()?;
+        let now = order(&self.connection, number)?.map(|now| said(&salt, number, &now.by, &now.reason));
+        Ok((now.as_deref() != Some(digest))
+            .then(|| format!("event {seq}: who gave order {number}, or why, is not what was written")))
+    }
+
+    /// Events, newest last: of one request or of one kind, or the last `most` of all.
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn events(&self, request: Option<i64>, most: usize) -> Result<Vec<Event>, JournalError> {
+    pub fn events(&self, request: Option<i64>, kind: Option<&str>, most: usize) -> Result<Vec<Event>, JournalError> {
         let mut statement = self.connection.prepare(
             "SELECT seq, at, subject, kind, detail, hash FROM event
-             WHERE ?1 IS NULL OR subject = (SELECT uid FROM request WHERE id = ?1) ORDER BY seq DESC LIMIT ?2",
+             WHERE (?1 IS NULL OR subject = (SELECT uid FROM request WHERE id = ?1)) AND (?2 IS NULL OR kind = ?2)
+             ORDER BY seq DESC LIMIT ?3",
         )?;
-        let rows = statement.query_map((request, i64::try_from(most).unwrap_or(i64::MAX)), |row| {
+        let rows = statement.query_map((request, kind, i64::try_from(most).unwrap_or(i64::MAX)), |row| {
             let subject: Vec<u8> = row.get(2)?;
             let detail: String = row.get(4)?;
             Ok(Event {
@@ -120,9 +168,15 @@ impl Reader {
                 kind: row.get(3)?,
                 detail: serde_json::from_str(&detail).unwrap_or(serde_json::Value::String(detail)),
                 hash: hex(&row.get::<_, [u8; 32]>(5)?),
+                order: None,
             })
         })?;
         let mut events: Vec<Event> = rows.collect::<Result<_, _>>()?;
+        for event in &mut events {
+            if let Some(number) = ordered(&event.kind, &event.detail) {
+                event.order = order(&self.connection, number)?;
+            }
+        }
         events.reverse();
         Ok(events)
     }

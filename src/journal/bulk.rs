@@ -61,7 +61,8 @@ impl Counted {
 /// Since when a step is stuck: journals of before schema 10 know only when it was last tried.
 const STUCK_AT: &str = "coalesce(s.stuck_at, s.claimed_at, s.first_at, 0)";
 /// A notice of which it is not known whether it was sent.
-const UNCERTAIN: &str = "(s.verb = 'deliver' AND (s.uncertain OR s.fault_class = 'unknown' OR s.restored = 1))";
+pub(super) const UNCERTAIN: &str =
+    "(s.verb = 'deliver' AND (s.uncertain OR s.fault_class = 'unknown' OR s.restored = 1))";
 
 impl Reader {
     /// What is stuck in a lane now, and would be tried again.

@@ -221,6 +221,22 @@ pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError
     settle_withdrawal(tx, request)
 }
 
+/// A step at a target that was given up before anything was written there in this journal's life, since the journal was put back: what
+/// stands there may be in use for long, and only the forgotten part of the record says whose it is.
+const NOT_OURS: &str = "(s.verb = 'apply' AND s.state = 'cancelled' AND s.restored <> 0)";
+
+/// Where a withdrawal leaves alone what may stand there, after the journal was put back: names of targets.
+pub(super) fn left_alone(tx: &mut Tx<'_>, request: i64) -> Result<Vec<String>, JournalError> {
+    tx.rows(
+        &format!(
+            "SELECT s.lane FROM step s JOIN request r ON r.id = s.id >> 8
+             WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND r.action = 'create' AND {NOT_OURS} ORDER BY s.id"
+        ),
+        [request],
+        |row| row.get(0),
+    )
+}
+
 fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
     Ok(tx
         .row(
@@ -263,9 +279,11 @@ pub(super) fn settle_withdrawal(tx: &mut Tx<'_>, request: i64) -> Result<(), Jou
     }
     cancel(tx, request)?;
     let touched: Vec<(String, String)> = tx.rows(
-        "SELECT s.lane, s.detail FROM step s JOIN request r ON r.id = s.id >> 8
-         WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.verb = 'apply' AND s.attempts > 0 AND r.action = 'create'
-         ORDER BY s.id DESC",
+        &format!(
+            "SELECT s.lane, s.detail FROM step s JOIN request r ON r.id = s.id >> 8
+             WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.attempts > 0 AND r.action = 'create' AND NOT {NOT_OURS}
+               AND s.verb = 'apply' ORDER BY s.id DESC"
+        ),
         [request],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;

@@ -10,12 +10,13 @@
 //! still verifies.
 //!
 //! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators), [`letters`],
-//! [`receipt`] (what arrived), [`redeliver`], [`officials`] (their addresses), [`outcome`] and [`post`] (documents),
+//! [`receipt`] (what arrived), [`arrived`] (as a person says), [`redeliver`], [`officials`] (their addresses), [`outcome`] and [`post`] (documents),
 //! [`overdue`] (time), [`retention`] (what is kept no longer), [`backup`] and [`restored`] (a copy, and what follows where one was
 //! put back). They only carry out what
 //! [`state::transition`] and the callers' pure functions decide.
 
 pub mod admit;
+pub mod arrived;
 pub mod audit;
 pub mod backup;
 mod budget;

@@ -1,11 +1,14 @@
 //! Orders: what operators' commands ask of the daemon. A command writes the order; the daemon, woken by its
 //! socket or at its next start, carries it out and writes what came of it.
 
+use super::arrived::Arrived;
 use super::letters::{self, Kept, KeptLetters, NewLetter};
 use super::officials::{self, InForce};
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
-use super::{Journal, JournalError, bulk, course, holdings, post, read, reconcile, register, restored, schema};
+use super::{
+    Journal, JournalError, arrived, audit, bulk, course, holdings, post, read, reconcile, register, restored, schema,
+};
 use crate::model::HoldReason;
 use crate::model::entry::Import;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -25,6 +28,8 @@ pub enum OrderVerb {
     Release,
     /// Hand out a new password for what a request made.
     Redeliver,
+    /// Count a notice as handed over of which it is not known whether it was taken ([`super::arrived`]).
+    Arrived,
     /// Undo what a request made and end it.
     Withdraw,
     /// Let a lane claim nothing (all lanes, without an argument).
@@ -45,6 +50,7 @@ impl OrderVerb {
             Self::RetryLane => "retry-lane",
             Self::Release => "release",
             Self::Redeliver => "redeliver",
+            Self::Arrived => "arrived",
             Self::Withdraw => "withdraw",
             Self::Pause => "pause",
             Self::Unpause => "unpause",
@@ -64,7 +70,7 @@ pub struct NewOrder {
     /// What.
     pub verb: OrderVerb,
     /// The request's reference, or the lane; may be empty with pause and unpause. With import, the list's name and digest;
-    /// with retry-lane, [`super::bulk::Outage`] as JSON.
+    /// with retry-lane, [`super::bulk::Outage`] as JSON; with arrived, [`super::arrived::Arrived`].
     pub argument: String,
     /// Why.
     pub reason: String,
@@ -240,6 +246,7 @@ fn carry_out(
             }
             OrderVerb::Import => holdings::import(tx, id).map(|result| Some((Vec::new(), result))),
             OrderVerb::Reconcile => reconcile::carry_out(tx, id, lanes).map(|result| Some((Vec::new(), result))),
+            OrderVerb::Arrived => arrived(tx, id, &argument).map(Some),
             _ => one(tx, &order),
         });
         let (subject, done, result) = match outcome {
@@ -255,10 +262,14 @@ fn carry_out(
             "UPDATE orders SET state = ?2, result = ?3, done_at = ?4 WHERE id = ?1",
             (id, if done { "done" } else { "refused" }, &result, now),
         )?;
+        let lane = matches!(verb, OrderVerb::Pause | OrderVerb::Unpause).then_some(argument.as_str());
+        let said = audit::said(&tx.name_salt()?, id, &login, &reason);
         tx.event(
             &subject,
             "order",
-            &serde_json::json!({"order": id, "verb": verb.as_str(), "login_uid": login_uid, "done": done}),
+            &serde_json::json!({
+                "order": id, "verb": verb.as_str(), "lane": lane, "login_uid": login_uid, "said": said, "done": done,
+            }),
         )?;
         all.push(CarriedOut { verb, done, result, login });
     }
@@ -277,6 +288,17 @@ fn anew(
     let uid: Option<uuid::Uuid> = tx.row("SELECT uid FROM request WHERE id = ?1", [request], |row| row.get(0))?;
     let subject = uid.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default();
     Ok((subject, format!("`{key}` hands out a new password to the same people")))
+}
+
+fn arrived(tx: &mut Tx<'_>, order: i64, argument: &str) -> Result<(Vec<u8>, String), JournalError> {
+    let Arrived { request: reference, channel } = arrived::read(argument)?;
+    let request = tx.resolve(&reference)?;
+    let counted = arrived::carry_out(tx, order, request, channel.as_deref())?;
+    restored::ordered(tx, request)?;
+    let (uid, state): (uuid::Uuid, String) = tx
+        .row("SELECT uid, state FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .ok_or_else(|| JournalError::NotFound(format!("no request is called `{reference}`")))?;
+    Ok((uid.as_bytes().to_vec(), format!("`{reference}` is {state} now; counted as arrived: {counted}")))
 }
 
 /// One order, and what carrying it out needs.
@@ -327,6 +349,7 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
         OrderVerb::Pause
         | OrderVerb::Unpause
         | OrderVerb::Redeliver
+        | OrderVerb::Arrived
         | OrderVerb::Import
         | OrderVerb::Reconcile
         | OrderVerb::RetryLane => {}
@@ -336,6 +359,16 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
         tx.row("SELECT state FROM request WHERE id = ?1", [request], |row| row.get(0))?.unwrap_or_default();
     if verb == OrderVerb::Withdraw && register::stays_as_it_is(tx, request)? {
         rest = "; what it has done at a target stays: hand in a new request that says how the account shall be".into();
+    }
+    if verb == OrderVerb::Withdraw {
+        let left = course::left_alone(tx, request)?;
+        if !left.is_empty() {
+            let places = left.join(" and ");
+            rest = format!(
+                "; what may stand at {places} is left alone, for nothing was written there since the journal was put back: \
+                 `akund reconcile` shows it"
+            );
+        }
     }
     Ok(Some((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}"))))
 }

@@ -78,6 +78,7 @@ fn told(row: &rusqlite::Row<'_>) -> rusqlite::Result<Told> {
             state_at: time(row, 5)?,
             open: matches!(state, Some(State::Working | State::Waiting | State::Stuck)),
             done: state == Some(State::Done),
+            held: state == Some(State::Held),
             approvals: approvals.into_iter().filter_map(|(role, at)| Some((role, at.parse().ok()?))).collect(),
             steps: Vec::new(),
         },

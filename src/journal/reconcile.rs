@@ -164,7 +164,8 @@ pub(super) fn carry_out(tx: &mut Tx<'_>, order: i64, lanes: &[String]) -> Result
     let counts = serde_json::json!({"order": order, "begun": done.begun, "held": done.held, "left": done.left.len()});
     tx.event(&[], "reconciled", &counts)?;
     let mut text = format!(
-        "{} are being put right, {} are held by the change budget, {} are left as they are",
+        "{} asked for: {} are being put right, {} are held by the change budget, {} are left as they are",
+        rows.len(),
         done.begun,
         done.held,
         done.left.len()

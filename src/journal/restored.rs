@@ -27,7 +27,8 @@
 //! (4) the owner has chosen one since. In (3) and (4) somebody may be using the account with a password that akund does not
 //! know. Writing would lock them out until a notice reaches them that itself waits for an order. So a create or a reset that
 //! finds its account there, and not open to its password, is stuck and has written nothing. `akund retry` then sets the
-//! password that the journal has, and its notice, once ordered, brings it; `akund withdraw` undoes.
+//! password that the journal has, and its notice, once ordered, brings it; `akund withdraw` ends the request, and leaves alone what
+//! stands at a target to which nothing was written since (`course::left_alone`).
 
 use super::chain::Head;
 use super::tx::Tx;

@@ -4,6 +4,7 @@ mod adopt;
 mod deliver;
 mod hostile;
 mod migrate;
+mod ordered;
 pub(super) mod plans;
 mod put_back;
 mod readdressed;
@@ -608,7 +609,7 @@ async fn an_operation_that_fails_takes_nothing_of_its_neighbours_with_it() {
     let also_good = f.journal.call(|tx| tx.event(&[], "also good", &serde_json::json!({})).map(drop));
     let (a, b, c) = tokio::join!(good, bad, also_good);
     assert!(a.is_ok() && b.is_err() && c.is_ok());
-    let kinds: Vec<String> = f.reader().events(None, 10).unwrap().into_iter().map(|e| e.kind).collect();
+    let kinds: Vec<String> = f.reader().events(None, None, 10).unwrap().into_iter().map(|e| e.kind).collect();
     assert_eq!(kinds, ["good", "also good"]);
     assert!(f.reader().verify(Some(f.journal.head())).unwrap().good);
 }

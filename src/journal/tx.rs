@@ -246,8 +246,13 @@ impl<'a> Tx<'a> {
 
     /// How a name stands in the register once its account's personal data were emptied.
     pub fn hidden_name(&mut self, name: &str) -> Result<String, JournalError> {
+        Ok(super::retention::hidden_name(&self.name_salt()?, name))
+    }
+
+    /// With what names and texts are hashed that must not stand in the open.
+    pub fn name_salt(&mut self) -> Result<Vec<u8>, JournalError> {
         let salt: Option<Vec<u8>> = self.row("SELECT name_salt FROM retention", [], |row| row.get(0))?;
-        Ok(super::retention::hidden_name(&salt.unwrap_or_default(), name))
+        Ok(salt.unwrap_or_default())
     }
 
     /// The account that holds a name, or once held it.

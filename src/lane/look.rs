@@ -81,7 +81,7 @@ fn judge(work: &Work, proof: Result<(), Fault>) -> Looked {
         Err(_) => Looked::Settled(Err(Fault::conflict(format!(
             "account {}: it is there and does not open with the password that the journal has: it was made, or its password \
              changed, after the backup that was put back. Nothing was written. `akund retry` sets the journal's password, \
-             `akund withdraw` undoes",
+             `akund withdraw` ends the request and leaves the account alone",
             work.account.uid
         )))),
     }

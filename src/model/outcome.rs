@@ -251,7 +251,11 @@ pub struct OutcomeDeadline {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub met_at: Option<Timestamp>,
-    /// It was met late, or is overdue.
+    /// When the request ended without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub no_longer_due_at: Option<Timestamp>,
+    /// It was met late, is overdue, or was when the request ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
 }

@@ -139,7 +139,7 @@ impl Problem {
                 at_targets(" di ", targets)
             ),
             Self::BudgetUsedUp { target, budget } => format!(
-                "Dalam 24 jam terakhir sudah {budget} akun di {target} dinonaktifkan, dihapus atau dipersingkat tanpa persetujuan satu per satu; petugas perlu memeriksa sebelum diteruskan."
+                "Dalam 24 jam terakhir sudah {budget} akun di {target} ditangguhkan, dihapus atau dipersingkat tanpa persetujuan satu per satu; petugas perlu memeriksa sebelum diteruskan."
             ),
         }
     }

@@ -115,6 +115,8 @@ pub struct Course {
     pub open: bool,
     /// It is done.
     pub done: bool,
+    /// A person must look before it goes on: no deadline runs.
+    pub held: bool,
     /// Roles and times of its approvals, in order.
     pub approvals: Vec<(String, Timestamp)>,
     /// Its steps, in order.
@@ -136,6 +138,8 @@ pub struct Clock {
     pub due_at: Timestamp,
     /// When it was done.
     pub met_at: Option<Timestamp>,
+    /// When its request ended without it: it was not met, and is no longer due.
+    pub dropped_at: Option<Timestamp>,
 }
 
 /// How a clock stands.
@@ -183,14 +187,19 @@ impl Standing {
 }
 
 impl Clock {
+    /// When it came to an end, whichever.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.met_at.or(self.dropped_at)
+    }
+
     /// Whether it was, or is by now, late.
     pub fn is_late(&self, now: Timestamp) -> bool {
-        self.met_at.unwrap_or(now) > self.due_at
+        self.ended_at().unwrap_or(now) > self.due_at
     }
 
     /// What it has to say, if it still runs.
     pub fn alarm(&self, now: Timestamp) -> Option<Alarm> {
-        match self.met_at {
+        match self.ended_at() {
             Some(_) => None,
             None if now >= self.due_at => Some(Alarm::Breached),
             None if now >= self.warn_at => Some(Alarm::Warned),
@@ -201,7 +210,7 @@ impl Clock {
     /// How it stands, of one that still runs.
     pub fn standing(&self, now: Timestamp) -> Option<Standing> {
         match self.alarm(now) {
-            _ if self.met_at.is_some() => None,
+            _ if self.ended_at().is_some() => None,
             None => Some(Standing::InTime),
             Some(Alarm::Warned) => Some(Standing::Warned),
             Some(Alarm::Breached) => Some(Standing::Breached),
@@ -210,7 +219,7 @@ impl Clock {
 
     /// When it will have something to say next, if it still runs.
     pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        let still_runs = self.met_at.is_none();
+        let still_runs = self.ended_at().is_none();
         [self.warn_at, self.due_at].into_iter().filter(|at| still_runs && *at > now).min()
     }
 }
@@ -223,7 +232,7 @@ pub fn left(calendar: &Calendar, due_at: Timestamp, now: Timestamp) -> i64 {
 
 /// Of the clocks that still run the one that ends first.
 pub fn first(clocks: &[Clock]) -> Option<&Clock> {
-    clocks.iter().filter(|clock| clock.met_at.is_none()).min_by_key(|clock| clock.due_at)
+    clocks.iter().filter(|clock| clock.ended_at().is_none()).min_by_key(|clock| clock.due_at)
 }
 
 /// Everything that must be done in time, with where it stands. Nothing for a request that was not granted.
@@ -241,14 +250,14 @@ pub fn clocks(standard: &Standard, course: &Course) -> Vec<Clock> {
         .map(|clock| Clock { met_at, ..clock })
     });
     let deadlines = standard.deadlines.iter().filter_map(|deadline| {
-        if course.steps.is_empty() {
+        if course.steps.is_empty() || course.held {
             return None;
         }
         let from = milestone(course, deadline.from, true)?;
-        let met_at =
-            milestone(course, deadline.to, false).or_else(|| (!course.open && !course.done).then_some(course.state_at));
+        let met_at = milestone(course, deadline.to, false);
+        let dropped_at = (met_at.is_none() && !course.open && !course.done).then_some(course.state_at);
         clock(standard, deadline.name.clone(), deadline.step.clone(), from, deadline.allowed, deadline.warn_minutes)
-            .map(|clock| Clock { met_at, ..clock })
+            .map(|clock| Clock { met_at, dropped_at, ..clock })
     });
     rows.chain(deadlines).collect()
 }
@@ -266,7 +275,7 @@ fn clock(
     let whole = calendar.working_seconds(from_at, due_at);
     let before = warn_minutes.map_or(whole / 4, |minutes| u64::from(minutes) * 60);
     let warn_at = calendar.after_seconds(from_at, whole.saturating_sub(before))?;
-    Some(Clock { name, step, from_at, warn_at: warn_at.min(due_at), due_at, met_at: None })
+    Some(Clock { name, step, from_at, warn_at: warn_at.min(due_at), due_at, met_at: None, dropped_at: None })
 }
 
 /// From when to when akund's own steps carried a row: from the end of the step before them (or their first attempt, or, where
@@ -386,6 +395,7 @@ pub fn deadlines(standard: &Standard, course: &Course, now: Timestamp) -> Vec<Ou
             from_at: clock.from_at,
             due_at: clock.due_at,
             met_at: clock.met_at,
+            no_longer_due_at: clock.dropped_at,
         })
         .collect()
 }

@@ -32,15 +32,24 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What a person may do about it. Of what is not listed here `--fix` takes care.
-    pub fn advice(self) -> &'static str {
+    /// What a person may do about it, where the account's procedure takes these actions. Of what is not listed here `--fix` takes care.
+    pub fn advice(self, takes: impl Fn(Action) -> bool) -> &'static str {
         match self {
-            Self::Missing => "not made anew by itself: its password is lost; hand in a remove, then a new request",
+            Self::Missing if takes(Action::Remove) => {
+                "not made anew by itself: its password is lost; hand in a remove, then a new request"
+            }
+            Self::Missing => {
+                "not made anew by itself, and its procedure takes no remove: put it back there by hand, with akund's mark, from the \
+                 target's own backup; or give the procedure `remove` among its actions"
+            }
             Self::Foreign => "never touched: give akund's mark back to its entry, or rename the other one",
             Self::Replaced => "never touched: somebody made it anew; find out who, then remove one of them there",
             Self::Twice => "never touched: one of them is a copy that must lose the mark",
             Self::Open => "--fix suspends it again",
-            Self::Closed => "left alone: somebody may have had a reason; hand in a suspend, or open it there",
+            Self::Closed if takes(Action::Suspend) => {
+                "left alone: somebody may have had a reason; hand in a suspend, or open it there"
+            }
+            Self::Closed => "left alone: somebody may have had a reason; ask, and open it there",
             Self::Differs => "--fix writes it as the register has it",
             Self::Remains => "never deleted: remove it there by hand",
             Self::Unknown => "never deleted: it is from before this journal, or from another akund",
@@ -69,6 +78,13 @@ impl Kind {
             Self::Remains => "remains",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+impl Difference {
+    /// The procedure of the request that made it; empty where there is none.
+    pub fn procedure(&self) -> &str {
+        self.request.split(':').next().unwrap_or_default()
     }
 }
 
@@ -334,6 +350,14 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_sent_for_what_the_procedure_refuses() {
+        for kind in [Kind::Missing, Kind::Closed] {
+            assert!(kind.advice(|_| true).contains("hand in a"), "{kind:?}");
+            assert!(!kind.advice(|_| false).contains("hand in a"), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn only_what_takes_nothing_away_for_good_is_ever_put_right_by_itself() {
         let fixed: Vec<Kind> = [
             Kind::Missing,
@@ -351,7 +375,10 @@ mod tests {
         .collect();
         assert_eq!(fixed, [Kind::Open, Kind::Differs]);
         for kind in fixed {
-            assert!(matches!(kind.fix(), Some(Action::Suspend | Action::Change)) && kind.advice().contains("--fix"));
+            assert!(
+                matches!(kind.fix(), Some(Action::Suspend | Action::Change))
+                    && kind.advice(|_| false).contains("--fix")
+            );
         }
     }
 }

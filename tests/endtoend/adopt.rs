@@ -38,7 +38,7 @@ async fn an_account_that_akund_did_not_make_is_acted_on_only_where_the_procedure
     let written = fs::read_to_string(&path).unwrap();
     let procedure = written.replacen("adopt = []", "adopt = [\"reset\", \"suspend\"]", 1);
     let procedure = procedure.replacen(
-        "actions = [\"create\", \"change\"]          #",
+        "actions = [\"create\", \"change\", \"suspend\", \"resume\"]     #",
         "actions = [\"create\", \"change\", \"reset\"] #",
         1,
     );

@@ -208,12 +208,10 @@ impl Office {
 
     pub fn hand_in(&self, id: &str, action: &str, local: &str) {
         let create = crate::daemon::records::good(id, local);
-        let record = match action {
-            "create" => create,
-            _ => {
-                let (before, _approval) = create.split_once("[[approval]]").unwrap();
-                before.replacen("akund = 1\n", &format!("akund = 1\naction = {action:?}\n"), 1)
-            }
+        let asked = create.replacen("akund = 1\n", &format!("akund = 1\naction = {action:?}\n"), 1);
+        let record = match (action, asked.split_once("[[approval]]")) {
+            ("create" | "suspend" | "resume", _) | (_, None) => asked,
+            (_, Some((before, _approval))) => before.to_owned(),
         };
         self.site.drop_in(&format!("{id}.toml"), record);
     }

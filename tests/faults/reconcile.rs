@@ -72,6 +72,12 @@ fn what_was_done_by_hand_is_told_and_what_may_be_is_put_right() {
     assert_eq!(count(&site.mail(), "SELECT count(*) FROM mailboxes"), before, "it has changed nothing");
     let (code, text) = site.told(&["reconcile", "--target", "mail"]);
     assert!(code == 1 && text.contains("never deleted") && !text.contains("radius"), "{text}");
+    // The procedure takes no remove, and suspends.
+    assert!(
+        text.contains("missing: ") && text.contains("takes no remove") && !text.contains("hand in a remove"),
+        "{text}"
+    );
+    assert!(text.contains("hand in a suspend"), "{text}");
     assert_eq!(site.told(&["reconcile", "--fix"]).0, 64, "not without a reason");
     assert_eq!(site.told(&["reconcile", "--target", "surat"]).0, 64);
 
@@ -79,7 +85,8 @@ fn what_was_done_by_hand_is_told_and_what_may_be_is_put_right() {
     let path = site.path("report.json");
     std::fs::write(&path, told.to_string()).unwrap();
     let (code, said) = site.told(&["reconcile", "--fix", "--from", path.to_str().unwrap(), "--reason", "dipulihkan"]);
-    assert!(code == 1 && said.contains("3 are being put right, 0 are held"), "{code} {said}");
+    assert!(code == 1 && said.contains("3 asked for: 3 are being put right, 0 are held"), "{code} {said}");
+    assert!(said.contains("of 7 differences 3 were asked for; 4 are left to you"), "{said}");
     site.until("all is put right", || {
         let fixes = site.states().into_iter().filter(|(name, _)| name.contains("+reconcile-"));
         fixes.filter(|(_, state)| state == "done").count() == 3

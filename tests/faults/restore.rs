@@ -284,6 +284,53 @@ fn what_was_withdrawn_after_the_backup_is_not_made_again() {
     daemon.terminate();
 }
 
+/// The lane at which a request is stuck.
+fn stuck_at(site: &Site, key: &str) -> String {
+    site.until("it is stuck at a target", || site.state(key) == "stuck");
+    let (_, shown) = site.told(&["show", key, "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let steps = shown["steps"].as_array().unwrap();
+    steps.iter().find(|step| step["state"] == "stuck").unwrap()["lane"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_withdrawal_takes_away_what_was_made_in_this_journal_and_not_what_it_only_found() {
+    for by_hand in [false, true] {
+        let site = Site::new();
+        let (_dir, file) = elsewhere();
+        let daemon = site.start();
+        assert_eq!(site.told(&["pause", "credentials"]).0, 0);
+        site.drop_in("a.toml", records::good("A/1", "satu"));
+        site.until("it has no password yet", || site.reader().lane("credentials").unwrap().ready == 1);
+        backup(&site, &file);
+        assert_eq!(site.told(&["unpause"]).0, 0);
+        site.until_rest(1);
+        let key = records::key("A/1");
+        assert_eq!(site.state(&key), "done");
+        daemon.terminate();
+        put_back(&site, &file);
+        if by_hand {
+            // Somebody took half of it away meanwhile: that half is made anew, in this journal.
+            site.mail().execute_batch("DELETE FROM mailboxes; DELETE FROM aliases").unwrap();
+        }
+        let there = at_targets(&site);
+
+        let daemon = site.start();
+        assert_eq!(site.told(&["unpause"]).0, 0);
+        let lane = stuck_at(&site, &key);
+        assert_eq!(lane, if by_hand { "radius" } else { "mail" });
+        let mailboxes = || count(&site.mail(), "SELECT count(*) FROM mailboxes");
+        assert_eq!(mailboxes(), 1, "found, or made anew");
+        let (code, said) = site.told(&["withdraw", "A/1", "--reason", "salah"]);
+        assert!(code == 0 && said.contains(&lane) && said.contains("left alone"), "{code} {said}");
+        site.until("it is withdrawn", || site.state(&key) == "withdrawn");
+        assert_eq!(at_targets(&site), there, "with half of it taken away: {by_hand}");
+        let (code, said) = site.told(&["reconcile"]);
+        assert!(code == 1 && said.contains("void in the register, and it is there"), "{code} {said}");
+        daemon.terminate();
+    }
+}
+
 #[test]
 fn a_raw_copy_put_back_is_recognised_by_what_the_journal_is_known_to_have_had() {
     for in_the_spool_only in [false, true] {

@@ -13,7 +13,7 @@ fn site() -> Site {
     let site = Site::with(Setup { more: format!("{SOURCE}{AGES}"), ..Setup::default() });
     let usual = "\"suspend\", \"resume\"]";
     assert!(records::PROCEDURE.contains(usual));
-    let procedure = records::PROCEDURE.replace(usual, "\"suspend\", \"resume\", \"remove\"]");
+    let procedure = records::PROCEDURE.replacen(usual, "\"suspend\", \"resume\", \"remove\"]", 1);
     std::fs::write(site.path("procedures/generic.toml"), procedure).unwrap();
     site
 }

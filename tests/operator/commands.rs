@@ -15,7 +15,7 @@ pub fn record() -> String {
     dated(&found.body)
 }
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 27] = [
     &["run"],
     &["check"],
     &["submit"],
@@ -23,6 +23,8 @@ const COMMANDS: [&[&str]; 25] = [
     &["show"],
     &["retry"],
     &["release"],
+    &["redeliver"],
+    &["arrived"],
     &["withdraw"],
     &["pause"],
     &["unpause"],
@@ -181,7 +183,10 @@ fn every_command_prints_one_json_document() {
     wait("both requests", || site.json(&["list"]).as_array().unwrap().len() == 2);
     site.wait_for("B-12/2026", "done");
     site.wait_for("H-1", "held");
-    assert_eq!(site.json(&["pause", "email"])["state"], "done");
+    assert_eq!(site.json(&["pause", "email", "--reason", "the server moves"])["state"], "done");
+    let said = site.exits(0, &["audit", "show", "--kind", "order"]);
+    assert!(said.contains("lane=email") && said.contains("verb=pause"), "{said}");
+    assert!(said.contains("reason=\"the server moves\"") && said.contains(" by="), "{said}");
     assert_eq!(site.json(&["unpause", "email"])["state"], "done");
     assert_eq!(site.json(&["retry", "B-12/2026"])["state"], "refused", "it is not stuck");
     assert_eq!(site.json(&["release", "H-1"])["state"], "refused", "a form is missing");

@@ -10,6 +10,8 @@ mod check;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod service;

@@ -97,11 +97,14 @@ fn record() -> Record {
 }
 
 fn values() -> Values {
+    values_of(&record())
+}
+
+fn values_of(record: &Record) -> Values {
     let texts = BTreeMap::from([("help".to_owned(), "baris satu\nbaris dua".to_owned())]);
     let signers = ["Kepala Dinas".to_owned(), "Sekretaris".to_owned()];
-    let record = record();
     let facts = LetterFacts {
-        record: &record,
+        record,
         account: None,
         last_day: None,
         texts: &texts,
@@ -380,7 +383,7 @@ fn the_built_in_letter_is_taken_and_the_directory_goes_before_it() {
     let dir = tempfile::tempdir().unwrap();
     let letters = Letters::load(dir.path(), [BUILT_IN.0]).unwrap();
     let template = letters.get(BUILT_IN.0).unwrap();
-    for needed in ["nama", "alamat", "nomor", "tanggal", "penanda_tangan", "nomor_surat"] {
+    for needed in ["tujuan", "alamat", "nomor", "tanggal", "penanda_tangan", "nomor_surat"] {
         assert!(template.names().contains(needed), "{needed}");
     }
     assert!(
@@ -438,4 +441,16 @@ proptest! {
             template.fill(&Values::each("v")).unwrap();
         }
     }
+}
+
+#[test]
+fn a_unit_that_applies_for_itself_is_named_once() {
+    let shown = |name: &str, unit: &str| {
+        let mut record = record();
+        (record.applicant.name, record.applicant.unit) = (name.into(), unit.into());
+        values_of(&record).get("tujuan").to_owned()
+    };
+    assert_eq!(shown("Dinas Contoh", "DINAS Contoh"), "Dinas Contoh");
+    assert_eq!(shown("Dinas Contoh", ""), "Dinas Contoh");
+    assert_eq!(shown("Siti Aminah", "Dinas Contoh"), "Siti Aminah\nDinas Contoh");
 }

@@ -22,11 +22,12 @@ const fn placeholder(name: &'static str, english: &'static str, means: &'static 
 }
 
 /// Every placeholder there is.
-pub const PLACEHOLDERS: [Placeholder; 28] = [
+pub const PLACEHOLDERS: [Placeholder; 29] = [
     placeholder("nomor", "number", "dots, where the secretary writes the number of this letter"),
     placeholder("tanggal", "date", "the day on which the draft is made, written out"),
     placeholder("nomor_permohonan", "request_number", "number (id) of the request"),
     placeholder("nama", "name", "name of the applicant"),
+    placeholder("tujuan", "addressee", "name of the applicant, and below it the work unit where that is another"),
     placeholder("identitas", "identifier", "NIP, NIM or unit code of the applicant"),
     placeholder("unit", "work_unit", "work unit of the applicant"),
     placeholder("kategori", "category", "category of the applicant"),
@@ -99,6 +100,7 @@ impl Values {
             ("tanggal", day(facts.today)),
             ("nomor_permohonan", exact(&record.key.id)),
             ("nama", applicant(&record.applicant.name)),
+            ("tujuan", addressee(&applicant(&record.applicant.name), &applicant(&record.applicant.unit))),
             ("identitas", exact(&record.applicant.identifier)),
             ("unit", applicant(&record.applicant.unit)),
             ("kategori", applicant(&record.applicant.category)),
@@ -138,6 +140,14 @@ impl Values {
     #[cfg(test)]
     pub(super) fn each(value: &str) -> Self {
         Self(PLACEHOLDERS.iter().map(|p| (p.name, value.to_owned())).collect())
+    }
+}
+
+/// A unit that applies for itself is named once.
+fn addressee(name: &str, unit: &str) -> String {
+    match unit.is_empty() || unit.to_lowercase() == name.to_lowercase() {
+        true => name.to_owned(),
+        false => format!("{name}\n{unit}"),
     }
 }
 

@@ -121,6 +121,69 @@ async fn a_text_message_that_may_have_been_taken_is_never_sent_another_way_also_
     assert!(f.journal.turn("sms2", Arc::default(), 10).await.unwrap().claims.is_empty());
 }
 
+async fn stick(f: &Fixture, lane: &str, fault: Fault) {
+    let claim = f.journal.turn(lane, Arc::default(), 10).await.unwrap().claims.remove(0);
+    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
+    f.journal.turn(lane, Arc::new(vec![settled]), 0).await.unwrap();
+}
+
+async fn arrived(f: &Fixture, channel: Option<&str>) -> (bool, String) {
+    let what = arrived::Arrived { request: "1".into(), channel: channel.map(str::to_owned) };
+    let order = order(OrderVerb::Arrived, &serde_json::to_string(&what).unwrap());
+    orders::place(&f.path(), &order).unwrap();
+    let done = f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap().remove(0);
+    (done.done, done.result)
+}
+
+#[tokio::test]
+async fn a_notice_that_may_have_been_taken_counts_as_handed_over_by_order_and_its_request_goes_on() {
+    let f = begun().await;
+    stick(&f, "sms", Fault::unknown("the answer was lost")).await;
+    assert_eq!((f.state("1").as_str(), sealed(&f)), ("stuck", 1));
+    let (done, said) = arrived(&f, Some("email")).await;
+    assert!(!done && said.contains("credentials at sms"), "{said}");
+    assert_eq!(f.state("1"), "stuck");
+    let (done, said) = arrived(&f, Some("sms")).await;
+    assert!(done && said.contains("working") && said.contains("credentials at sms"), "{said}");
+    assert_eq!(sealed(&f), 0, "the password is wiped as with any that was handed over");
+    assert!(f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.is_empty(), "nothing is sent again");
+    let step = f.reader().outcome(1).unwrap().steps.remove(2);
+    assert_eq!((step.state.as_str(), step.fault), ("done", None));
+    assert!(step.reply.unwrap().contains("by order 2") && step.done_at.is_some());
+    serve(&f.journal, "email").await;
+    assert_eq!(f.state("1"), "done");
+    let events = f.reader().events(Some(f.reader().resolve("1").unwrap()), None, 50).unwrap();
+    assert!(events.iter().any(|e| e.kind == "done" && e.detail["order"] == 2 && e.detail["lane"] == "sms"));
+    assert!(events.iter().any(|e| e.kind == "order" && e.detail["verb"] == "arrived" && e.order.is_some()));
+    assert!(!arrived(&f, None).await.0, "once");
+    assert!(f.reader().verify(Some(f.journal.head())).unwrap().good);
+}
+
+#[tokio::test]
+async fn what_a_channel_has_refused_did_not_arrive_whatever_somebody_says() {
+    let f = begun().await;
+    stick(&f, "sms", Fault::permanent("no such number")).await;
+    let (done, said) = arrived(&f, None).await;
+    assert!(!done && said.contains("no stuck notice that may have been taken"), "{said}");
+    assert_eq!(f.state("1"), "stuck");
+    // Nor is a step at a target one that arrives.
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve(&f.journal, "credentials").await;
+    stick(&f, "mail", Fault::unknown("the answer was lost")).await;
+    assert!(!arrived(&f, None).await.0);
+}
+
+#[tokio::test]
+async fn an_answer_to_a_refused_request_may_have_arrived_too_and_its_end_stays_as_it_is() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
+    stick(&f, "email", Fault::unknown("the answer was lost")).await;
+    assert!(arrived(&f, None).await.0);
+    assert_eq!(f.state("1"), "refused");
+    assert_eq!(f.reader().outcome(1).unwrap().steps[0].state, "done");
+}
+
 #[tokio::test]
 async fn a_notice_in_flight_of_a_channel_that_is_no_longer_configured_is_not_sent_again_by_itself() {
     let f = begun().await;

@@ -156,7 +156,7 @@ async fn an_intent_is_there_until_it_is_carried_out_and_an_outcome_written_meanw
     assert!(f.reader().retention_due(&policy, Timestamp::now()).unwrap().outcomes.is_empty());
     let stray = f.journal.about_to_remove(policy, Wanted::Files(What::Stray, vec!["accepted/x".into()])).await.unwrap();
     f.journal.removed(&stray).await.unwrap();
-    let erased = f.reader().events(None, 100).unwrap().into_iter().filter(|event| event.kind == "erased").count();
+    let erased = f.reader().events(None, None, 100).unwrap().into_iter().filter(|event| event.kind == "erased").count();
     assert_eq!(erased, 2);
     // It is written once more: it goes once more.
     f.journal.call(|tx| tx.run("UPDATE request SET outcome_due = 1", []).map(drop)).await.unwrap();
@@ -171,7 +171,7 @@ async fn new_ages_are_recorded_and_take_effect_a_day_later() {
     assert_eq!(f.journal.retention_policy(Policy::default()).await.unwrap(), None);
     let first = f.journal.retention_policy(policy(5)).await.unwrap().unwrap();
     assert!(Timestamp::now().duration_since(first) < SignedDuration::from_hours(1));
-    let policies = || f.reader().events(None, 100).unwrap().into_iter().filter(|e| e.kind == "retention").count();
+    let policies = || f.reader().events(None, None, 100).unwrap().into_iter().filter(|e| e.kind == "retention").count();
     assert_eq!(policies(), 1);
     assert_eq!(
         f.journal.retention_policy(policy(5)).await.unwrap().map(|at| at.as_microsecond()),

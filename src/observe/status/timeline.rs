@@ -42,7 +42,7 @@ pub struct Row {
     /// When it was done, for people; of what is noted.
     pub at: Option<String>,
     /// `within`, `late`, `noted` (done, but it is not known since when), `open` (begun, not yet late), `over` (begun, late, not done), `not-begun`,
-    /// `not-done` (and will not be) or `outside` (not akund's part).
+    /// `not-done` (and will not be), `dropped` (a deadline that is no longer due) or `outside` (not akund's part).
     pub standing: &'static str,
     /// A deadline, and no row of the table.
     pub deadline: bool,
@@ -164,7 +164,7 @@ fn of_row<'a>(
         actor: row.actor,
         allowed: row.planned_minutes.map(|minutes| tongue.working(u64::from(minutes) * 60)),
         used: row.actual_minutes.map(|minutes| tongue.working(u64::from(minutes) * 60)),
-        due: clock.filter(|clock| clock.met_at.is_none()).map(|clock| moment(clock.due_at)),
+        due: clock.filter(|clock| clock.ended_at().is_none()).map(|clock| moment(clock.due_at)),
         at: row.ended_at.filter(|_| standing == "noted").map(moment),
         standing,
         deadline: false,
@@ -208,8 +208,10 @@ fn unnumbered<'a>(request: &'a Seen, standard: &Standard, tongue: Tongue, now: T
 }
 
 fn of_deadline(clock: &Clock, calendar: &Calendar, tongue: Tongue, now: Timestamp) -> Plan<'static> {
-    let until = clock.met_at.unwrap_or(now);
+    let until = clock.ended_at().unwrap_or(now);
     let standing = match (clock.met_at, clock.is_late(now)) {
+        (None, true) if clock.dropped_at.is_some() => "late",
+        (None, false) if clock.dropped_at.is_some() => "dropped",
         (None, true) => "over",
         (None, false) => "open",
         (Some(_), true) => "late",
@@ -221,14 +223,18 @@ fn of_deadline(clock: &Clock, calendar: &Calendar, tongue: Tongue, now: Timestam
         actor: None,
         allowed: Some(tongue.working(calendar.working_seconds(clock.from_at, clock.due_at))),
         used: Some(tongue.working(u64::from(calendar.working_minutes(clock.from_at, until)) * 60)),
-        due: clock.met_at.is_none().then(|| tongue.moment(clock.due_at, &calendar.zone)),
+        due: clock.ended_at().is_none().then(|| tongue.moment(clock.due_at, &calendar.zone)),
         at: None,
         standing,
         deadline: true,
         frame: None,
         bars: Vec::new(),
     };
-    let state = if clock.met_at.is_some() { "done" } else { "running" };
+    let state = match (clock.met_at, clock.dropped_at) {
+        (Some(_), _) => "done",
+        (None, Some(_)) => "cancelled",
+        (None, None) => "running",
+    };
     let mut spans = vec![(clock.from_at, until.min(clock.due_at), state)];
     if clock.is_late(now) {
         spans.push((clock.due_at, until, "late"));

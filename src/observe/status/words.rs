@@ -255,6 +255,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("until", "sampai", "until"),
     ("deadline", "Batas waktu", "Deadline"),
     ("not_done", "tidak dikerjakan", "not done"),
+    ("no_longer_due", "tidak berlaku lagi", "no longer due"),
     ("outside", "di luar akund", "outside akund"),
     ("not_begun", "belum dimulai", "not begun"),
     ("no_standard", "tanpa standar waktu", "no standard time"),

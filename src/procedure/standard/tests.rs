@@ -75,6 +75,7 @@ fn course(handed: Option<&str>) -> Course {
         state_at: handed.map_or(at("11-20T14:58"), at),
         open: handed.is_none(),
         done: handed.is_some(),
+        held: false,
         approvals: vec![("head".into(), at("11-20T08:00")), ("coordinator".into(), at("11-20T08:40"))],
         steps: vec![
             step("mint", "5", Some("11-20T14:58"), Some("11-20T14:58")),
@@ -268,4 +269,23 @@ fn what_is_left_is_working_time_and_below_zero_what_has_passed() {
     assert_eq!(running.standing(at("11-25T15:00")), Some(Standing::Breached));
     let over = clocks.iter().find(|clock| clock.name == "step 5").unwrap();
     assert_eq!(over.standing(at("11-25T15:00")), None, "it was done");
+}
+
+#[test]
+fn a_deadline_of_a_request_that_was_withdrawn_is_no_longer_due_and_never_met() {
+    let ended = |at_: &str, done: Option<&str>| Course { open: false, done: false, state_at: at(at_), ..course(done) };
+    let standard = unit_email();
+    for (withdrawn, late) in [("11-20T15:30", false), ("11-23T15:30", true)] {
+        let told = deadlines(&standard, &ended(withdrawn, None), at("12-01T08:00")).remove(0);
+        assert_eq!((told.met_at, told.no_longer_due_at, told.late), (None, Some(at(withdrawn)), late));
+        let clock = clocks(&standard, &ended(withdrawn, None)).pop().unwrap();
+        assert_eq!((clock.alarm(at("12-01T08:00")), clock.standing(at("12-01T08:00"))), (None, None));
+        assert_eq!((clock.next(at("11-20T15:00")), first(&[clock])), (None, None));
+    }
+    // What was handed over before stays so.
+    let told = deadlines(&standard, &ended("11-20T16:00", Some("11-20T15:20")), at("12-01T08:00")).remove(0);
+    assert_eq!((told.met_at, told.no_longer_due_at), (Some(at("11-20T15:20")), None));
+    // One that is held may yet go on.
+    let held = Course { held: true, ..ended("11-20T15:30", None) };
+    assert!(deadlines(&standard, &held, at("12-01T08:00")).is_empty());
 }

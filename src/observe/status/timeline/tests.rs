@@ -61,6 +61,7 @@ pub fn course(request: &Seen) -> Course {
         state_at: request.state_at,
         open: request.ended_at.is_none(),
         done: request.state == "done",
+        held: request.state == "held",
         approvals: Vec::new(),
         steps: request.steps.iter().map(of).collect(),
     }
@@ -204,4 +205,22 @@ fn what_an_ended_request_never_did_is_not_said_to_be_yet_to_begin() {
     let drawn = drawn(&request(vec![step("1", "cancelled", None, None)], Some(90)), &standard(&[("1", Some(5))]), 100);
     assert_eq!(drawn.rows[0].standing, "not-done");
     assert!(drawn.ticks.is_empty() && drawn.rows[0].bars.is_empty());
+}
+
+#[test]
+fn a_deadline_of_a_withdrawn_request_is_drawn_as_no_longer_due() {
+    let deadline = Deadline {
+        name: "dua jam".into(),
+        step: None,
+        from: Milestone::Received,
+        to: Milestone::Done,
+        allowed: Allowed::Minutes(120),
+        warn_minutes: None,
+    };
+    let standard = Standard { deadlines: vec![deadline], ..standard(&[("1", Some(5))]) };
+    let request = || Seen { state: "withdrawn".into(), ..request(vec![step("1", "cancelled", None, None)], Some(90)) };
+    for now in [100, 90_000_000] {
+        let row = drawn(&request(), &standard, now).rows.remove(1);
+        assert_eq!((row.standing, row.due, row.bars[0].state.as_str()), ("dropped", None, "cancelled"));
+    }
 }

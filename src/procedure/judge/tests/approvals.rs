@@ -104,9 +104,17 @@ fn an_approval_by_an_unknown_role_or_by_nobody_is_not_passed_over() {
 
 #[test]
 fn an_approval_is_needed_only_with_the_actions_that_need_it() {
-    let (mut record, facts) = existing(crate::model::Action::Suspend);
+    let (mut record, facts) = existing(crate::model::Action::Reset);
     record.approvals.clear();
     assert_eq!(said(&decided(&record, &generic(), &facts)), "permit");
+    for action in [crate::model::Action::Suspend, crate::model::Action::Resume] {
+        let (mut record, facts) = existing(action);
+        record.approvals.clear();
+        assert_eq!(
+            said(&decided(&record, &generic(), &facts)),
+            "hold incomplete | Persetujuan Kepala Pusat TIK belum ada."
+        );
+    }
     let mut record = lecturer();
     record.approvals.clear();
     generic_says(&record, "hold incomplete | Persetujuan Kepala Pusat TIK belum ada.");

@@ -60,10 +60,15 @@ fn what_takes_away_is_held_beyond_the_change_budget_unless_somebody_approved_it_
             Some(crate::model::request::Change { expires: day.map(|d| d.parse().unwrap()), ..Default::default() });
         (record, facts)
     };
-    let without_approvals =
-        || generic_with("actions = [\"create\", \"change\"]          # default: all", "actions = [\"create\"]");
+    let without_approvals = || {
+        generic_with(
+            "actions = [\"create\", \"change\", \"suspend\", \"resume\"]     # default",
+            "actions = [\"create\"] # default",
+        )
+    };
     let table = [
-        (existing(Action::Suspend), generic(), true),
+        (existing(Action::Suspend), without_approvals(), true),
+        (existing(Action::Suspend), generic(), false),
         (existing(Action::Resume), generic(), false),
         (existing(Action::Reset), generic(), false),
         // With the head's approval, and without any.
@@ -246,7 +251,10 @@ fn adopting(actions: &str) -> crate::procedure::Procedure {
     let text = include_str!("../../../../config/procedures/generic.toml");
     let text = text.replacen("adopt = []", &format!("adopt = [{actions}]"), 1);
     let text = text.replacen("\"resume\"]    # default", "\"resume\", \"remove\"]    # default", 1);
-    parse("generic.toml", &text.replacen("actions = [\"create\", \"change\"]          # default: all", "", 1))
+    parse(
+        "generic.toml",
+        &text.replacen("actions = [\"create\", \"change\", \"suspend\", \"resume\"]     # default", "# default", 1),
+    )
 }
 
 /// Somebody's account that targets know, with the names that the record says.
