@@ -25,6 +25,7 @@ mod course;
 pub mod holdings;
 pub mod letters;
 pub mod life;
+mod look;
 mod mark;
 pub mod officials;
 pub mod operator;

@@ -12,10 +12,11 @@ use std::path::Path;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// One line for `akund check`.
-pub fn line(config: &Config) -> Line {
+/// One line for `akund check`. A journal that is not there, or that cannot be read, is not asked what would go: that is told by
+/// itself.
+pub fn line(config: &Config, readable: bool) -> Line {
     let policy = config.retention.policy();
-    let looked = match config.journal.path.exists() {
+    let looked = match readable {
         true => foreseen(config, &policy, Timestamp::now()),
         false => Ok(String::new()),
     };
