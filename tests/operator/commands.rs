@@ -179,7 +179,7 @@ fn every_command_prints_one_json_document() {
     site.write("bad.csv", "akund,id\n1,X\n");
     let dry = site.json(&["submit", "--dry-run", "request.toml"]);
     let judged = &dry[0]["judged"][0];
-    assert_eq!((&judged["verdict"], &judged["plan"][0]["verb"]), (&"permit".into(), &"apply".into()), "{dry:#}");
+    assert_eq!((&judged["verdict"], &judged["plan"][0]["verb"]), (&"permit".into(), &"mint".into()), "{dry:#}");
     assert!(judged["plan"].as_array().is_some_and(|plan| plan.len() == 6), "{dry:#}");
     let checklist = judged["checklist"].as_array().unwrap();
     let met = |what: &str| &checklist.iter().find(|check| check["requirement"] == what).unwrap()["met"];
