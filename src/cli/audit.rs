@@ -67,7 +67,7 @@ fn verify(common: &Common, reader: &Reader, head: Option<Head>) -> Result<Exit, 
     if common.json {
         output::json(&verified)?;
     } else if verified.good {
-        say!("{} events, unbroken; head {}", verified.events, verified.head);
+        say!("{}, unbroken; head {}", output::counted(verified.events, "event"), verified.head);
     } else {
         say!("the audit record was tampered with:");
         verified.deviations.iter().for_each(|deviation| say!("  {deviation}"));

@@ -18,6 +18,8 @@ use crate::secret::seal::SealingKey;
 use clap::Args as ClapArgs;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::io::ErrorKind::PermissionDenied;
+use std::path::Path;
 
 /// Options of `akund check`.
 #[derive(Debug, ClapArgs)]
@@ -93,9 +95,8 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     }
     lines.extend(bad("configuration", problems));
     lines.extend(bad("spool", Spool::problems(&config.spool, &config.source)));
-    lines.push(journal(config));
-    lines.push(key(config));
-    lines.push(retention::line(config));
+    lines.extend(kept(config));
+    let closed = std::fs::read_dir(&config.templates.path).is_err_and(|error| error.kind() == PermissionDenied);
     match wiring::templates(config) {
         Ok(templates) => lines.push(good("templates", wiring::told(&templates))),
         Err(problems) => lines.extend(bad("templates", problems)),
@@ -119,6 +120,8 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
             lines.push(good("procedures", names.join(", ")));
             lines.extend(procedures.values().filter_map(|procedure| holidays(procedure, Timestamp::now())));
             match wiring::letters(config, &procedures) {
+                // Told of above: these are in the same directory.
+                Err(_) if closed => {}
                 Ok(letters) => {
                     let names: Vec<&str> = letters.names().collect();
                     if !names.is_empty() {
@@ -177,13 +180,34 @@ fn holidays(procedure: &Procedure, now: Timestamp) -> Option<Line> {
     Some(Line { part: "procedures".into(), good: true, warns: true, said, exit: Exit::Good })
 }
 
-/// Opened for reading if it is there.
-fn journal(config: &Config) -> Line {
+/// The journal, its key and what retention would take from it. What cannot be seen for one reason is told once.
+fn kept(config: &Config) -> Vec<Line> {
     let path = &config.journal.path;
-    let (good, said) = match path.exists().then(|| Reader::open_untouched(path)) {
-        None => (true, format!("{} will be made at the first start", path.display())),
-        Some(Ok(_)) => (true, format!("{} can be read", path.display())),
-        Some(Err(error)) => (false, error.to_string()),
+    let Err(error) = path.metadata() else {
+        let journal = journal(path);
+        let readable = journal.good;
+        return vec![journal, key(config), retention::line(config, readable)];
+    };
+    if error.kind() == std::io::ErrorKind::NotFound {
+        let said = format!("{} will be made at the first start", path.display());
+        let journal = Line { part: "journal".into(), good: true, warns: false, said, exit: Exit::Good };
+        return vec![journal, key(config), retention::line(config, false)];
+    }
+    let said = format!("{}: {error}; run this as akund's own user", path.display());
+    let journal = Line { part: "journal".into(), good: false, warns: false, said, exit: Exit::NotPermitted };
+    let key = key(config);
+    let beside = wiring::key_places(config).1.parent() == path.parent();
+    [Some(journal), Some(key).filter(|key| key.good || !beside), Some(retention::line(config, false))]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Looked at, where it is there.
+fn journal(path: &Path) -> Line {
+    let (good, said) = match Reader::look(path) {
+        Ok(()) => (true, format!("{} can be read", path.display())),
+        Err(error) => (false, error.to_string()),
     };
     Line { part: "journal".into(), good, warns: false, said, exit: Exit::Unavailable }
 }

@@ -104,7 +104,7 @@ fn backup(common: &Common, config: &Config, file: &Path) -> Result<Exit, Failure
         return Ok(Exit::Good);
     }
     say!("{}: {} bytes, as of {}, verified", copied.file.display(), copied.bytes, output::time(copied.at));
-    say!("{} events, unbroken; head {}", copied.events, copied.head);
+    say!("{}, unbroken; head {}", output::counted(copied.events, "event"), copied.head);
     say!("the key that seals secrets ({}) is not in it: it is {}", copied.key_id, key.place);
     say!("{}", key.advice);
     Ok(Exit::Good)

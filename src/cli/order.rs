@@ -11,6 +11,7 @@ use crate::journal::letters::{NewLetter, Signed};
 use crate::journal::orders::{self, NewOrder, OrderResult, OrderVerb};
 use crate::journal::read::Reader;
 use crate::model::entry::Import;
+use crate::register;
 use clap::Args as ClapArgs;
 use jiff::civil::Date;
 use std::io::{Read, Write};
@@ -54,7 +55,7 @@ pub struct ReleaseArgs {
     #[arg(long, value_name = "ROLE", requires = "letter")]
     signed_by: Option<String>,
     /// The day on which it was signed, YYYY-MM-DD.
-    #[arg(long, value_name = "DATE", requires = "letter")]
+    #[arg(long, value_name = "DATE", value_parser = day, requires = "letter")]
     signed_on: Option<Date>,
 }
 
@@ -78,6 +79,16 @@ pub struct ArrivedArgs {
     /// How it is known that it arrived; kept with the order.
     #[arg(long)]
     reason: String,
+}
+
+/// A day as everywhere in akund's requests.
+fn day(text: &str) -> Result<Date, String> {
+    let expected = "expected a day as YYYY-MM-DD (year-month-day), such as 2026-11-22";
+    let iso = text.len() == 10 && text.as_bytes().get(4) == Some(&b'-');
+    text.parse().ok().filter(|_| iso).ok_or_else(|| match register::read_day(text) {
+        Some(meant) if !iso => format!("{expected}; if that is day-month-year, write {meant}"),
+        _ => expected.to_owned(),
+    })
 }
 
 /// An order on lanes.
@@ -241,4 +252,21 @@ pub(super) fn become_owner(path: &Path) -> Result<(), Failure> {
     nix::unistd::setgroups(&[gid]).map_err(cannot)?;
     nix::unistd::setgid(gid).map_err(cannot)?;
     nix::unistd::setuid(uid).map_err(cannot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::day;
+
+    #[test]
+    fn a_day_is_year_month_day_and_any_other_form_is_told_which() {
+        assert_eq!(day("2026-11-22"), Ok("2026-11-22".parse().unwrap()));
+        for other in ["22-11-2026", "22/11/2026"] {
+            let said = day(other).unwrap_err();
+            assert!(said.contains("YYYY-MM-DD") && said.ends_with("write 2026-11-22"), "{other}: {said}");
+        }
+        for bad in ["", "2026-13-01", "2026-02-30", "today", "20261122"] {
+            assert!(day(bad).unwrap_err().contains("YYYY-MM-DD"), "{bad}");
+        }
+    }
 }

@@ -71,7 +71,27 @@ pub fn keep_whole(table: &mut Table, columns: &[usize]) {
     }
 }
 
-/// A time in the system's zone, to the second.
+/// A time in the system's zone, which it names, to the second.
 pub fn time(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    let system = TimeZone::system();
+    let zone = if system.is_unknown() { TimeZone::UTC } else { system };
+    at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+/// So many of them: `1 record`, `2 records`.
+pub fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_names_its_zone_and_one_is_no_plural() {
+        let shown = time(Timestamp::UNIX_EPOCH);
+        assert_eq!(shown.split(' ').count(), 3, "{shown}");
+        assert_eq!([0, 1, 2].map(|n: usize| counted(n, "record")), ["0 records", "1 record", "2 records"]);
+    }
 }

@@ -182,7 +182,7 @@ fn fix(common: &Common, config: &Config, report: &Report, reason: &str) -> Resul
         }
         return Ok(exit(report));
     }
-    let argument = format!("{} differences", rows.len());
+    let argument = output::counted(rows.len(), "difference");
     let (result, woken) = order::place_rows(config, (OrderVerb::Reconcile, &argument, reason), None, &rows)?;
     let ordered = order::tell(common, &result, woken)?;
     if !common.json {

@@ -13,6 +13,7 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -96,7 +97,8 @@ struct Export {
     /// CSV: between cells. Default: ; in Indonesian, a comma in English.
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     delimiter: Option<u8>,
-    /// CSV: begin with a byte order mark, by which Excel knows UTF-8. Default: yes into a file.
+    /// CSV: yes begins it with the mark (BOM) by which Excel knows that it is UTF-8; no leaves it out, for programs. Default: yes
+    /// with --output, else no.
     #[arg(long, value_name = "YES|NO", value_parser = clap::builder::BoolishValueParser::new())]
     bom: Option<bool>,
     /// The office's name on each printed page; default: the institution of the first procedure.
@@ -242,7 +244,7 @@ fn export(config: &Config, args: &Export) -> Result<Exit, Failure> {
         // It names people: only its owner reads it.
         Some(path) => {
             crate::durable::replace(path, &bytes, 0o600)?;
-            eprintln!("{}: {} accounts", path.display(), entries.len());
+            eprintln!("{}: {}", path.display(), output::counted(entries.len(), "account"));
         }
         None => write_out(&bytes)?,
     }
@@ -287,12 +289,12 @@ fn import(common: &Common, config: &Config, args: &Import) -> Result<Exit, Failu
     };
     let listed = register::read(&name, &bytes, &settings)
         .map_err(|mistakes| Failure::new(Exit::BadInput, mistakes.join("\n")))?;
-    known_procedures(config, &listed.accounts)?;
+    known(config, &listed.accounts, &args.category)?;
     if !listed.unknown.is_empty() {
         eprintln!("{name}: columns that are not read: {}", listed.unknown.join(", "));
     }
     if listed.removed > 0 {
-        eprintln!("{name}: {} accounts that were removed are passed over", listed.removed);
+        eprintln!("{name}: passed over, since removed: {}", output::counted(listed.removed, "account"));
     }
     let foreseen = Reader::open(&config.journal.path)?.try_import(&listed.accounts)?;
     if args.dry_run {
@@ -326,19 +328,35 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn known_procedures(config: &Config, imports: &[crate::model::entry::Import]) -> Result<(), Failure> {
+/// Every row's procedure is there, and knows the category that rows are given which name none. A category in the list itself may be
+/// one of earlier years.
+fn known(config: &Config, imports: &[crate::model::entry::Import], category: &str) -> Result<(), Failure> {
     let (procedures, _) = procedure::load_dir(&config.procedures.path);
     let mut unknown: Vec<String> = Vec::new();
-    for import in imports.iter().filter(|import| !procedures.contains_key(&import.entry.procedure)) {
-        let sentence = format!("line {}: there is no procedure `{}`", import.line, import.entry.procedure);
-        if unknown.len() < 20 {
-            unknown.push(sentence);
+    let mut without: BTreeMap<&str, String> = BTreeMap::new();
+    for import in imports {
+        let entry = &import.entry;
+        match procedures.get(&entry.procedure) {
+            None if unknown.len() < 20 => {
+                unknown.push(format!("line {}: there is no procedure `{}`", import.line, entry.procedure));
+            }
+            Some(procedure) if entry.category == category && !category.is_empty() => {
+                let known: Vec<&str> = procedure.categories().collect();
+                if !known.contains(&category) {
+                    without.insert(&entry.procedure, known.join(", "));
+                }
+            }
+            _ => {}
         }
     }
-    if unknown.is_empty() {
-        return Ok(());
+    if !unknown.is_empty() {
+        let known: Vec<&str> = procedures.keys().map(String::as_str).collect();
+        unknown.push(format!("procedures: {}", known.join(", ")));
+        return Err(Failure::new(Exit::BadInput, unknown.join("\n")));
     }
-    let known: Vec<&str> = procedures.keys().map(String::as_str).collect();
-    unknown.push(format!("procedures: {}", known.join(", ")));
-    Err(Failure::new(Exit::BadInput, unknown.join("\n")))
+    let without = without.iter().map(|(procedure, known)| {
+        format!("--category {category}: the procedure {procedure} does not know it; its categories: {known}")
+    });
+    let without: Vec<String> = without.collect();
+    if without.is_empty() { Ok(()) } else { Err(Failure::new(Exit::BadInput, without.join("\n"))) }
 }

@@ -32,10 +32,13 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
             let said = post.said.map_or_else(String::new, |said| format!(": {said}"));
             let when = post.done_at.map_or_else(String::new, |at| format!(" at {}", output::time(at)));
             say!(
-                "  outcome   {} {}{when}, {} tries, delivery {}{said}",
+                "  outcome   {} {}{when}, {}, delivery {}{said}",
                 post.outlet,
                 post.state,
-                post.attempts,
+                match post.attempts {
+                    1 => "1 try".to_owned(),
+                    tries => format!("{tries} tries"),
+                },
                 post.delivery
             );
         }

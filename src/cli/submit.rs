@@ -11,7 +11,7 @@ use crate::daemon::wiring;
 use crate::durable;
 use crate::intake::record::{self, Parsed, Rules};
 use crate::intake::spool::{LOCAL, is_record_name};
-use crate::model::{AccountUid, Facts, Judgement, Record, Verdict};
+use crate::model::{AccountUid, Check, Facts, Judgement, PlannedStep, Record, Verdict};
 use crate::procedure::{self, Procedure, Site};
 use clap::Args as ClapArgs;
 use house::{House, Vouched};
@@ -62,7 +62,73 @@ struct Report {
 struct Judged {
     request: String,
     line: usize,
-    judgement: Judgement,
+    /// permit redirect refuse conflict hold; none where it depends on the register and the targets, which a dry run does not ask.
+    verdict: Option<&'static str>,
+    /// Why it is not permitted, sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
+    checklist: Vec<Checked>,
+    /// What would be sent at once, then what would be done, in order; none where the verdict is open.
+    plan: Vec<Todo>,
+}
+
+/// A requirement, and whether the record meets it.
+#[derive(Serialize)]
+struct Checked {
+    requirement: String,
+    /// None where it is not looked up in a dry run.
+    met: Option<bool>,
+    /// What the record has there.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sop: Option<String>,
+}
+
+/// A step: lane, verb, and the notice that it hands over.
+#[derive(Serialize)]
+struct Todo {
+    lane: String,
+    verb: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'static str>,
+}
+
+impl Judged {
+    fn of(request: String, line: usize, judgement: Judgement) -> Self {
+        let Judgement { verdict, checklist, plan, notices, .. } = judgement;
+        let depends = checklist.iter().any(|check| !check.met && !is_looked_up(&check.requirement));
+        let checked = |check: Check| {
+            let looked_up = is_looked_up(&check.requirement);
+            Checked {
+                met: looked_up.then_some(check.met),
+                found: if looked_up || check.met { check.found } else { String::new() },
+                requirement: check.requirement,
+                sop: check.sop,
+            }
+        };
+        let steps = notices.into_iter().chain(plan).filter(|_| !depends);
+        let reasons = match &verdict {
+            Verdict::Refuse { reasons } | Verdict::Conflict { reasons, .. } => reasons.clone(),
+            Verdict::Hold { missing, .. } => missing.clone(),
+            Verdict::Permit { .. } | Verdict::Redirect { .. } => Vec::new(),
+        };
+        Self {
+            request,
+            line,
+            verdict: (!depends).then(|| verdict.as_str()),
+            reasons: if depends { Vec::new() } else { reasons },
+            checklist: checklist.into_iter().map(checked).collect(),
+            plan: steps.map(Todo::of).collect(),
+        }
+    }
+}
+
+impl Todo {
+    fn of(step: PlannedStep) -> Self {
+        let notice = step.detail.notice.map(|kind| kind.as_str());
+        Self { lane: step.lane, verb: step.verb.as_str(), notice }
+    }
 }
 
 /// Checks, then hands in. A file with a bad record is not handed in.
@@ -76,7 +142,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     }
     let bad = reports.iter().any(|report| report.bad > 0 && !report.not_permitted);
     let not_permitted = reports.iter().any(|report| report.not_permitted);
-    let negative = reports.iter().flat_map(|r| &r.judged).any(|j| j.judgement.verdict.as_str() != "permit");
+    let negative = reports.iter().flat_map(|r| &r.judged).any(|j| j.verdict != Some("permit"));
     if common.json {
         output::json(&reports)?;
     } else {
@@ -200,7 +266,7 @@ fn judge<'a>(
             Some(procedure) => procedure::decide(&record, procedure, &known.site, &facts, uid, now),
             None => procedure::decide_unknown_procedure(&record),
         };
-        Judged { request: record.key.to_string(), line: parsed.line(place), judgement }
+        Judged::of(record.key.to_string(), parsed.line(place), judgement)
     })
 }
 
@@ -244,32 +310,22 @@ fn print(report: &Report) {
         say!("{}", report.problems.trim_end());
     }
     for judged in &report.judged {
-        let checklist = &judged.judgement.checklist;
-        let depends = checklist.iter().any(|check| !check.met && !is_looked_up(&check.requirement));
-        let verdict = if depends { "depends on the register" } else { judged.judgement.verdict.as_str() };
-        say!("{} (line {}): {verdict}", judged.request, judged.line);
-        for check in &judged.judgement.checklist {
-            match (is_looked_up(&check.requirement), check.met) {
-                (false, met) => {
-                    let name = if met { check.found.as_str() } else { "" };
-                    say!("  ? {} {name} (not looked up in a dry run)", check.requirement);
-                }
-                (true, true) => say!("  ✓ {} {}", check.requirement, check.found),
-                (true, false) => say!("  ✗ {} {}", check.requirement, check.found),
-            }
+        say!("{} (line {}): {}", judged.request, judged.line, judged.verdict.unwrap_or("depends on the register"));
+        for check in &judged.checklist {
+            let (tick, after) = match check.met {
+                None => ("?", " (not looked up in a dry run)"),
+                Some(true) => ("✓", ""),
+                Some(false) => ("✗", ""),
+            };
+            say!("  {tick} {} {}{after}", check.requirement, check.found);
         }
-        if depends {
-            continue;
-        }
-        for step in judged.judgement.notices.iter().chain(&judged.judgement.plan) {
-            let notice = step.detail.notice.map_or("", |kind| kind.as_str());
-            say!("  → {} {} {notice}", step.lane, step.verb.as_str());
+        for step in &judged.plan {
+            say!("  → {} {} {}", step.lane, step.verb, step.notice.unwrap_or_default());
         }
     }
+    let records = output::counted(report.records, "record");
     match &report.handed_in {
-        Some(path) => say!("{}: {} records handed in as {}", report.file, report.records, path.display()),
-        None => {
-            say!("{}: {} records, {} of them bad; nothing was handed in", report.file, report.records, report.bad)
-        }
+        Some(path) => say!("{}: {records} handed in as {}", report.file, path.display()),
+        None => say!("{}: {records}, {} bad; nothing was handed in", report.file, report.bad),
     }
 }

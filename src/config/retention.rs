@@ -17,7 +17,7 @@ pub struct RetentionConfig {
     pub outcomes_days: Option<u32>,
     /// Originals (`accepted/`, `rejected/`, letters), days after the end of the last request in them.
     pub originals_days: Option<u32>,
-    /// Personal data of requests in the journal, days after their end; never while an account that they made stands.
+    /// Personal data of requests in the journal, days after their end, at least [`LEAST_ORIGINALS`]; never while an account that they made stands.
     pub personal_days: Option<u32>,
     /// Personal data of accounts in the register, days after their removal.
     pub register_days: Option<u32>,
@@ -41,7 +41,8 @@ impl RetentionConfig {
         let ages = [
             ("outcomes_days", self.outcomes_days, 1),
             ("originals_days", self.originals_days, LEAST_ORIGINALS),
-            ("personal_days", self.personal_days, 1),
+            // The originals may not outlive it.
+            ("personal_days", self.personal_days, LEAST_ORIGINALS),
             ("register_days", self.register_days, 1),
         ];
         for (key, days, least) in ages {
@@ -54,7 +55,7 @@ impl RetentionConfig {
         }
         // What the journal forgets would still stand in the files.
         for (key, days) in [("outcomes_days", self.outcomes_days), ("originals_days", self.originals_days)] {
-            if let Some(personal) = self.personal_days
+            if let Some(personal) = self.personal_days.filter(|personal| *personal >= LEAST_ORIGINALS)
                 && days.is_none_or(|days| days > personal)
             {
                 problems.push((
@@ -85,5 +86,9 @@ mod tests {
         assert_eq!(keys(Some(0), Some(31), None, Some(40_000)), ["outcomes_days", "originals_days", "register_days"]);
         assert_eq!(keys(None, None, Some(365), None), ["personal_days", "personal_days"]);
         assert_eq!(keys(Some(365), Some(366), Some(365), None), ["personal_days"]);
+        // No age of the originals would do for fewer: then it is that number which is wrong, and nothing else.
+        let few = RetentionConfig { personal_days: Some(30), ..RetentionConfig::default() }.problems();
+        assert_eq!(few.len(), 1, "{few:?}");
+        assert!(few[0].1.starts_with("retention.personal_days must be 32 to"), "{few:?}");
     }
 }

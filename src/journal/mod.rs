@@ -26,6 +26,7 @@ mod course;
 pub mod holdings;
 pub mod letters;
 pub mod life;
+mod look;
 mod mark;
 pub mod officials;
 pub mod operator;

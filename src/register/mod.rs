@@ -14,3 +14,4 @@ pub use columns::Column;
 pub use page::page;
 pub use read::{Listed, Settings as ReadSettings, read};
 pub use sheet::{Csv, workbook};
+pub use values::read_day;

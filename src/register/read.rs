@@ -66,6 +66,9 @@ pub fn read(name: &str, bytes: &[u8], settings: &Settings) -> Result<Listed, Vec
         (at, line) = (start, line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX)));
         (line, row)
     });
+    if crate::intake::record::begins_with_separator(&text) {
+        rows.next();
+    }
     let blank = |row: &csv::StringRecord| row.iter().all(|cell| cell.trim().is_empty());
     let Some((head_line, head)) = rows.by_ref().find(|(_, row)| !blank(row)) else {
         return Err(vec![format!(

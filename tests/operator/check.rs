@@ -1,6 +1,6 @@
 //! `akund check` says what is wrong, and changes nothing.
 
-use crate::service::Site;
+use crate::service::{Site, text, wait};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -126,7 +126,8 @@ fn a_test_notice_is_sent_only_when_asked_for_and_over_the_channels_that_go_there
     assert!(notices[0].contains("To: admin@example.org") && notices[0].contains("pesan percobaan"), "{}", notices[0]);
     let said = site.exits(78, &["check", "--send-to", "081234567890"]);
     assert!(said.contains("no channel of the configuration goes there"), "{said}");
-    site.exits(64, &["check", "--send-to", "somebody"]);
+    let said = site.exits(64, &["check", "--send-to", "notanaddress"]);
+    assert!(said.contains("an e-mail address") && said.contains("or a phone number"), "{said}");
     assert_eq!(sent().len(), 1);
 }
 
@@ -182,4 +183,79 @@ fn a_server_that_is_down_is_unavailable_and_no_mistake_in_the_configuration() {
     fs::write(site.config(), format!("{rest}{smtp}")).unwrap();
     let said = site.exits(69, &["check"]);
     assert!(said.contains(&port.to_string()) && said.contains("✗ channel email"), "{said}");
+}
+
+#[test]
+fn a_journal_that_was_overwritten_is_not_called_readable_and_is_told_of_once() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let config = fs::read_to_string(site.config()).unwrap();
+    fs::write(site.config(), config + "[retention]\noutcomes_days = 90\n").unwrap();
+    site.exits(0, &["check"]);
+    let journal = site.at("state/journal.db");
+    let good = fs::read(&journal).unwrap();
+    let mut middle = good.clone();
+    middle[8192..24_576].fill(0xa5);
+    for (what, bytes) in [("all of it", vec![0x5a; good.len()]), ("its middle", middle), ("a text", b"hello".to_vec())]
+    {
+        fs::write(&journal, bytes).unwrap();
+        let said = site.exits(69, &["check"]);
+        let wrong: Vec<_> = said.lines().filter(|line| line.starts_with('✗')).collect();
+        assert_eq!(wrong.len(), 1, "{what}: {said}");
+        assert!(wrong[0].starts_with("✗ journal: ") && wrong[0].contains("damaged"), "{what}: {said}");
+    }
+    fs::write(&journal, good).unwrap();
+    site.exits(0, &["check"]);
+}
+
+#[test]
+fn what_somebody_elses_directory_hides_is_told_once() {
+    assert!(nix::unistd::geteuid().is_root(), "run as root, so that there are users who may not");
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    fs::create_dir_all(site.at("templates")).unwrap();
+    for open in ["", "akund-demo"] {
+        fs::set_permissions(site.here.join(open), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let program = site.here.join("akund");
+    fs::copy(env!("CARGO_BIN_EXE_akund"), &program).unwrap();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let wrong = |part: &str, closed: &str| {
+        let mode = |mode| {
+            let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            fs::set_permissions(site.at(closed), permissions).unwrap();
+        };
+        mode(0o700);
+        let mut command = site.command(program.to_str().unwrap());
+        std::os::unix::process::CommandExt::uid(&mut command, nobody.uid.as_raw()).arg("check");
+        let mut output = command.output();
+        // A process that another test forks at this moment may still hold the copy open.
+        wait("the copied program to be nobody else's", || {
+            let busy = matches!(&output, Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy);
+            if busy {
+                output = command.output();
+            }
+            !busy
+        });
+        mode(0o755);
+        let said = text(&output.unwrap());
+        let of = |line: &&str| line.starts_with('✗') && line.contains(closed);
+        let lines: Vec<_> = said.lines().filter(of).map(str::to_owned).collect();
+        assert_eq!(lines.len(), 1, "{closed}: {said}");
+        assert!(lines[0].starts_with(&format!("✗ {part}: ")) && lines[0].contains("ermission denied"), "{said}");
+    };
+    wrong("journal", "state");
+    wrong("templates", "templates");
+}
+
+#[test]
+fn a_mistake_in_names_that_user_names_take_over_is_told_once() {
+    let site = Site::new();
+    let procedure = site.at("procedures/generic.toml");
+    let written = fs::read_to_string(&procedure).unwrap();
+    let mended = "[\"{given}.{family}\", \"{initial}{family}\", \"{name}\"]";
+    assert_eq!(written.matches(mended).count(), 1);
+    fs::write(&procedure, written.replace(mended, "[\"{givn}.{family}\", \"{name}\"]")).unwrap();
+    let said = site.exits(78, &["check"]);
+    assert_eq!(said.matches("unknown placeholder").count(), 1, "{said}");
 }

@@ -66,6 +66,9 @@ fn exit_0_64_65_69_74_77_and_78_say_what_kind_of_failure_it_was() {
     site.exits(0, &["schema", "request"]);
     site.exits(64, &["no-such-command"]);
     site.exits(64, &["list", "--state", "dead"]);
+    let letter = ["--letter", "surat.pdf", "--number", "1", "--signed-by", "head", "--signed-on", "22-11-2026"];
+    let said = site.exits(64, &[&["release", "B-12/2026"], &letter[..]].concat());
+    assert!(said.contains("YYYY-MM-DD") && said.contains("write 2026-11-22"), "{said}");
     site.write("bad.toml", "akund = 1\nid = ");
     site.exits(65, &["submit", "bad.toml"]);
     let said = site.exits(69, &["list"]);
@@ -177,7 +180,14 @@ fn every_command_prints_one_json_document() {
     site.write("held.toml", &record().replace("B-12/2026", "H-1").replace("kind = \"form\"", "kind = \"ticket\""));
     site.write("bad.csv", "akund,id\n1,X\n");
     let dry = site.json(&["submit", "--dry-run", "request.toml"]);
-    assert!(dry[0]["judged"][0]["judgement"]["plan"].as_array().is_some_and(|plan| plan.len() == 6), "{dry:#}");
+    let judged = &dry[0]["judged"][0];
+    assert_eq!((&judged["verdict"], &judged["plan"][0]["verb"]), (&"permit".into(), &"mint".into()), "{dry:#}");
+    assert!(judged["plan"].as_array().is_some_and(|plan| plan.len() == 6), "{dry:#}");
+    let checklist = judged["checklist"].as_array().unwrap();
+    let met = |what: &str| &checklist.iter().find(|check| check["requirement"] == what).unwrap()["met"];
+    assert_eq!((met("approval: head"), met("address free in the register")), (&true.into(), &serde_json::Value::Null));
+    let one = site.exits(0, &["submit", "--dry-run", "request.toml"]);
+    assert!(one.contains("request.toml: 1 record, 0 bad"), "{one}");
     assert!(site.json(&["submit", "bad.csv"])[0]["bad"].as_u64().unwrap() > 0);
     assert!(site.json(&["submit", "request.toml", "held.toml"])[1]["handed_in"].is_string());
     wait("both requests", || site.json(&["list"]).as_array().unwrap().len() == 2);

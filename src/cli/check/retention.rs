@@ -2,6 +2,7 @@
 
 use super::Line;
 use crate::cli::exit::Exit;
+use crate::cli::output;
 use crate::config::Config;
 use crate::intake::spool::{count_rejected_before, count_strays_before};
 use crate::journal::JournalError;
@@ -12,10 +13,11 @@ use std::path::Path;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// One line for `akund check`.
-pub fn line(config: &Config) -> Line {
+/// One line for `akund check`. A journal that is not there, or that cannot be read, is not asked what would go: that is told by
+/// itself.
+pub fn line(config: &Config, readable: bool) -> Line {
     let policy = config.retention.policy();
-    let looked = match config.journal.path.exists() {
+    let looked = match readable {
         true => foreseen(config, &policy, Timestamp::now()),
         false => Ok(String::new()),
     };
@@ -40,29 +42,28 @@ fn foreseen(config: &Config, policy: &Policy, now: Timestamp) -> Result<String, 
         let kept = reader.evidence_kept(cutoff)?;
         strays = count_strays_before(&config.spool.path, cutoff, &kept).map_err(unread)?;
     }
-    let parts: Vec<String> = [
-        (due.outcomes.len(), "outcome documents"),
-        (due.originals.len(), "originals"),
+    let counts =
+        [(due.outcomes.len(), "outcome document"), (due.originals.len(), "original"), (rejected, "rejected file")];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| output::counted(count, what));
+    let others = [
         (due.letters.len(), "requests' letters"),
-        (rejected, "rejected files"),
         (strays, "files among the originals that no request is known of"),
         (due.requests.len(), "requests' personal data"),
         (due.accounts.len(), "accounts' personal data"),
         (due.orders.len(), "orders' reasons"),
-    ]
-    .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{count} {what}"))
-    .collect();
+    ];
+    let others = others.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{what}: {count}"));
+    let parts: Vec<String> = counts.chain(others).collect();
     let (requests, accounts) = reader.never_ended(policy, now)?;
     let mut never = String::new();
     if requests > 0 {
         never.push_str(&format!(
-            "; {requests} requests that came before that are still open: withdraw what is given up"
+            "; came before that and still open: {}; withdraw what is given up",
+            output::counted(requests, "request")
         ));
     }
     if accounts > 0 {
-        never.push_str(&format!("; {accounts} accounts expired before that and were never removed"));
+        never.push_str(&format!("; expired before that and never removed: {}", output::counted(accounts, "account")));
     }
     if parts.is_empty() {
         return Ok(format!("; nothing is older{never}"));

@@ -12,6 +12,10 @@ const COUNTRY: &str = "ID";
 /// # Errors
 /// What was found and what was expected.
 pub fn destination(text: &str) -> Result<Destination, String> {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    if !text.contains('@') && digits < 3 {
+        return Err("expected an e-mail address, as admin@example.org, or a phone number, as 081234567890".into());
+    }
     let read = if text.contains('@') {
         Address::read(text).map(Destination::Email)
     } else {
@@ -69,6 +73,9 @@ mod tests {
         for wrong in ["", "admin", "a@b", "@", "12"] {
             assert!(destination(wrong).unwrap_err().contains("expected"), "{wrong}");
         }
+        // What is neither is not taken for a bad phone number.
+        let neither = destination("notanaddress").unwrap_err();
+        assert!(neither.contains("an e-mail address") && neither.contains("or a phone number"), "{neither}");
     }
 
     #[test]

@@ -69,8 +69,12 @@ pub(super) fn read(source: &Source) -> Result<File, BadHeader> {
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
     let (mut head, mut rows) = (None, Vec::new());
     let mut record = StringRecord::new();
+    let mut passed = !begins_with_separator(text);
     // The text is UTF-8 and the reader is flexible, so that no row can fail.
     while let Ok(true) = reader.read_record(&mut record) {
+        if !std::mem::replace(&mut passed, true) {
+            continue;
+        }
         let start = record.position().map_or(0, |p| usize::try_from(p.byte()).unwrap_or(usize::MAX));
         let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX).min(text.len());
         let span = trimmed(text, start.min(end)..end);
@@ -105,8 +109,27 @@ fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     start..end.max(start)
 }
 
-/// The separator that the first line that is not blank has most of, outside quotation marks.
+/// The separator that Excel is told by a first line `sep=;`, also in quotation marks; none without such a line.
+fn separator(text: &str) -> Option<u8> {
+    let line = text.split(['\r', '\n']).next().unwrap_or_default().trim_end_matches(' ');
+    let line = line.strip_prefix('"').and_then(|line| line.strip_suffix('"')).unwrap_or(line);
+    let (word, separator) = line.split_at_checked(4)?;
+    match separator {
+        "," | ";" | "\t" if word.eq_ignore_ascii_case("sep=") => separator.bytes().next(),
+        _ => None,
+    }
+}
+
+/// Whether the first line is one for Excel, which says only what separates the cells.
+pub(super) fn begins_with_separator(text: &str) -> bool {
+    separator(text).is_some()
+}
+
+/// The separator that the first line says, else that the first line that is not blank has most of, outside quotation marks.
 pub(super) fn delimiter(text: &str) -> u8 {
+    if let Some(separator) = separator(text) {
+        return separator;
+    }
     let head = text.trim_start_matches(['\r', '\n']);
     let (mut counts, mut in_quotes) = ([0_usize; 3], false);
     for byte in head.bytes() {

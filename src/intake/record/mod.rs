@@ -138,6 +138,11 @@ pub fn delimiter(text: &str) -> u8 {
     csv::delimiter(text)
 }
 
+/// Whether a CSV text begins with a line for Excel, `sep=;`, that is no row.
+pub fn begins_with_separator(text: &str) -> bool {
+    csv::begins_with_separator(text)
+}
+
 /// JSON Schema (2020-12) of a record; the same for all formats.
 pub fn schema() -> serde_json::Value {
     wire::schema()

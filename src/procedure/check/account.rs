@@ -55,17 +55,24 @@ impl Checker<'_> {
             Some(_) => Some(self.address_rule()?),
             None => None,
         };
-        let plain = ["{given}.{family}".to_owned()];
-        let inherited = file.address.as_ref().map_or(plain.as_slice(), |a| &a.naming);
-        let naming = if rules.naming.is_empty() { inherited } else { &rules.naming };
-        let single = match &file.address {
-            Some(a) if rules.naming.is_empty() && rules.single_naming.is_empty() => &a.single_naming,
-            _ => &rules.single_naming,
+        let own = !rules.naming.is_empty();
+        let naming = match (&address, own) {
+            (Some(address), false) => address.naming.clone(),
+            (None, false) => self.templates(&["{given}.{family}".to_owned()], &place.key("naming")),
+            (_, true) => self.templates(&rules.naming, &place.key("naming")),
         };
-        let naming = self.templates(naming, &place.key("naming"));
-        let single = self.templates(single, &place.key("single_naming"));
+        // What is wrong with what is taken over has been told where it stands.
+        let single_naming = match &file.address {
+            Some(a) if !own && rules.single_naming.is_empty() && !a.single_naming.is_empty() => {
+                address.as_ref().map(|address| address.single_naming.clone()).unwrap_or_default()
+            }
+            _ => {
+                let single = self.templates(&rules.single_naming, &place.key("single_naming"));
+                or_without_family(single, &naming)
+            }
+        };
         let username = NameRule {
-            single_naming: or_without_family(single, &naming),
+            single_naming,
             naming,
             must_follow: rules.must_follow_naming,
             pattern: self.pattern(&rules.pattern, &place.key("pattern"))?,

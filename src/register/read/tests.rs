@@ -39,14 +39,16 @@ fn an_offices_own_list_is_read_by_its_usual_words() {
                 ;;;;;;;\r\n\
                 2;kominfo@lumajangkab.go.id;Dinas Kominfo;;;;;dihapus\r\n";
     let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    for bytes in [text.as_bytes().to_vec(), format!("\u{feff}{text}").into_bytes(), utf16] {
+    let sep = format!("\u{feff}sep=;\r\n{text}").into_bytes();
+    let plain = [text.as_bytes().to_vec(), format!("\u{feff}{text}").into_bytes(), utf16];
+    for (bytes, line) in plain.into_iter().map(|bytes| (bytes, 2)).chain([(sep, 3)]) {
         let listed = read("lama.csv", &bytes, &settings()).unwrap();
         assert_eq!((listed.accounts.len(), listed.removed), (1, 1));
         assert_eq!(listed.unknown, ["No", "Keterangan"]);
         let import = &listed.accounts[0];
         assert_eq!(
             (import.line, import.entry.procedure.as_str(), import.entry.category.as_str()),
-            (2, "generic", "unit")
+            (line, "generic", "unit")
         );
         assert_eq!(import.entry.identifier, "198501012015041003");
         assert_eq!(import.entry.last_day, "2027-12-31".parse().ok());

@@ -9,6 +9,11 @@ fn the_separator_is_the_one_that_the_header_has_most_of() {
         ("\r\nid\tprocedure", b'\t'),
         ("id", b','),
         ("", b','),
+        ("sep=;\r\nid,a,b;procedure", b';'),
+        ("\"Sep=\t\"\nid", b'\t'),
+        ("sep=x\nid;procedure", b','),
+        ("separator;x\nid,procedure", b';'),
+        ("sep=;\n", b';'),
     ] {
         assert_eq!(delimiter(head), wanted, "{head:?}");
     }
@@ -44,5 +49,14 @@ proptest! {
                 prop_assert_eq!(text, plain);
             }
         }
+    }
+}
+
+#[test]
+fn a_first_line_that_tells_excel_the_separator_is_no_header_and_lines_are_still_those_of_the_file() {
+    for line in ["sep=;\r\n", "\"sep=;\"\n", "\u{feff}sep=;\r\n"] {
+        let text = format!("{line}id;procedure;applicant.name\r\nA-1;p;Budi\r\nA-2;p\r\n");
+        let parsed = crate::intake::record::parse("x.csv", text.as_bytes()).unwrap();
+        assert_eq!((parsed.count(), parsed.line(0), parsed.line(1)), (2, 3, 4), "{line:?}");
     }
 }
