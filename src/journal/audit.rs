@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// One event, for people.
 #[derive(Debug, Clone, Serialize)]
@@ -37,12 +38,15 @@ pub struct Said {
     pub reason: String,
 }
 
-/// The digest of who gave an order, and why.
-pub(super) fn said(salt: &[u8], order: i64, login: &str, reason: &str) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(salt);
-    hasher.update(format!("order {order}\n{login}\n{reason}"));
-    hex(&hasher.finalize())
+/// The digests of who gave an order, and of why: what is said may be emptied one day, who gave it stays.
+pub(super) fn said(salt: &[u8], order: i64, login: &str, reason: &str) -> (String, String) {
+    let digest = |what: &str, text: &str| {
+        let mut hasher = Sha256::new();
+        hasher.update(salt);
+        hasher.update(format!("order {order} {what}\n{text}"));
+        hex(&hasher.finalize())
+    };
+    (digest("by", login), digest("why", reason))
 }
 
 fn order(connection: &Connection, order: i64) -> Result<Option<Said>, JournalError> {
@@ -53,6 +57,12 @@ fn order(connection: &Connection, order: i64) -> Result<Option<Said>, JournalErr
 /// The number of the order that an event tells of.
 fn ordered(kind: &str, detail: &serde_json::Value) -> Option<i64> {
     (kind == "order").then(|| detail["order"].as_i64()).flatten()
+}
+
+/// The numbers of the orders that retention emptied, by its event.
+fn erased(detail: &str) -> Vec<i64> {
+    let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
+    detail["numbers"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_i64).collect()
 }
 
 /// What verifying found.
@@ -87,6 +97,8 @@ impl Reader {
         let mut head = Head::START;
         let mut deviations = Vec::new();
         let mut kept_found = None;
+        // Orders without their reason, by number: retention must say that it emptied them.
+        let mut emptied = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let seq = row.get::<_, i64>(0)?.unsigned_abs();
             if seq != head.seq + 1 {
@@ -105,8 +117,14 @@ impl Reader {
                     "event {seq} ({kind}) is not what was written, or does not follow on the one before it"
                 ));
             }
-            if kind == "order" {
-                deviations.extend(self.falsified(seq, &detail)?);
+            match kind.as_str() {
+                "order" => deviations.extend(self.falsified(seq, &detail, &mut emptied)?),
+                "erased" => {
+                    for number in erased(&detail) {
+                        emptied.remove(&number);
+                    }
+                }
+                _ => {}
             }
             // Go on from what is stored, so that one change is told once.
             head = Head { seq, hash: stored };
@@ -119,6 +137,7 @@ impl Reader {
                 break;
             }
         }
+        deviations.extend(emptied.values().cloned());
         if let Some(kept) = kept {
             match kept_found {
                 Some(stored) if stored == kept.hash => {}
@@ -137,15 +156,26 @@ impl Reader {
     }
 
     /// Whether who gave an order, and why, is not what its event was written for; orders of an older akund have no digest there.
-    fn falsified(&self, seq: u64, detail: &str) -> Result<Option<String>, JournalError> {
+    fn falsified(
+        &self,
+        seq: u64,
+        detail: &str,
+        emptied: &mut BTreeMap<i64, String>,
+    ) -> Result<Option<String>, JournalError> {
         let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
-        let (Some(number), Some(digest)) = (ordered("order", &detail), detail["said"].as_str()) else {
+        let (Some(number), Some(who), Some(why)) =
+            (ordered("order", &detail), detail["by"].as_str(), detail["why"].as_str())
+        else {
             return Ok(None);
         };
-        let salt = self.name_salt()?;
-        let now = order(&self.connection, number)?.map(|now| said(&salt, number, &now.by, &now.reason));
-        Ok((now.as_deref() != Some(digest))
-            .then(|| format!("event {seq}: who gave order {number}, or why, is not what was written")))
+        let told = || format!("event {seq}: who gave order {number}, or why, is not what was written");
+        let Some(now) = order(&self.connection, number)? else { return Ok(Some(told())) };
+        let (by, reason) = said(&self.name_salt()?, number, &now.by, &now.reason);
+        if by == who && reason != why && now.reason.is_empty() {
+            emptied.insert(number, told());
+            return Ok(None);
+        }
+        Ok((by != who || reason != why).then(told))
     }
 
     /// Events, newest last: of one request or of one kind, or the last `most` of all.

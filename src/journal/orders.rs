@@ -263,12 +263,13 @@ fn carry_out(
             (id, if done { "done" } else { "refused" }, &result, now),
         )?;
         let lane = matches!(verb, OrderVerb::Pause | OrderVerb::Unpause).then_some(argument.as_str());
-        let said = audit::said(&tx.name_salt()?, id, &login, &reason);
+        let (by, why) = audit::said(&tx.name_salt()?, id, &login, &reason);
         tx.event(
             &subject,
             "order",
             &serde_json::json!({
-                "order": id, "verb": verb.as_str(), "lane": lane, "login_uid": login_uid, "said": said, "done": done,
+                "order": id, "verb": verb.as_str(), "lane": lane, "login_uid": login_uid, "by": by, "why": why,
+                "done": done,
             }),
         )?;
         all.push(CarriedOut { verb, done, result, login });
@@ -365,7 +366,7 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
         if !left.is_empty() {
             let places = left.join(" and ");
             rest = format!(
-                "; what may stand at {places} is left alone, for nothing was written there since the journal was put back: \
+                "; what may stand at {places} is left alone, for akund cannot know whose it is since the journal was put back: \
                  `akund reconcile` shows it"
             );
         }

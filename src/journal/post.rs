@@ -189,6 +189,9 @@ pub(super) fn put(
     Ok(())
 }
 
+/// There is a newer document of the request for the same outlet.
+const OUTDATED: &str = "EXISTS (SELECT 1 FROM posting n WHERE n.request = posting.request AND n.outlet = posting.outlet AND n.id > posting.id)";
+
 /// Which of a request's documents that are stuck.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
@@ -209,6 +212,8 @@ pub(super) fn retry(tx: &mut Tx<'_>, request: i64, which: Which) -> Result<usize
     for outlet in &outlets {
         tx.wake(&bell(outlet));
     }
+    // One that was being handed over when a newer one came, and is not any more: both would leave side by side.
+    tx.run(&format!("DELETE FROM posting WHERE request = ?1 AND state = 'stuck' AND {OUTDATED}"), [request])?;
     tx.run(
         "UPDATE posting SET state = 'ready', due = 0, first_at = NULL, stuck_at = NULL, restored = 0
          WHERE request = ?1 AND state = 'stuck' AND (?2 OR restored)",
@@ -218,6 +223,7 @@ pub(super) fn retry(tx: &mut Tx<'_>, request: i64, which: Which) -> Result<usize
 
 /// After the journal was put back: what is on its way is stuck. How many.
 pub(super) fn hold_all(tx: &mut Tx<'_>) -> Result<usize, JournalError> {
+    tx.run(&format!("DELETE FROM posting WHERE state IN ('ready', 'retry', 'running') AND {OUTDATED} /* once */"), [])?;
     let (now, fault) = (tx.micros(), restored::may_have_been_sent());
     tx.run(
         "UPDATE posting SET state = 'stuck', stuck_at = ?1, restored = 1, fault_class = ?2, fault = ?3

@@ -245,6 +245,8 @@ fn put_back(
         course::stick_step(tx, *step, &fault)?;
         tx.run("UPDATE request SET restored = 1 WHERE id = ?1", [request])?;
     }
+    // Receivers know a delivery by its number: those that the backup has forgotten must not be given to other documents.
+    tx.run("UPDATE request SET documents = max(documents, ?1) /* once */", [tx.now.as_second()])?;
     let documents = post::hold_all(tx)?;
     let notices = on_their_way.len();
     tell(tx, suspicion, notices, steps)?;
@@ -350,11 +352,15 @@ pub(super) fn ordered(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError>
     post::retry(tx, request, post::Which::KeptBack).map(drop)
 }
 
-/// A person has ordered that a step be tried again: a notice is sent, and what was looked at is written. What was not looked at yet
-/// still is.
+/// A person has ordered that a step be tried again: a notice is sent, and what was looked at is written (3 until that begins). What was
+/// not looked at yet still is.
 pub(super) fn step_ordered(tx: &mut Tx<'_>, step: i64) -> Result<(), JournalError> {
-    tx.run("UPDATE step SET restored = 0 WHERE id = ?1 AND (restored = 2 OR restored = 1 AND verb = 'deliver')", [step])
-        .map(drop)
+    tx.run(
+        "UPDATE step SET restored = CASE verb WHEN 'deliver' THEN 0 ELSE 3 END
+         WHERE id = ?1 AND (restored = 2 OR restored = 1 AND verb = 'deliver')",
+        [step],
+    )
+    .map(drop)
 }
 
 /// Documents of a request that was unfinished when the journal was put back leave for nobody.

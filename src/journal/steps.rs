@@ -336,7 +336,8 @@ fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError
         notice,
     };
     tx.run(
-        "UPDATE step SET state = 'running', attempts = ?3, claimed_at = ?2, first_at = coalesce(first_at, ?2) WHERE id = ?1",
+        "UPDATE step SET state = 'running', attempts = ?3, claimed_at = ?2, first_at = coalesce(first_at, ?2),
+           restored = CASE restored WHEN 3 THEN 0 ELSE restored END WHERE id = ?1",
         (id, now, claim.attempt),
     )?;
     Ok(claim)

@@ -66,7 +66,8 @@ async fn renamed(target: &dyn Target, uid: AccountUid, listed: &mut Listed) -> R
 fn under_another_name(work: &Work) -> Fault {
     Fault::conflict(format!(
         "account {}: it is there under another name: it was made, and renamed, after the backup that was put back. Nothing was \
-         written. `akund retry` gives it the journal's names and password, `akund withdraw` undoes",
+         written. `akund retry` gives it the journal's names and password, `akund withdraw` ends the request and leaves the \
+         account alone",
         work.account.uid
     ))
 }

@@ -30,8 +30,13 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
     let name = outlet.name().to_owned();
     let bell = context.journal.bell(&bell(&name));
     let beat = context.pulse.register(format!("outlet {name}"), LONGEST);
-    context.journal.recover_posts(&name).await?;
-    make_missing(&name, &context).await?;
+    while let Err(error) = prepare(&name, &context).await {
+        match error.may_pass() {
+            true if context.shutdown.is_cancelled() => return Ok(()),
+            true => tokio::time::sleep(AGAIN).await,
+            false => return Err(error),
+        }
+    }
     let mut settled: Arc<Vec<SettledPost>> = Arc::default();
     let told = Fold::default();
     // Turns in a row in which the outlet was away, and how long it is spared before the next.
@@ -97,6 +102,12 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
         let outcomes = posts.claims.iter().zip(answers);
         settled = Arc::new(outcomes.map(|(posting, answer)| settle(&context, &told, &name, posting, answer)).collect());
     }
+}
+
+/// What the journal has from before this start is made ready to be handed over.
+async fn prepare(outlet: &str, context: &Context) -> Result<(), JournalError> {
+    context.journal.recover_posts(outlet).await?;
+    make_missing(outlet, context).await
 }
 
 /// Documents that the journal does not have, from before it kept them.

@@ -126,8 +126,6 @@ pub enum Recipient {
     Applicant,
     /// The responsible person's contact.
     Responsible,
-    /// The account's holder, at the contact that the register has.
-    Holder,
     /// The official of a role, by the role's name; see [`role_text`] for where they are written to.
     Role(String),
 }
@@ -138,12 +136,11 @@ pub fn role_text(role: &str, what: &str) -> String {
 }
 
 impl Recipient {
-    /// For outcomes: `applicant`, `responsible`, `holder`, or the role's name.
+    /// For outcomes: `applicant`, `responsible`, or the role's name.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Applicant => "applicant",
             Self::Responsible => "responsible",
-            Self::Holder => "holder",
             Self::Role(role) => role,
         }
     }

@@ -71,28 +71,8 @@ pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) 
             step
         }));
     }
-    plan.extend(holder_is_told(record, grant, procedure, site));
     plan.extend(reports(record, procedure, email, ReportWhen::HandedOver));
     plan
-}
-
-/// What is done to an account is told its holder, too, where the request names another contact than the register has: whoever asked
-/// may be a stranger. Of a new password the judge has seen to it that the applicant is the holder.
-fn holder_is_told(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) -> Option<PlannedStep> {
-    let (email, phone) = (&grant.account.recovery_email, &grant.account.recovery_phone);
-    let told = reach(record, grant.action, procedure, site).map(|reach| match reach.to {
-        Recipient::Responsible => record.contact(),
-        _ => &record.applicant,
-    });
-    let known = told.is_some_and(|told| match email {
-        Some(_) => told.email == *email,
-        None => told.phone == *phone,
-    });
-    if grant.action == Action::Create || grant.action.mints() || known {
-        return None;
-    }
-    let channels = ways(email.is_some(), phone.is_some(), procedure.news_channels(), site);
-    deliver(record, procedure, &channels, NoticeKind::Changed, Recipient::Holder)
 }
 
 /// The channel for what only e-mail carries: the first of the procedure's that does, else of the site's.
@@ -332,23 +312,6 @@ mod tests {
             let steps = steps(&record, &facts);
             assert_eq!(steps, ["maps apply", "maps prove", "radius apply", "radius prove", "email deliver changed"]);
         }
-    }
-
-    #[test]
-    fn the_holder_is_told_where_the_request_names_another_contact_than_the_register_has() {
-        let told = |action, own: &str| {
-            let (record, mut facts) = existing(action);
-            facts.account.as_mut().unwrap().recovery_email = Some(own.parse().unwrap());
-            let plan = decided(&record, &generic(), &facts).plan;
-            let to = plan.into_iter().filter(|step| step.verb == Verb::Deliver).filter_map(|step| step.detail.to);
-            to.map(|to| to.as_str().to_owned()).collect::<Vec<_>>()
-        };
-        let asks = existing(Action::Suspend).0.applicant.email.unwrap().to_string();
-        for action in [Action::Change, Action::Suspend, Action::Resume] {
-            assert_eq!(told(action, "pemegang@example.org"), ["applicant", "holder"], "{action:?}");
-            assert_eq!(told(action, &asks), ["applicant"], "{action:?}");
-        }
-        assert_eq!(told(Action::Reset, "pemegang@example.org"), ["applicant"], "who gets the password is the holder");
     }
 
     #[test]

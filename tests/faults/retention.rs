@@ -86,7 +86,7 @@ fn what_is_too_old_goes_and_stands_nowhere_in_database_log_or_spool() {
     age(&site);
     let (code, said) = site.told(&["check"]);
     assert!(code == 0 && said.contains("13 outcome documents, 4 originals"), "{said}");
-    assert!(said.contains("1 requests that came before that are still open"), "{said}");
+    assert!(said.contains("came before that and still open: 1 request"), "{said}");
     assert!(said.contains("outcome documents 30 days after the request's end"), "{said}");
     let mut daemon = site.start();
     assert!(daemon.until_says(SWEPT));
@@ -205,13 +205,13 @@ fn new_ages_are_told_by_check_and_take_effect_a_day_after_they_were_first_read()
     std::fs::write(&path, format!("{text}\n{AGES}")).unwrap();
     let said = site.told(&["check"]).1;
     assert!(
-        said.contains("a day after akund starts with these ages goes what is older: 1 outcome documents"),
+        said.contains("a day after akund starts with these ages goes what is older: 1 outcome document,"),
         "{said}"
     );
     let daemon = site.start();
     let journal = rusqlite::Connection::open(&site.journal).unwrap();
     site.until("the ages are recorded", || count(&journal, "SELECT count(*) FROM event WHERE kind = 'retention'") == 1);
-    assert!(site.told(&["check"]).1.contains(" on goes what is older: 1 outcome documents"));
+    assert!(site.told(&["check"]).1.contains(" on goes what is older: 1 outcome document,"));
     daemon.terminate();
     assert_eq!(kept(&site, "outcome").len(), 1);
     assert_eq!(count(&journal, "SELECT count(*) FROM personal"), 1);

@@ -243,25 +243,27 @@ impl Journal {
     /// Where it could not be written.
     pub async fn empty_orders(&self, policy: Policy, orders: Vec<i64>) -> Result<usize, JournalError> {
         self.call(move |tx| {
-            let mut emptied = 0;
+            let mut emptied = Vec::new();
             for order in orders {
                 let done: Option<i64> = tx
                     .row("SELECT done_at FROM orders WHERE id = ?1 AND state <> 'new'", [order], |row| row.get(0))?
                     .flatten();
                 let done = done.and_then(|at| Timestamp::from_microsecond(at).ok());
                 if done.is_some_and(|at| policy.order(at, tx.now)) {
-                    emptied += tx.run(
+                    let rows = tx.run(
                         "UPDATE orders SET reason = '', result = NULL,
                            argument = CASE verb WHEN 'import' THEN '' ELSE argument END
                          WHERE id = ?1 AND (reason <> '' OR result IS NOT NULL)",
                         [order],
                     )?;
+                    emptied.extend((rows > 0).then_some(order));
                 }
             }
-            if emptied > 0 {
-                tx.event(&[], "erased", &serde_json::json!({"what": "orders", "orders": emptied}))?;
+            if !emptied.is_empty() {
+                let erased = serde_json::json!({"what": "orders", "orders": emptied.len(), "numbers": emptied});
+                tx.event(&[], "erased", &erased)?;
             }
-            Ok(emptied)
+            Ok(emptied.len())
         })
         .await
     }

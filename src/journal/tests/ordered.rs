@@ -41,7 +41,7 @@ async fn the_record_names_nobody_and_yet_shows_that_a_reason_was_changed_afterwa
     let raw: String =
         f.reader().connection.query_row("SELECT group_concat(detail) FROM event", [], |r| r.get(0)).unwrap();
     assert!(!raw.contains("admin") && !raw.contains("test"), "{raw}");
-    for change in ["reason = 'another'", "login = 'somebody'"] {
+    for change in ["reason = 'another'", "reason = ''", "login = 'somebody'"] {
         by_hand(&format!("UPDATE orders SET {change}"));
         let verified = f.reader().verify(None).unwrap();
         assert!(!verified.good && verified.deviations[0].contains("who gave order 1"), "{:?}", verified.deviations);
@@ -50,4 +50,22 @@ async fn the_record_names_nobody_and_yet_shows_that_a_reason_was_changed_afterwa
     }
     by_hand("DELETE FROM orders");
     assert!(!f.reader().verify(None).unwrap().good);
+}
+
+#[tokio::test]
+async fn an_order_whose_reason_was_kept_no_longer_is_not_falsified_unless_somebody_else_gave_it() {
+    let f = Fixture::new();
+    for lane in ["email", "mail"] {
+        assert!(carried(&f, order(OrderVerb::Pause, lane)).await.done);
+    }
+    let by_hand = |sql: &str| rusqlite::Connection::open(f.path()).unwrap().execute_batch(sql).unwrap();
+    by_hand("UPDATE orders SET at = 0, done_at = 0 WHERE id = 1");
+    super::retention::sweep(&f, super::retention::policy(99)).await;
+    assert_eq!(told(&f)[0].order, Some(Said { by: "admin".into(), reason: String::new() }));
+    let verified = f.reader().verify(None).unwrap();
+    assert!(verified.good, "{:?}", verified.deviations);
+    by_hand("UPDATE orders SET login = 'somebody' WHERE id = 1");
+    assert!(!f.reader().verify(None).unwrap().good);
+    by_hand("UPDATE orders SET login = 'admin'; UPDATE orders SET reason = '' WHERE id = 2");
+    assert!(!f.reader().verify(None).unwrap().good, "nothing says that retention emptied it");
 }

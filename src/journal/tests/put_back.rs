@@ -132,6 +132,67 @@ async fn what_was_looked_at_and_found_otherwise_is_written_by_order_and_what_was
 }
 
 #[tokio::test]
+async fn what_was_ordered_to_be_written_and_was_not_yet_is_left_alone_by_a_withdrawal() {
+    for begun in [false, true] {
+        let f = Fixture::new();
+        f.admit(vec![record("1", "a@x.id")]).await;
+        serve(&f.journal, "credentials").await;
+        let f = put_back(f).await;
+        ordered(&f, OrderVerb::Unpause, "").await;
+        let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
+        let fault = Fault::conflict("another password");
+        let stuck = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
+        f.journal.turn("mail", Arc::new(vec![stuck]), 0).await.unwrap();
+        ordered(&f, OrderVerb::Retry, "1").await;
+        if begun {
+            let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
+            let fault = Fault::unknown("no answer");
+            let stuck = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
+            f.journal.turn("mail", Arc::new(vec![stuck]), 0).await.unwrap();
+        }
+        let said = ordered(&f, OrderVerb::Withdraw, "1").await;
+        assert_eq!(said.contains("left alone"), !begun, "{said}");
+        let undone = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims;
+        assert_eq!(undone.len(), usize::from(begun));
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_after_it_has_a_number_that_none_before_it_had() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "review")]).await;
+    assert_eq!(write(&f).await, 1);
+    let number = |f: &Fixture| {
+        let posts = f.reader().posts(1).unwrap();
+        let last = posts.iter().map(|post| post.delivery.rsplit_once('.').unwrap().1.parse::<i64>().unwrap()).max();
+        last.unwrap()
+    };
+    assert_eq!(number(&f), 1);
+    let f = put_back(f).await;
+    ordered(&f, OrderVerb::Unpause, "").await;
+    ordered(&f, OrderVerb::Withdraw, "1").await;
+    assert_eq!(write(&f).await, 1);
+    assert!(number(&f) > 1_000_000_000, "what the receiver had since the backup was uid.2: it would be taken for that");
+}
+
+#[tokio::test]
+async fn of_two_documents_of_a_request_only_the_newer_leaves() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "review")]).await;
+    write(&f).await;
+    for outlet in ["tickets", "requests"] {
+        assert_eq!(f.journal.posts(outlet, Arc::default(), 10).await.unwrap().claims.len(), 1, "on its way");
+    }
+    ordered(&f, OrderVerb::Withdraw, "1").await;
+    write(&f).await;
+    let f = put_back(f).await;
+    ordered(&f, OrderVerb::Unpause, "").await;
+    let outage = bulk::Outage { lane: "tickets".into(), since: Timestamp::UNIX_EPOCH, uncertain: true };
+    ordered(&f, OrderVerb::RetryLane, &serde_json::to_string(&outage).unwrap()).await;
+    assert_eq!(leaving(&f).await, (1, 1));
+}
+
+#[tokio::test]
 async fn the_operator_is_told_of_it_and_of_nothing_older_though_every_lane_is_paused() {
     let f = Fixture::new();
     f.admit(vec![with_category(record("1", "a@x.id"), "review")]).await;
