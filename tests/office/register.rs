@@ -68,7 +68,10 @@ fn what_an_office_has_already_is_entered_once_and_nobody_is_given_its_names() {
     };
     let unknown = ["register", "import", list, "--procedure", "generic", "--category", "dosen", "--dry-run"];
     let (code, said) = site.told(&unknown);
-    assert!(code == 65 && said.contains("the procedure generic does not know it") && said.contains("lecturer"), "{said}");
+    assert!(
+        code == 65 && said.contains("the procedure generic does not know it") && said.contains("lecturer"),
+        "{said}"
+    );
     let (code, said) = import(&["--dry-run"]);
     assert_eq!(code, 0, "{said}");
     assert!(
