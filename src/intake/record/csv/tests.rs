@@ -55,7 +55,7 @@ proptest! {
 #[test]
 fn a_first_line_that_tells_excel_the_separator_is_no_header_and_lines_are_still_those_of_the_file() {
     for line in ["sep=;\r\n", "\"sep=;\"\n", "\u{feff}sep=;\r\n"] {
-        let text = format!("{line}id;procedure;applicant.name\r\nA-1;p;Budi\r\nA-2;p\r\n");
+        let text = format!("{line}id;procedure;applicant.name;applicant.category\r\nA-1;p;Budi;staff\r\nA-2;p\r\n");
         let parsed = crate::intake::record::parse("x.csv", text.as_bytes()).unwrap();
         assert_eq!((parsed.count(), parsed.line(0), parsed.line(1)), (2, 3, 4), "{line:?}");
     }
