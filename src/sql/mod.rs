@@ -42,6 +42,14 @@ pub trait Session {
     fn commit(&mut self) -> Result<(), Trouble>;
 }
 
+/// A connection to a server.
+pub trait Remote: Session + Send {
+    /// Whether it is of no more use.
+    fn is_lost(&self) -> bool;
+    /// Says goodbye.
+    fn close(self: Box<Self>);
+}
+
 /// A value bound to a `?`, or read from a column. A `NULL` has a type, because PostgreSQL wants to know it.
 #[derive(Debug, Clone)]
 pub enum Value {
