@@ -17,8 +17,9 @@
 //!    reads lists back; [`reconcile`] compares it with what the targets hold.
 //! 9. [`cli`] is what the operator types.
 //!
-//! [`tcp`], [`tls`] and [`web`] are how clients connect, [`amqp`] how they speak with a queue's broker. [`durable`] writes every
-//! file that must survive a power cut; [`crash`] is the tests' way of dying at a chosen place.
+//! [`tcp`], [`tls`] and [`web`] are how clients connect, [`amqp`] how they speak with a queue's broker, [`sql`] with the
+//! databases that servers and gateways read. [`durable`] writes every file that must survive a power cut; [`crash`] is the tests'
+//! way of dying at a chosen place.
 #![deny(unsafe_code)]
 
 pub mod admission;
@@ -38,6 +39,7 @@ pub mod procedure;
 pub mod reconcile;
 pub mod register;
 pub mod secret;
+pub mod sql;
 pub mod target;
 pub mod tcp;
 pub mod tls;

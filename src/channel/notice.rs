@@ -41,8 +41,7 @@ mod load;
 pub mod plain;
 mod sample;
 
-use crate::model::{Account, Check, Fault, NoticeKind, Record, Secret};
-use crate::procedure::Specimen;
+use crate::model::{Account, Check, Fault, NoticeKind, Record, Secret, Specimen};
 use jiff::civil::Date;
 use minijinja::Environment;
 use minijinja::value::Value;

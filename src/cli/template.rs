@@ -9,8 +9,8 @@ use crate::channel::sms::segments::segments;
 use crate::config::Config;
 use crate::daemon::wiring;
 use crate::durable;
-use crate::model::{Fault, NoticeKind};
-use crate::procedure::{Language, Specimen};
+use crate::model::{Fault, NoticeKind, Specimen};
+use crate::procedure::Language;
 use clap::{Args as ClapArgs, Subcommand};
 use std::path::{Path, PathBuf};
 

@@ -5,9 +5,9 @@ mod proofs;
 mod queues;
 
 use super::channel::{OutboxConfig, SmtpConfig, SmtpTls};
-use super::database::{Database, ServerPlace};
+use super::database::{Database, ServerPlace, SqlAccess};
 use super::source::SignatureRule;
-use super::target::{GoogleConfig, LdapConfig, MailMapsConfig, MapFilesConfig, RadiusConfig, SqlAccess};
+use super::target::{GoogleConfig, LdapConfig, MailMapsConfig, MapFilesConfig, RadiusConfig};
 use super::tree::Part;
 use super::{ChannelConfig, Config, SourceConfig, TargetConfig, VERSION};
 use crate::model::{Scheme, Verb};

@@ -1,4 +1,4 @@
-//! Where a target's tables are: an SQLite file, or a database on a PostgreSQL or MariaDB server.
+//! Where tables are: an SQLite file, or a database on a PostgreSQL or MariaDB server.
 
 use percent_encoding::percent_decode_str;
 use serde::de::Error;
@@ -15,6 +15,21 @@ pub enum Database {
     File(PathBuf),
     /// A database on a server.
     Server(DatabaseServer),
+}
+
+/// The way to a database.
+#[derive(Debug, Clone, Copy)]
+pub struct SqlAccess<'c> {
+    /// Where it is.
+    pub database: &'c Database,
+    /// File with the password for a server.
+    pub password_file: Option<&'c Path>,
+    /// CA of a server's certificate.
+    pub ca_file: Option<&'c Path>,
+    /// Whether akund makes missing tables on a server.
+    pub make_tables: bool,
+    /// Permission bits of a file, octal.
+    pub mode: &'c str,
 }
 
 /// A database on a server.

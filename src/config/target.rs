@@ -8,14 +8,14 @@ pub use google::GoogleConfig;
 pub use ldap::LdapConfig;
 pub use mapfiles::{MapFile, MapFilesConfig, MapKind};
 
-use super::database::Database;
+use super::database::{Database, SqlAccess};
 use super::proof::{MailProofConfig, NasConfig, RadiusProofConfig};
 use crate::model::Scheme;
 use serde::de::Error;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One target, by `kind`. Read only through [`mod@super::load`].
 #[derive(Debug, Clone, Deserialize)]
@@ -158,21 +158,6 @@ pub enum RadiusPassword {
     Hash(Scheme),
     /// As it is.
     Cleartext,
-}
-
-/// The way to a target's tables.
-#[derive(Debug, Clone, Copy)]
-pub struct SqlAccess<'c> {
-    /// Where they are.
-    pub database: &'c Database,
-    /// File with the password for a server.
-    pub password_file: Option<&'c Path>,
-    /// CA of a server's certificate.
-    pub ca_file: Option<&'c Path>,
-    /// Whether akund makes missing tables on a server.
-    pub make_tables: bool,
-    /// Permission bits of a file, octal.
-    pub mode: &'c str,
 }
 
 impl MailMapsConfig {

@@ -13,6 +13,7 @@ pub mod request;
 pub mod retention;
 pub mod said;
 pub mod secret;
+pub mod specimen;
 pub mod step;
 pub mod verdict;
 
@@ -25,5 +26,6 @@ pub use outcome::{Outcome, OutcomeAccount, OutcomeLetter, OutcomeRequest, Outcom
 pub use phone::Phone;
 pub use request::{Action, Approval, Decision, Document, Person, Record, RequestKey, RequestUid};
 pub use secret::Secret;
+pub use specimen::Specimen;
 pub use step::{NoticeKind, Plan, PlannedStep, Proof, Recipient, Refused, StepDetail, StepId, Verb, role_text};
 pub use verdict::{Alternative, Check, Facts, Grant, HoldReason, Judgement, NameFact, TakenAway, Verdict};

@@ -38,7 +38,6 @@ pub use judge::judge;
 pub use load::load_dir;
 pub use plan::{Site, SiteChannel, SiteTarget, notices, plan};
 pub use report::{Finding, Report};
-pub use specimen::Specimen;
 
 use crate::model::{AccountUid, Check, Facts, Judgement, Plan, Record, Verdict};
 use jiff::Timestamp;

@@ -1,28 +1,10 @@
-//! What a procedure gives a notice that nobody asked for: `akund template preview --procedure`.
+//! Who stands for a category in a notice that nobody asked for: `akund template preview --procedure`.
 
 use super::Procedure;
 use super::candidates::has_address;
 use super::compiled::CategoryRules;
 use super::file::{File, Language, RouteKind};
-use crate::model::{NoticeKind, verdict::TIME_ZONE};
-use std::collections::BTreeMap;
-
-/// An applicant of one category, as far as notices differ by it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Specimen {
-    /// The category's name.
-    pub category: String,
-    /// The texts for its notices, as a judgement keeps them.
-    pub texts: BTreeMap<String, String>,
-    /// The domain of its addresses; none where its accounts have no address.
-    pub domain: Option<String>,
-    /// The services of its accounts.
-    pub services: Vec<String>,
-    /// Whether its accounts end.
-    pub temporary: bool,
-    /// Whether somebody else answers for its accounts.
-    pub responsible: bool,
-}
+use crate::model::{NoticeKind, Specimen, verdict::TIME_ZONE};
 
 impl File {
     /// Whether any course of events comes to this kind of notice.

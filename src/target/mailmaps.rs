@@ -9,10 +9,11 @@ mod proof;
 mod tables;
 
 use super::home::HomeTemplate;
-use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble};
+use super::sql::{SqlTarget, Tables};
 use super::{Found, Held, Work};
 use crate::config::target::MailMapsConfig;
 use crate::model::{Action, Fault, Scheme};
+use crate::sql::{Schema, Session, Store, Trouble};
 use jiff::Timestamp;
 use picture::{Enabled, Picture};
 

@@ -18,11 +18,11 @@ pub mod sheet;
 
 use super::home::HomeTemplate;
 use super::login::Proofs;
-use super::sql::sqlite::parse_mode;
 use super::{Applied, Found, Held, Target, Work};
 use crate::config::target::MapFilesConfig;
 use crate::model::{AccountUid, Action, Answer, Fault, FaultClass, Finding, Proof, Scheme};
 use crate::secret::hash;
+use crate::sql::sqlite::parse_mode;
 use accounts::{Maps, Rules, Which, interest};
 use disk::{Disk, Written};
 use entry::{Entry, State};

@@ -10,6 +10,7 @@ pub mod mapfiles;
 pub mod nas;
 pub mod radius;
 pub mod sql;
+mod work;
 
 use crate::model::{Account, Action, Answer, Credential, Fault, Finding, Proof, Scheme, StepId};
 use jiff::Timestamp;

@@ -19,10 +19,12 @@ mod proof;
 mod tables;
 pub mod wire;
 
-use super::sql::{Schema, Session, SqlTarget, Store, Tables, Trouble, check_password, wanted_hash};
+use super::sql::{SqlTarget, Tables};
+use super::work::{check_password, wanted_hash};
 use super::{Found, Held, Work};
 use crate::config::target::{RadiusConfig, RadiusPassword};
 use crate::model::{Account, Action, Fault, Scheme, Secret};
+use crate::sql::{Schema, Session, Store, Trouble};
 use attributes::Attributes;
 use jiff::Timestamp;
 use picture::Picture;

@@ -339,10 +339,10 @@ pub fn kill_in_mid_transaction(path: &Path) {
 #[test]
 #[ignore = "run by other tests, as the child process that is killed"]
 fn holds_a_database_in_mid_transaction() {
+    use akund::sql::sqlite::Store;
     use akund::target::mailmaps::MailTables;
     use akund::target::radius::RadiusTables;
     use akund::target::sql::Tables;
-    use akund::target::sql::sqlite::Store;
     let path = PathBuf::from(std::env::var_os(HELD).expect("only other tests run this"));
     let (schema, change) = if path.ends_with("mail.db") {
         (MailTables::SCHEMA, "UPDATE mailboxes SET password = '$6$uncommitted$' || hex(zeroblob(4000))")
@@ -350,7 +350,7 @@ fn holds_a_database_in_mid_transaction() {
         (RadiusTables::SCHEMA, "UPDATE radcheck SET value = '$6$uncommitted$' || hex(zeroblob(4000))")
     };
     let store = Store::new("held", &path, 0o640, schema);
-    let _ = store.with_writer("holding it", |db| -> Result<(), akund::target::sql::Stop> {
+    let _ = store.with_writer("holding it", |db| -> Result<(), akund::sql::Stop> {
         db.execute_batch(&format!("PRAGMA cache_size = 2; BEGIN IMMEDIATE; {change};"))?;
         println!("in mid-transaction");
         loop {

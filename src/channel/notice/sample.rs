@@ -2,9 +2,9 @@
 
 use super::{NoticeContext, SignedLetter};
 use crate::model::{
-    Account, AccountUid, Action, Check, NoticeKind, Person, Record, RequestKey, Secret, request::WantedAccount,
+    Account, AccountUid, Action, Check, NoticeKind, Person, Record, RequestKey, Secret, Specimen,
+    request::WantedAccount,
 };
-use crate::procedure::Specimen;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use uuid::Uuid;

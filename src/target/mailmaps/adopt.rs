@@ -4,7 +4,7 @@
 
 use super::picture::{Held, Mailbox, Own, Picture, address_of, quota, wanted_aliases};
 use crate::model::{Account, Address, Fault};
-use crate::target::sql::end_seconds;
+use crate::target::work::end_seconds;
 use crate::target::{Work, adopt};
 
 /// What stays the same while it is the same mailbox: where its mail is.

@@ -3,7 +3,8 @@
 use super::HomeTemplate;
 use super::tables;
 use crate::model::{Account, Address, Fault, Scheme, Secret};
-use crate::target::sql::{Session, Trouble, end_seconds, wanted_hash};
+use crate::sql::{Session, Trouble};
+use crate::target::work::{end_seconds, wanted_hash};
 use crate::target::{Work, adopt};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};

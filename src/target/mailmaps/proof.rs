@@ -3,7 +3,7 @@
 use super::picture::{Held, Mailbox, Picture, quota, wanted_aliases};
 use crate::model::{Account, Action, Fault, Scheme};
 use crate::target::Work;
-use crate::target::sql::{check_password, end_seconds};
+use crate::target::work::{check_password, end_seconds};
 use jiff::Timestamp;
 
 /// Whether what is stored is as wanted, but for the password.

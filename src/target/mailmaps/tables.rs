@@ -2,7 +2,7 @@
 
 use super::picture::{Mailbox, Picture};
 use crate::model::AccountUid;
-use crate::target::sql::{Engine, Row, Session, Trouble, Value, many};
+use crate::sql::{Engine, Row, Session, Trouble, Value, many};
 use crate::target::{Found, Held};
 use std::collections::{HashMap, HashSet};
 

@@ -5,7 +5,7 @@ use super::login::{Login, Owner, quota, with_scheme};
 use super::sheet::{Interest, Sheet};
 use crate::model::{Account, AccountUid, Action, Address, Fault, Scheme, Secret};
 use crate::target::home::HomeTemplate;
-use crate::target::sql::{end_seconds, wanted_hash};
+use crate::target::work::{end_seconds, wanted_hash};
 use crate::target::{Found, Work};
 use std::collections::{BTreeSet, HashSet};
 

@@ -5,7 +5,7 @@
 use super::accounts::{Held, Maps, Which, address_of, home_in, wanted_aliases};
 use super::login::quota;
 use crate::model::{Account, Address, Fault};
-use crate::target::sql::end_seconds;
+use crate::target::work::end_seconds;
 use crate::target::{Work, adopt};
 
 impl Maps {

@@ -6,7 +6,7 @@ use super::disk::{Disk, Snapshot};
 use super::sheet::Interest;
 use crate::durable;
 use crate::model::Finding;
-use crate::target::sql::inspect::reachable;
+use crate::sql::inspect::reachable;
 use nix::unistd::{AccessFlags, access};
 use std::collections::HashMap;
 use std::fs;

@@ -7,7 +7,7 @@ use super::entry::State;
 use super::login::quota;
 use crate::model::{Account, Action, Address, Fault, Scheme};
 use crate::target::Work;
-use crate::target::sql::{check_password, end_seconds};
+use crate::target::work::{check_password, end_seconds};
 use std::collections::HashMap;
 
 /// What the files hold of an account.

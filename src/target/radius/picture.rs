@@ -4,8 +4,9 @@ use super::attributes::{Attribute, Place};
 use super::held::{Group, Known, Membership, Named, Own, Pair, SUSPENDED};
 use super::{LONGEST_NAME, RadiusTables, name_fits, tables};
 use crate::model::{Account, Fault, Secret, Username};
+use crate::sql::{Engine, Session, Trouble};
 use crate::target::Work;
-use crate::target::sql::{Engine, Session, Trouble, end_seconds, masked};
+use crate::target::work::{end_seconds, masked};
 use std::collections::{BTreeSet, HashMap};
 
 /// FreeRADIUS 3 keeps times in 32 bits.

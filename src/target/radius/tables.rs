@@ -5,7 +5,7 @@ use super::attributes::Place;
 use super::held::{Known, Membership, Pair};
 use super::picture::Picture;
 use crate::model::AccountUid;
-use crate::target::sql::{Engine, Row, Session, Trouble, Value, many};
+use crate::sql::{Engine, Row, Session, Trouble, Value, many};
 use crate::target::{Found, Held};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,8 +3,7 @@
 use super::server::Server;
 use super::transaction::{self, Writing};
 use super::{Engine, Session, Stop, Trouble, sqlite};
-use crate::config::database::Database;
-use crate::config::target::SqlAccess;
+use crate::config::database::{Database, SqlAccess};
 use crate::model::{Fault, Finding};
 
 /// The tables of one kind of target.

@@ -1,7 +1,7 @@
 //! `check` of a database on a server: from the name to the rights, one step after the other; changes nothing.
 
-use super::server::{Remote, Server};
-use super::{Engine, Trouble};
+use super::server::Server;
+use super::{Engine, Remote, Trouble};
 use crate::config::database::ServerPlace;
 use crate::model::Finding;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};

@@ -60,7 +60,7 @@ fn writable(store: &Store) -> Finding {
 }
 
 /// Says who can read the file, and finds the directory that stands in their way.
-pub(in crate::target) fn reachable(target: &str, path: &Path, meta: &Metadata, readers: &str) -> Finding {
+pub fn reachable(target: &str, path: &Path, meta: &Metadata, readers: &str) -> Finding {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mode = meta.mode() & 0o777;
     let group = group_name(meta.gid());

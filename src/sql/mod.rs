@@ -1,8 +1,5 @@
-//! Targets that are tables of an SQL database: what mail maps and RADIUS have in common, on SQLite, PostgreSQL and MariaDB.
-//!
-//! What is done with a batch is the same on all three: [`Tables::load`] reads what the tables hold of its accounts and of the names
-//! they want, pure code changes that picture entry by entry, and [`Tables::store`] writes the difference with statements of many
-//! rows, all in one transaction. The number of statements depends on the tables and hardly on the batch.
+//! The SQL databases through which akund and others work together, on SQLite, PostgreSQL and MariaDB: connections, transactions,
+//! and what their errors mean. The journal's own database knows nothing of this.
 //!
 //! Statements are plain SQL with `?` for each value; where the engines differ, `dialect` knows.
 
@@ -17,13 +14,10 @@ mod postgres;
 pub mod server;
 pub mod sqlite;
 pub mod store;
-mod target;
 mod transaction;
 
 pub use dialect::Engine;
 pub use store::{Schema, Store};
-pub use target::{SqlTarget, Tables};
-pub(super) use target::{check_password, end_seconds, masked, wanted_hash};
 
 use crate::model::{Fault, FaultClass, Secret};
 
@@ -46,6 +40,14 @@ pub trait Session {
     /// # Errors
     /// Class unknown, where the answer was lost: it may have happened.
     fn commit(&mut self) -> Result<(), Trouble>;
+}
+
+/// A connection to a server.
+pub trait Remote: Session + Send {
+    /// Whether it is of no more use.
+    fn is_lost(&self) -> bool;
+    /// Says goodbye.
+    fn close(self: Box<Self>);
 }
 
 /// A value bound to a `?`, or read from a column. A `NULL` has a type, because PostgreSQL wants to know it.
@@ -116,7 +118,7 @@ impl Row {
     ///
     /// # Errors
     /// As [`Self::maybe_text`].
-    pub(super) fn peek(&self, column: usize) -> Result<&str, Trouble> {
+    fn peek(&self, column: usize) -> Result<&str, Trouble> {
         match self.0.get(column) {
             Some(Value::Text(text)) => Ok(text.as_deref().unwrap_or_default()),
             Some(_) => Ok(""),

@@ -4,9 +4,8 @@
 use super::certificate::Glance;
 use super::mariadb::MariaDb;
 use super::postgres::Postgres;
-use super::{Engine, Schema, Session, Stop, Trouble};
-use crate::config::database::{DatabaseServer, ServerKind};
-use crate::config::target::SqlAccess;
+use super::{Engine, Remote, Schema, Session, Stop, Trouble};
+use crate::config::database::{DatabaseServer, ServerKind, SqlAccess};
 use crate::model::Fault;
 use crate::secret::place::read_secret;
 use std::path::PathBuf;
@@ -16,14 +15,6 @@ use tokio::runtime::Handle;
 
 /// A connection that has rested for longer than this is tried before it is used: the server may have been restarted.
 const RESTED: Duration = Duration::from_secs(1);
-
-/// A connection to a server.
-pub trait Remote: Session + Send {
-    /// Whether it is of no more use.
-    fn is_lost(&self) -> bool;
-    /// Says goodbye.
-    fn close(self: Box<Self>);
-}
 
 /// The database of a target.
 pub struct Server {

@@ -1,8 +1,7 @@
 //! A connection to MariaDB or MySQL.
 
 use super::line::{self, Line, of_commit};
-use super::server::Remote;
-use super::{Engine, Row, Session, Trouble, Value};
+use super::{Engine, Remote, Row, Session, Trouble, Value};
 use crate::config::database::{DatabaseServer, ServerPlace};
 use crate::model::Secret;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};

@@ -1,11 +1,14 @@
-//! A target that is a set of tables.
+//! Targets that are tables of an SQL database: what mail maps and RADIUS have in common.
+//!
+//! What is done with a batch is the same on every engine: [`Tables::load`] reads what the tables hold of its accounts and of the
+//! names they want, pure code changes that picture entry by entry, and [`Tables::store`] writes the difference with statements of
+//! many rows, all in one transaction. The number of statements depends on the tables and hardly on the batch.
 
-use super::{Schema, Session, Store, Trouble};
-use crate::model::{Account, Action, Fault, Proof, Scheme, Secret};
-use crate::model::{Answer, Finding};
+use super::login::Proofs;
+use super::{Applied, Found, Held, Target, Work};
+use crate::model::{Action, Answer, Fault, Finding, Proof, Scheme};
 use crate::secret::hash;
-use crate::target::login::Proofs;
-use crate::target::{Applied, Found, Held, Target, Work};
+use crate::sql::{Schema, Session, Store, Trouble};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -97,7 +100,7 @@ struct Shared<T> {
 
 impl<T: Tables> SqlTarget<T> {
     /// Puts a target together; touches nothing yet.
-    pub(in crate::target) fn assemble(store: Store, services: &[String], schemes: Vec<Scheme>, tables: T) -> Self {
+    pub(super) fn assemble(store: Store, services: &[String], schemes: Vec<Scheme>, tables: T) -> Self {
         Self {
             name: store.target().to_owned(),
             services: services.to_vec(),
@@ -114,7 +117,7 @@ impl<T: Tables> SqlTarget<T> {
 
     /// Opens the database now, making it if it is missing. What may pass (no permission, no disk) is left to later
     /// attempts, so that a target that is down is a waiting lane and not a daemon that does not start.
-    pub(in crate::target) fn opened(self) -> Result<Self, Fault> {
+    pub(super) fn opened(self) -> Result<Self, Fault> {
         match self.shared.store.open() {
             Err(fault) if fault.class != crate::model::FaultClass::Transient => Err(fault),
             Err(fault) => {
@@ -302,35 +305,4 @@ fn one_per_name(found: Vec<Found>) -> Vec<Found> {
         }
     }
     unique
-}
-
-/// The hash that a create or reset brings along.
-pub(in crate::target) fn wanted_hash(work: &Work, scheme: Scheme) -> Result<&Secret, Fault> {
-    work.credential.as_ref().and_then(|c| c.hash(scheme)).ok_or_else(|| {
-        Fault::permanent(format!("account {}: there is no {scheme:?} hash of its password to store", work.account.uid))
-    })
-}
-
-/// Whether the password about to be handed over opens what is stored.
-pub(in crate::target) fn check_password(work: &Work, stored: &str, scheme: Scheme) -> Result<(), Fault> {
-    let Some(credential) = &work.credential else {
-        return Err(Fault::permanent(format!("account {}: there is no password to prove it with", work.account.uid)));
-    };
-    if hash::verify(&credential.password, stored, scheme) {
-        return Ok(());
-    }
-    Err(Fault::permanent(format!(
-        "account {}: the stored hash is not one of the password about to be handed over; somebody else has changed it",
-        work.account.uid
-    )))
-}
-
-/// For sentences: the first character of a user name.
-pub(in crate::target) fn masked(name: &str) -> String {
-    name.chars().take(1).chain(['…']).collect()
-}
-
-/// The last instant, as seconds since 1970: from then on the account is no longer valid.
-pub(in crate::target) fn end_seconds(account: &Account) -> Option<i64> {
-    account.ends_at.map(Timestamp::as_second)
 }

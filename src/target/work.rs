@@ -1,0 +1,37 @@
+//! What targets ask of a work, whatever they keep accounts in.
+
+use super::Work;
+use crate::model::{Account, Fault, Scheme, Secret};
+use crate::secret::hash;
+use jiff::Timestamp;
+
+/// The hash that a create or reset brings along.
+pub(super) fn wanted_hash(work: &Work, scheme: Scheme) -> Result<&Secret, Fault> {
+    work.credential.as_ref().and_then(|c| c.hash(scheme)).ok_or_else(|| {
+        Fault::permanent(format!("account {}: there is no {scheme:?} hash of its password to store", work.account.uid))
+    })
+}
+
+/// Whether the password about to be handed over opens what is stored.
+pub(super) fn check_password(work: &Work, stored: &str, scheme: Scheme) -> Result<(), Fault> {
+    let Some(credential) = &work.credential else {
+        return Err(Fault::permanent(format!("account {}: there is no password to prove it with", work.account.uid)));
+    };
+    if hash::verify(&credential.password, stored, scheme) {
+        return Ok(());
+    }
+    Err(Fault::permanent(format!(
+        "account {}: the stored hash is not one of the password about to be handed over; somebody else has changed it",
+        work.account.uid
+    )))
+}
+
+/// For sentences: the first character of a user name.
+pub(super) fn masked(name: &str) -> String {
+    name.chars().take(1).chain(['…']).collect()
+}
+
+/// The last instant, as seconds since 1970: from then on the account is no longer valid.
+pub(super) fn end_seconds(account: &Account) -> Option<i64> {
+    account.ends_at.map(Timestamp::as_second)
+}
