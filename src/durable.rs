@@ -3,6 +3,8 @@
 //! Errors are [`io::Error`]s that name the file and what was done to it, and keep kind and number:
 //! [`disk_trouble`] tells a full or failing disk from everything else.
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -11,6 +13,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Longest file name of the file systems that akund runs on, bytes (`NAME_MAX`).
 pub const NAME_MAX: usize = 255;
@@ -81,6 +84,32 @@ pub struct Placement<'a> {
 /// The temporary name begins with `.`, in the same directory. `mode` is the permission, whatever the umask.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     place_all(&[Placement { temporary: &temporary_name(path)?, path, bytes }], mode)
+}
+
+/// Like [`replace`], but what has the name already stays. Of several who do it at once, one succeeds: each writes under a temporary
+/// name of its own.
+///
+/// # Errors
+/// `AlreadyExists` where the name is taken. A file system without `RENAME_NOREPLACE` cannot tell those that come at once.
+pub fn place_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let mut own = OsString::from(format!("{}-{}-", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+    own.push(path.file_name().unwrap_or_default());
+    let temporary = &temporary_name(&path.with_file_name(own))?;
+    let placed = write_all(&[Placement { temporary, path, bytes }], mode)
+        .and_then(|()| rename_anew(temporary, path).map_err(explain("place", path)));
+    if placed.is_err() {
+        let _ = fs::remove_file(temporary);
+    }
+    placed.and_then(|()| sync_dir(parent(path)))
+}
+
+fn rename_anew(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL | Errno::ENOSYS) if fs::symlink_metadata(to).is_ok() => Err(Errno::EEXIST.into()),
+        Err(Errno::EINVAL | Errno::ENOSYS) => fs::rename(from, to),
+        done => Ok(done?),
+    }
 }
 
 /// Like [`replace`] for many files: every file is written and synced before the first is renamed, and
@@ -233,6 +262,29 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(mode_of(&path), 0o664);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn of_many_who_place_one_name_at_once_one_does_and_nobody_replaces_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = &dir.path().join("n".repeat(255));
+        let contents: Vec<String> = (0..16).map(|i| format!("{i}").repeat(50_000)).collect();
+        let placed: Vec<io::Result<()>> = std::thread::scope(|scope| {
+            let place = |content| scope.spawn(move || place_new(path, String::as_bytes(content), 0o640));
+            let threads: Vec<_> = contents.iter().map(place).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let there = fs::read_to_string(path).unwrap();
+        for (content, placed) in contents.iter().zip(placed) {
+            match placed {
+                Ok(()) => assert!(*content == there, "what was placed was replaced"),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{error}");
+                    assert!(*content != there);
+                }
+            }
+        }
+        assert_eq!((mode_of(path), fs::read_dir(dir.path()).unwrap().count()), (0o640, 1));
     }
 
     #[test]

@@ -41,6 +41,7 @@ fn a_queue_is_a_source_with_rules_reasons_outcomes_and_tested_producers() {
     explained::check_says_what_is_wrong_in_an_administrators_words(&campus);
     explained::a_queue_that_is_not_there_is_waited_for_by_a_healthy_daemon(&campus);
     outcomes::what_ends_while_the_broker_is_away_is_published_when_it_is_back(&mut campus);
+    outcomes::a_document_that_the_broker_refuses_keeps_none_of_its_batch_from_being_published(&mut campus);
 }
 
 #[test]

@@ -54,6 +54,11 @@ fn reply(code: u16, text: &str, url: &BrokerUrl) -> String {
             "{server} refuses the log-in of user {user}: the password is wrong or the user is not known there (`rabbitmqctl \
              authenticate_user {user}` tells which); guest may log in from the broker's own machine only"
         ),
+        403 if text.contains("topic '") => format!(
+            "user {user} may not write to {} in vhost {vhost} with this routing key: `rabbitmqctl list_topic_permissions -p {vhost}` \
+             shows what it may, `rabbitmqctl set_topic_permissions -p {vhost} {user} EXCHANGE WRITE READ` lets it",
+            thing(text)
+        ),
         403 => {
             // Since 3.11 it says which right.
             let named = |right: &&str| text.contains(&format!("{right} access to"));
@@ -140,6 +145,11 @@ mod tests {
                 403,
                 "ACCESS_REFUSED - write access to exchange 'x' in vhost 'kampus' refused for user 'akund'",
                 "lacks the write permission on exchange x",
+            ),
+            (
+                403,
+                "ACCESS_REFUSED - access to topic 'a.b' in exchange 'x' in vhost 'kampus' refused for user 'akund'",
+                "may not write to exchange x in vhost kampus with this routing key: `rabbitmqctl list_topic_permissions",
             ),
             (404, "NOT_FOUND - no queue 'q' in vhost 'kampus'", "queue q does not exist in vhost kampus"),
             (404, "NOT_FOUND - no exchange 'x' in vhost 'kampus'", "exchange x does not exist"),

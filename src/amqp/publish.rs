@@ -66,11 +66,12 @@ impl Publisher {
     /// of them, in order. After [`Unpublished::Trouble`] the publisher is to be dropped.
     ///
     /// # Errors
-    /// [`Trouble`]: which of them the broker has is not known.
+    /// [`Trouble`]: which of them the broker has is not known. It has a code where the broker refused one of them.
     pub async fn publish(&self, letters: &[Letter]) -> Result<Vec<Result<(), Unpublished>>, Trouble> {
         let mut answers = Vec::with_capacity(letters.len());
         for wave in letters.chunks(WAVE) {
-            answers.extend(self.link.within(self.wave(wave)).await?);
+            let refusals = self.link.refusals();
+            answers.extend(self.link.within_or_refused(self.wave(wave), refusals).await?);
         }
         Ok(answers)
     }

@@ -80,14 +80,44 @@ impl Exchange {
         Publisher::over(link).await
     }
 
-    /// One answer for each letter. After a trouble the next ones go over a new connection.
-    async fn publish(&self, letters: &[Letter]) -> Result<Vec<Result<String, NotTaken>>, Fault> {
+    /// One answer for each letter. The broker refuses a letter by closing the channel, and tells nothing of those beside it: then
+    /// each goes alone.
+    async fn publish(&self, letters: &[Letter]) -> Vec<Result<String, NotTaken>> {
         let mut open = self.open.lock().await;
+        match self.together(&mut open, letters).await {
+            Ok(answers) => answers,
+            Err(Failed::Refused(_)) if letters.len() > 1 => self.each_alone(&mut open, letters).await,
+            Err(failed) => letters.iter().map(|letter| Err(failed.fault(letter).into())).collect(),
+        }
+    }
+
+    /// Ends where the broker is away: the rest is not tried.
+    async fn each_alone(&self, open: &mut Option<Publisher>, letters: &[Letter]) -> Vec<Result<String, NotTaken>> {
+        let mut answers = Vec::with_capacity(letters.len());
+        for (place, letter) in letters.iter().enumerate() {
+            match self.together(open, std::slice::from_ref(letter)).await {
+                Ok(answer) => answers.extend(answer),
+                Err(refused @ Failed::Refused(_)) => answers.push(Err(refused.fault(letter).into())),
+                Err(failed) => {
+                    answers.extend(letters.iter().skip(place).map(|letter| Err(failed.fault(letter).into())));
+                    break;
+                }
+            }
+        }
+        answers
+    }
+
+    /// After a trouble the next ones go over a new connection.
+    async fn together(
+        &self,
+        open: &mut Option<Publisher>,
+        letters: &[Letter],
+    ) -> Result<Vec<Result<String, NotTaken>>, Failed> {
         let publisher = match open.take() {
             Some(publisher) => publisher,
-            None => self.connect().await.map_err(|trouble| Fault::transient(trouble.to_string()))?,
+            None => self.connect().await.map_err(Failed::Away)?,
         };
-        let answers = publisher.publish(letters).await.map_err(|trouble| Fault::unknown(trouble.to_string()))?;
+        let answers = publisher.publish(letters).await.map_err(Failed::of)?;
         if !answers.iter().any(|answer| matches!(answer, Err(Unpublished::Trouble(_)))) {
             *open = Some(publisher);
         }
@@ -105,14 +135,52 @@ impl Exchange {
         for posting in postings {
             answers.push(self.letter(posting).map(|letter| letters.push(letter)));
         }
-        let published = if letters.is_empty() { Ok(Vec::new()) } else { self.publish(&letters).await };
-        let lost = match &published {
-            Ok(_) => Fault::unknown("the broker gave no answer for this document; this is a fault of akund"),
-            Err(fault) => fault.clone(),
+        let published = if letters.is_empty() { Vec::new() } else { self.publish(&letters).await };
+        let mut published = published.into_iter();
+        let mut answer = |()| {
+            let none = || Fault::unknown("the broker gave no answer for this document; this is a fault of akund");
+            published.next().unwrap_or_else(|| Err(none().into()))
         };
-        let mut published = published.unwrap_or_default().into_iter();
-        let mut answer = |()| published.next().unwrap_or_else(|| Err(lost.clone().into()));
         answers.into_iter().map(|letter| letter.map_err(NotTaken::from).and_then(&mut answer)).collect()
+    }
+}
+
+/// Why letters have no answers.
+enum Failed {
+    /// There is no connection: nothing was sent.
+    Away(Trouble),
+    /// The broker closed the channel over one of them.
+    Refused(Trouble),
+    /// Which of them the broker has is not known.
+    Lost(Trouble),
+}
+
+impl Failed {
+    /// What came about while letters were on their way. That the broker stops (320) or has no such exchange (404) is about none of
+    /// them.
+    fn of(trouble: Trouble) -> Self {
+        match trouble.code {
+            None | Some(320 | 404) => Self::Lost(trouble),
+            Some(_) => Self::Refused(trouble),
+        }
+    }
+
+    /// For one letter; a refusal must be of this very one.
+    fn fault(&self, letter: &Letter) -> Fault {
+        let Letter { exchange, key, properties, .. } = letter;
+        match self {
+            Self::Away(trouble) => Fault::transient(trouble.to_string()),
+            // PRECONDITION_FAILED: larger than the broker takes.
+            Self::Refused(trouble @ Trouble { code: Some(406), .. }) => {
+                let delivery = properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default();
+                Fault::permanent(format!("exchange {exchange}: document {delivery} is refused: {trouble}"))
+            }
+            // ACCESS_REFUSED
+            Self::Refused(trouble @ Trouble { code: Some(403), .. }) => {
+                Fault::transient(format!("exchange {exchange}, routing key {key}: {trouble}"))
+            }
+            Self::Refused(trouble) | Self::Lost(trouble) => Fault::unknown(trouble.to_string()),
+        }
     }
 }
 

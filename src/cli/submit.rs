@@ -29,7 +29,7 @@ const ROWS: usize = 128;
 Examples:
   akund submit humas.toml
   akund submit --dry-run mahasiswa-baru.csv       only say what would happen
-  akund submit --source helpdesk humas.toml       with humas.toml.sig beside it, if there is one")]
+  akund submit --source helpdesk humas.toml       with humas.toml.sig beside it, where the source asks for it")]
 pub struct Args {
     /// Request files: .toml .json .jsonl .csv
     #[arg(required = true, value_name = "FILE")]
@@ -175,13 +175,16 @@ fn known(config: &Config, whole: bool) -> Result<Known, Failure> {
     Ok(Known { procedures, all: reports.is_empty(), site })
 }
 
+fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::InputOutput, format!("{}: {error}", file.display()))
+}
+
 fn one(house: &House, args: &Args, file: &Path, known: &Known) -> Result<Report, Failure> {
-    let unreadable = |error: std::io::Error| Failure::new(Exit::InputOutput, format!("{}: {error}", file.display()));
     let name =
         file.file_name().filter(|name| is_record_name(name)).and_then(|name| name.to_str()).ok_or_else(|| {
             Failure::new(Exit::BadInput, format!("{} is not a name that the spool takes", file.display()))
         })?;
-    let bytes = std::fs::read(file).map_err(unreadable)?;
+    let bytes = std::fs::read(file).map_err(|error| unreadable(file, &error))?;
     let rules = |procedure: &str| {
         known.procedures.get(procedure).map(|procedure| Rules {
             country: procedure.country().to_owned(),
@@ -197,7 +200,8 @@ fn one(house: &House, args: &Args, file: &Path, known: &Known) -> Result<Report,
         judged: Vec::new(),
         handed_in: None,
     };
-    let vouched = match house.takes(name, file, &bytes) {
+    let signature = house.signature(file)?;
+    let vouched = match house.takes(name, &bytes, signature) {
         Ok(vouched) => vouched,
         Err(why) => {
             (report.not_permitted, report.bad, report.problems) = (true, 1, why);
@@ -277,7 +281,6 @@ fn hand_in(house: &House, name: &str, vouched: &Vouched, bytes: &[u8]) -> Result
         let exit = match error.kind() {
             std::io::ErrorKind::PermissionDenied => Exit::NotPermitted,
             std::io::ErrorKind::NotFound => Exit::Unavailable,
-            std::io::ErrorKind::AlreadyExists => Exit::TryAgain,
             _ => Exit::InputOutput,
         };
         let advice = match error.kind() {
@@ -290,13 +293,26 @@ fn hand_in(house: &House, name: &str, vouched: &Vouched, bytes: &[u8]) -> Result
         Failure::new(exit, format!("{} cannot be written to: {error}{advice}", dir.display()))
     };
     let path = dir.join(name);
+    let waits = |path: &Path, advice: &str| {
+        Failure::new(Exit::TryAgain, format!("{} waits in the spool already{advice}", path.display()))
+    };
     if path.exists() {
-        return Err(Failure::new(Exit::TryAgain, format!("{} waits in the spool already", path.display())));
+        return Err(waits(&path, ""));
     }
-    if let Some(signature) = &vouched.signature {
-        durable::replace(&dir.join(format!("{name}.sig")), signature, 0o640).map_err(failed)?;
+    let place = |path: &Path, bytes: &[u8], advice: &str| {
+        durable::place_new(path, bytes, 0o640).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => waits(path, advice),
+            _ => failed(error),
+        })
+    };
+    let Some(signature) = &vouched.signature else { return place(&path, bytes, "").map(|()| path) };
+    let beside = dir.join(format!("{name}.sig"));
+    place(&beside, signature, "; where its record does not follow, somebody was interrupted: remove it")?;
+    if let Err(failure) = place(&path, bytes, "") {
+        // The other record's signature it is not.
+        let _ = std::fs::remove_file(&beside);
+        return Err(failure);
     }
-    durable::replace(&path, bytes, 0o640).map_err(failed)?;
     Ok(path)
 }
 

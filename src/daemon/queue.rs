@@ -12,7 +12,7 @@ use crate::observe::systemd;
 use jiff::Timestamp;
 use lapin::message::Delivery;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Messages admitted together at most.
@@ -22,6 +22,25 @@ const GROUP: usize = 128;
 const AGAIN: Duration = Duration::from_secs(2);
 /// The first wait after a lost connection, and the longest.
 const RECONNECT: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+
+/// How long the next session is waited for: longer each time, until one was of use.
+struct Backoff(Duration);
+
+impl Backoff {
+    /// After a session. One that ends at once over a message on which akund fails is none to begin anew from: each time all that it
+    /// had not acknowledged count as delivered once more.
+    fn had(&mut self, useful: bool, stood: Duration) {
+        if useful || stood >= RECONNECT[1] {
+            self.0 = RECONNECT[0];
+        }
+    }
+
+    fn next(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(RECONNECT[1]);
+        wait
+    }
+}
 
 /// The task.
 pub struct QueueTask {
@@ -67,7 +86,7 @@ impl QueueTask {
     /// Runs until shutdown; what was taken by then is admitted and acknowledged.
     pub async fn run(self) {
         let name = self.queue.name.clone();
-        let (mut wait, mut told) = (RECONNECT[0], None);
+        let (mut backoff, mut told) = (Backoff(RECONNECT[0]), None);
         self.show(false);
         while self.until_writable().await {
             let opened = tokio::select! {
@@ -77,12 +96,17 @@ impl QueueTask {
             let trouble = match opened {
                 Ok(session) => {
                     tracing::info!(queue = name, broker = %self.queue.config.url.server(), "messages are taken from the queue");
-                    (wait, told) = (RECONNECT[0], None);
+                    told = None;
                     self.show(true);
-                    let ended = self.serve(session).await;
+                    let (desk, began) = (Desk::new(self.queue.clone(), self.admitter.metrics.clone()), Instant::now());
+                    let ended = self.serve(session, &desk).await;
                     self.show(false);
+                    backoff.had(desk.is_useful(), began.elapsed());
                     match ended {
-                        Ok(()) => break,
+                        Ok(()) => {
+                            desk.close().await;
+                            break;
+                        }
                         Err(trouble) => trouble,
                     }
                 }
@@ -94,9 +118,8 @@ impl QueueTask {
             }
             tokio::select! {
                 () = self.shutdown.cancelled() => break,
-                () = tokio::time::sleep(wait.mul_f64(rand::random_range(0.5..1.0))) => {}
+                () = tokio::time::sleep(backoff.next().mul_f64(rand::random_range(0.5..1.0))) => {}
             }
-            wait = (wait * 2).min(RECONNECT[1]);
         }
     }
 
@@ -105,8 +128,7 @@ impl QueueTask {
     }
 
     /// Takes messages until the shutdown, or until the connection is lost.
-    async fn serve(&self, mut session: Session) -> Result<(), Trouble> {
-        let desk = Desk::new(self.queue.clone(), self.admitter.metrics.clone());
+    async fn serve(&self, mut session: Session, desk: &Desk) -> Result<(), Trouble> {
         let mut held = Held::default();
         loop {
             let group = tokio::select! {
@@ -119,9 +141,9 @@ impl QueueTask {
                 break;
             }
             if group.is_empty() {
-                self.again(&desk, &mut held).await?;
+                self.again(desk, &mut held).await?;
             } else {
-                self.take(&desk, group, &mut held).await?;
+                self.take(desk, group, &mut held).await?;
             }
             self.admitter.metrics.set_queue_held(&self.queue.name, held.len());
             if !session.is_open() {
@@ -130,7 +152,6 @@ impl QueueTask {
             systemd::status(&self.gauges.status());
         }
         session.close().await;
-        desk.close().await;
         Ok(())
     }
 
@@ -269,5 +290,16 @@ mod tests {
         let trouble = blocking(|| -> Vec<Read> { panic!("a message that nobody thought of") }).await.err().unwrap();
         assert!(trouble.said.contains("goes back to the queue"), "{}", trouble.said);
         assert_eq!(blocking(|| 1).await.ok(), Some(1));
+    }
+
+    #[test]
+    fn a_message_on_which_every_session_ends_is_waited_for_ever_longer_until_one_was_of_use() {
+        let mut backoff = Backoff(RECONNECT[0]);
+        let mut wait = |useful, stood| {
+            backoff.had(useful, Duration::from_secs(stood));
+            backoff.next().as_secs()
+        };
+        assert_eq!([1, 2, 4, 8, 16, 32, 60, 60], std::array::from_fn(|_| wait(false, 0)));
+        assert_eq!([wait(true, 0), wait(false, 0), wait(false, 59), wait(false, 60)], [1, 2, 4, 1]);
     }
 }

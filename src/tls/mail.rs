@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
-/// For the whole of it.
-const LIMIT: Duration = Duration::from_secs(10);
+/// For the whole of it, where nobody waits.
+pub const GLANCE: Duration = Duration::from_secs(10);
 /// Most bytes of one reply.
 const MOST: usize = 16 * 1024;
 
@@ -35,16 +35,16 @@ impl MailGlance {
         Ok(Self { config: client_config(ca_file, port)?, name: server_name(host)?, starttls })
     }
 
-    /// Notes the certificate that the server shows, where its refusal is why `error` came about. What fails here is of no
-    /// consequence.
-    pub async fn after(&self, error: &lettre::transport::smtp::Error, addresses: &[SocketAddr]) {
+    /// Notes the certificate that the server shows, where its refusal is why `error` came about, within `limit`. What fails here
+    /// is of no consequence.
+    pub async fn after(&self, error: &lettre::transport::smtp::Error, addresses: &[SocketAddr], limit: Duration) {
         if let Some(rustls::Error::InvalidCertificate(_)) = cause_among(error) {
-            self.look(addresses).await;
+            self.look(addresses, limit).await;
         }
     }
 
-    async fn look(&self, addresses: &[SocketAddr]) {
-        match tokio::time::timeout(LIMIT, self.handshake(addresses)).await {
+    async fn look(&self, addresses: &[SocketAddr], limit: Duration) {
+        match tokio::time::timeout(limit, self.handshake(addresses)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a mail server's certificate was looked at"),
             Err(_) => tracing::debug!("a mail server's certificate could not be looked at in time"),

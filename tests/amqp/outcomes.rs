@@ -2,18 +2,28 @@
 
 use crate::campus::{Campus, refused_student};
 use crate::daemon::{crashed, records};
-use akund::model::Outcome;
+use akund::amqp::Broker;
+use akund::channel::exchange::Exchange;
+use akund::channel::{NotTaken, Outlet};
+use akund::config::QueueConfig;
+use akund::model::{FaultClass, Outcome, Posting};
+use lapin::message::BasicGetMessage;
 use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
+use std::collections::BTreeSet;
 
 const EXCHANGE: &str = "akund.outcomes";
 
 fn bind(campus: &Campus, queue: &str, key: &str) {
+    bind_to(campus, EXCHANGE, queue, key);
+}
+
+fn bind_to(campus: &Campus, exchange: &str, queue: &str, key: &str) {
     campus.broker.block_on(async {
         let (_connection, channel) = campus.broker.client("admin").await;
         channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), FieldTable::default()).await.unwrap();
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        channel.queue_bind(queue.into(), EXCHANGE.into(), key.into(), options, none).await.unwrap();
+        channel.queue_bind(queue.into(), exchange.into(), key.into(), options, none).await.unwrap();
     });
 }
 
@@ -89,4 +99,71 @@ pub fn what_ends_while_the_broker_is_away_is_published_when_it_is_back(campus: &
     site.until("nothing is due", || daemon.get("/metrics").1.contains(&due(0)));
     daemon.terminate();
     assert_eq!(campus.broker.drain("akund.late").len(), 3, "each of them, and once");
+}
+
+/// What the broker refuses, it refuses by closing the channel.
+pub fn a_document_that_the_broker_refuses_keeps_none_of_its_batch_from_being_published(campus: &mut Campus) {
+    const OTHER: &str = "akund.picky";
+    let config: QueueConfig = toml::from_str(&format!(
+        "url = \"amqp://akund@127.0.0.1:{}/kampus\"\npassword_file = {:?}\nqueue = \"akund.unused\"\ndeclare = true\n\
+         dead_letter_exchange = \"akund.unused.rejected\"\n[outcomes]\nexchange = \"{OTHER}\"\n",
+        campus.broker.port(),
+        campus.broker.password_file()
+    ))
+    .unwrap();
+    let exchange = Exchange::of("requests", &config, &Broker::configured(&config).unwrap()).unwrap();
+    let document = |number: i64, source: &str, padding: usize| {
+        let request = serde_json::json!({"source": source, "procedure": "generic", "id": format!("R-{number}")});
+        let at = jiff::Timestamp::now();
+        let body =
+            serde_json::json!({"request": request, "state": "done", "state_at": at, "more": "x".repeat(padding)});
+        let (delivery, body) = (format!("delivery-{number}"), body.to_string().into_bytes());
+        Posting { id: number, delivery, attempt: 1, first_at: at, body }
+    };
+    let batch: Vec<Posting> = (0..10)
+        .map(|number| match number {
+            3 => document(number, "siakad", 0),
+            6 => document(number, "helpdesk", 20_000),
+            _ => document(number, "helpdesk", 0),
+        })
+        .collect();
+    // The first one declares the exchange.
+    assert!(matches!(campus.broker.block_on(exchange.post(&batch[..1]))[..], [Err(NotTaken::Unroutable(_))]));
+    campus.broker.block_on(exchange.rest());
+    bind_to(campus, OTHER, "akund.picked", "#");
+    campus.broker.ctl(&["set_topic_permissions", "-p", "kampus", "akund", OTHER, "^helpdesk\\.", ".*"]);
+    campus.broker.ctl(&["eval", "application:set_env(rabbit, max_message_size, 10000)."]);
+
+    let answers = campus.broker.block_on(exchange.post(&batch));
+    assert_eq!(answers.len(), batch.len());
+    for (number, answer) in answers.into_iter().enumerate() {
+        match (number, answer) {
+            (3, Err(NotTaken::Fault(fault))) => {
+                assert_eq!(fault.class, FaultClass::Transient);
+                assert!(fault.message.contains("siakad.generic.done"), "{fault}");
+                assert!(fault.message.contains("set_topic_permissions"), "{fault}");
+            }
+            (6, Err(NotTaken::Fault(fault))) => {
+                assert_eq!(fault.class, FaultClass::Permanent);
+                assert!(fault.message.contains("delivery-6") && fault.message.contains("10000"), "{fault}");
+            }
+            (_, answer) => assert_eq!(answer, Ok("confirmed".to_owned()), "{number}"),
+        }
+    }
+    let ids: BTreeSet<String> = campus.broker.drain("akund.picked").iter().map(message_id).collect();
+    let good = batch.iter().map(|posting| posting.delivery.clone());
+    assert_eq!(ids, good.filter(|delivery| !["delivery-3", "delivery-6"].contains(&delivery.as_str())).collect());
+
+    campus.broker.block_on(exchange.rest());
+    campus.broker.stop();
+    let answers = campus.broker.block_on(exchange.post(&batch));
+    let is_transient =
+        |answer: &_| matches!(answer, Err(NotTaken::Fault(fault)) if fault.class == FaultClass::Transient);
+    assert!(answers.len() == batch.len() && answers.iter().all(is_transient), "{answers:?}");
+    campus.broker.start_again();
+    campus.broker.ctl(&["clear_topic_permissions", "-p", "kampus", "akund", OTHER]);
+}
+
+fn message_id(message: &BasicGetMessage) -> String {
+    message.delivery.properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default()
 }

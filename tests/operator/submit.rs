@@ -114,3 +114,36 @@ fn what_is_wrong_with_the_file_itself_or_with_the_source_is_told_before_it_is_ha
     // A good file is handed in as before.
     site.exits(0, &["submit", "request.toml"]);
 }
+
+#[test]
+fn a_signature_that_cannot_be_read_is_told_apart_from_one_that_is_not_there() {
+    let site = site();
+    assert_eq!(site.start().stop(), Some(0));
+    site.write("request.toml", &record());
+    fs::create_dir(site.here.join("request.toml.sig")).unwrap();
+    let said = flat(&site.exits(74, &["submit", "--source", "helpdesk", "request.toml"]));
+    assert!(said.contains("request.toml.sig: Is a directory") && !said.contains("is not beside it"), "{said}");
+}
+
+#[test]
+fn a_record_or_a_signature_that_waits_is_not_replaced() {
+    let site = site();
+    let signers = fs::read_to_string(site.at("signers")).unwrap().replace("deputy ", "head ");
+    fs::write(site.at("signers"), signers).unwrap();
+    assert_eq!(site.start().stop(), Some(0));
+    site.write("request.toml", &record());
+    sign(&site, "request.toml");
+    let incoming = site.at("spool/incoming/helpdesk");
+    let submit = ["submit", "--source", "helpdesk", "request.toml"];
+    fs::write(incoming.join("request.toml.sig"), "another's").unwrap();
+    let said = flat(&site.exits(75, &submit));
+    assert!(said.contains("request.toml.sig waits in the spool already"), "{said}");
+    assert_eq!(fs::read_to_string(incoming.join("request.toml.sig")).unwrap(), "another's");
+    assert!(!incoming.join("request.toml").exists());
+    fs::remove_file(incoming.join("request.toml.sig")).unwrap();
+    site.exits(0, &submit);
+    for name in ["request.toml", "request.toml.sig"] {
+        assert_eq!(fs::read(incoming.join(name)).unwrap(), fs::read(site.here.join(name)).unwrap(), "{name}");
+    }
+    assert_eq!(fs::read_dir(&incoming).unwrap().count(), 2, "no temporaries");
+}

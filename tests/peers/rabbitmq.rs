@@ -117,14 +117,12 @@ impl RabbitMq {
 
     fn try_start(&mut self) -> bool {
         let _ = fs::remove_file(self.path("pid"));
-        let programs = fs::read_dir("/usr/lib/rabbitmq/lib").unwrap_or_else(|e| panic!("{e}: install {PACKAGE}"));
-        let newest = programs.flatten().map(|entry| entry.path()).max().unwrap_or_else(|| panic!("install {PACKAGE}"));
-        let server = newest.join("sbin/rabbitmq-server").display().to_string();
+        let server = program("rabbitmq-server");
         let environment = self.environment();
-        let mut program: Vec<&str> = vec!["env", "-i"];
-        program.extend(environment.iter().map(String::as_str));
-        program.push(&server);
-        self.guard = Some(Guard::spawn("root", &program, &self.path("log.txt"), "TERM", None));
+        let mut line: Vec<&str> = vec!["env", "-i"];
+        line.extend(environment.iter().map(String::as_str));
+        line.push(&server);
+        self.guard = Some(Guard::spawn("root", &line, &self.path("log.txt"), "TERM", None));
         let begun = Instant::now();
         loop {
             if self.answers() {
@@ -191,7 +189,7 @@ impl RabbitMq {
     pub fn ctl(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new("env");
         command.arg("-i").args(self.environment());
-        let output = run(command.arg("/usr/sbin/rabbitmqctl").args(arguments), PACKAGE);
+        let output = run(command.arg(program("rabbitmqctl")).args(arguments), PACKAGE);
         assert!(output.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         output
     }
@@ -234,6 +232,13 @@ impl RabbitMq {
             all
         })
     }
+}
+
+/// RabbitMQ's own: what stands in PATH changes to another user, with another cookie.
+fn program(name: &str) -> String {
+    let programs = fs::read_dir("/usr/lib/rabbitmq/lib").unwrap_or_else(|e| panic!("{e}: install {PACKAGE}"));
+    let newest = programs.flatten().map(|entry| entry.path()).max().unwrap_or_else(|| panic!("install {PACKAGE}"));
+    newest.join("sbin").join(name).display().to_string()
 }
 
 async fn connect(port: u16) -> lapin::Result<()> {

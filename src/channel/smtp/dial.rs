@@ -8,7 +8,7 @@ use crate::model::Finding;
 use crate::model::said::tidy;
 use crate::model::{Fault, Secret};
 use crate::tcp::{LineWise, ONE_ADDRESS, connect, off_loopback};
-use crate::tls::{MailGlance, smtp_parameters};
+use crate::tls::{GLANCE, MailGlance, smtp_parameters};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
@@ -123,7 +123,7 @@ impl Dialer {
 
     async fn note_refused<T>(&self, outcome: &Result<T, Error>, addresses: &[SocketAddr]) {
         if let (Some(glance), Err(error)) = (&self.glance, outcome) {
-            glance.after(error, addresses).await;
+            glance.after(error, addresses, GLANCE).await;
         }
     }
 

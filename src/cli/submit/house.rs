@@ -1,5 +1,6 @@
 //! What the rules of the source say before anything is handed in: the daemon's own, in its words.
 
+use super::unreadable;
 use crate::admission;
 use crate::cli::exit::{Exit, Failure};
 use crate::config::source::SignatureRule;
@@ -24,7 +25,7 @@ pub struct House<'a> {
 pub struct Vouched {
     /// Who signed it, where the source asks for that and this user may read who may.
     pub signer: Option<VerifiedSigner>,
-    /// The detached signature, if there is one.
+    /// The detached signature, where the source reads one.
     pub signature: Option<Vec<u8>>,
 }
 
@@ -52,17 +53,33 @@ impl<'a> House<'a> {
         Ok(Self { config, source, dir })
     }
 
+    /// The detached signature beside a file, where the source reads one; none where there is none.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn signature(&self, file: &Path) -> Result<Option<Vec<u8>>, Failure> {
+        if self.source.signature != SignatureRule::Required {
+            return Ok(None);
+        }
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(".sig");
+        match std::fs::read(&beside) {
+            Ok(signature) => Ok(Some(signature)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(Path::new(&beside), &error)),
+        }
+    }
+
     /// What the source asks of a file whatever is in it.
     ///
     /// # Errors
     /// Why the daemon would not take it, a sentence.
-    pub fn takes(&self, name: &str, file: &Path, bytes: &[u8]) -> Result<Vouched, String> {
+    pub fn takes(&self, name: &str, bytes: &[u8], signature: Option<Vec<u8>>) -> Result<Vouched, String> {
         let most = self.config.spool.max_bytes;
         if bytes.len() as u64 > most {
             return Err(format!("`{name}` {}", rules::too_large(most)));
         }
-        // The directory is akund's own: before its first start nobody can tell whose that is.
-        if let Ok(own) = std::fs::metadata(&self.dir).map(|dir| dir.uid())
+        if let Some(own) = own_user(&self.config.spool.path)
             && let Ok(owners) = rules::owners(&self.source, own)
         {
             let me = nix::unistd::geteuid().as_raw();
@@ -70,9 +87,6 @@ impl<'a> House<'a> {
                 return Err(format!("`{name}` {}", rules::not_accepted(me, &self.source.name)));
             }
         }
-        let mut beside = file.as_os_str().to_owned();
-        beside.push(".sig");
-        let signature = std::fs::read(&beside).ok();
         let signer = match (self.source.signature, &self.source.allowed_signers) {
             (SignatureRule::Required, Some(allowed)) => verified(allowed, name, bytes, signature.as_deref())
                 .map_err(|why| format!("`{name}` {}", rules::unsigned(&why)))?,
@@ -87,6 +101,12 @@ impl<'a> House<'a> {
     }
 }
 
+/// The user that akund runs as: who owns what only akund makes. Directories that take files in may be somebody else's, and before
+/// akund's first start nobody can tell.
+fn own_user(spool: &Path) -> Option<u32> {
+    std::fs::metadata(spool.join("accepted")).ok().map(|dir| dir.uid())
+}
+
 /// Who signed; none where this user may not read whose signatures are good, which the daemon then judges alone.
 fn verified(
     allowed: &Path,
@@ -99,4 +119,22 @@ fn verified(
     };
     let Ok(signers) = SignersFile::new(allowed).current() else { return Ok(None) };
     signers.verify(bytes, &String::from_utf8_lossy(signature), NAMESPACE, Timestamp::now()).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn akunds_user_is_told_by_what_akund_makes_and_not_by_who_made_the_directory_that_takes_files_in() {
+        let spool = tempfile::tempdir().unwrap();
+        let made = |name: &str, user: u32| {
+            std::fs::create_dir(spool.path().join(name)).unwrap();
+            std::os::unix::fs::chown(spool.path().join(name), Some(user), None).unwrap();
+        };
+        made("incoming", 1);
+        assert_eq!(own_user(spool.path()), None);
+        made("accepted", 2);
+        assert_eq!(own_user(spool.path()), Some(2));
+    }
 }

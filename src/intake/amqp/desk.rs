@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use lapin::options::BasicAckOptions;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
 /// A queue as a source. Its connection for dead letters is opened when the first is to be sent, and kept.
@@ -17,12 +17,13 @@ pub struct Desk {
     queue: Arc<Queue>,
     metrics: Metrics,
     publisher: Mutex<Option<Publisher>>,
+    useful: AtomicBool,
 }
 
 impl Desk {
     /// For one session with the queue.
     pub fn new(queue: Arc<Queue>, metrics: Metrics) -> Self {
-        Self { queue, metrics, publisher: Mutex::new(None) }
+        Self { queue, metrics, publisher: Mutex::new(None), useful: AtomicBool::new(false) }
     }
 
     async fn publish(&self, message: &Message, reason: &str) -> Result<(), Unpublished> {
@@ -38,6 +39,11 @@ impl Desk {
             *slot = Some(publisher);
         }
         answer
+    }
+
+    /// Whether anything was acknowledged.
+    pub fn is_useful(&self) -> bool {
+        self.useful.load(Ordering::Acquire)
     }
 
     /// Takes leave of the broker.
@@ -79,7 +85,7 @@ impl Source for Desk {
         let acknowledged = messages.iter().map(|message| message.acker.ack(BasicAckOptions::default()));
         for answer in join_all(acknowledged).await {
             match answer {
-                Ok(true) => {}
+                Ok(true) => self.useful.store(true, Ordering::Release),
                 // It comes again, and is then known.
                 Ok(false) => return Err(io::Error::other("the queue's connection ended before the acknowledgement")),
                 Err(error) => return Err(io::Error::other(error.to_string())),

@@ -13,7 +13,10 @@ use lettre::transport::smtp::commands::Quit;
 use lettre::transport::smtp::extension::ClientId;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// The longest that the look at a refused certificate may take.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// A submission server.
 pub struct Submission {
@@ -84,6 +87,9 @@ impl Submission {
     }
 
     async fn dial(&self) -> Result<AsyncSmtpConnection, String> {
+        let began = Instant::now();
+        // The refusal must be told before the attempt is too late.
+        let glance_limit = || GLANCE.min(self.limit.saturating_sub(began.elapsed()) / 2);
         let found = tokio::net::lookup_host((self.place.host.as_str(), self.place.port)).await;
         let addresses: Vec<SocketAddr> =
             found.map_err(|e| self.says(&format!("cannot be looked up: {}", tidy(&e.to_string(), ""))))?.collect();
@@ -100,7 +106,7 @@ impl Submission {
                 let (tls, limit) = (Some(parameters.clone()), Some(ONE_ADDRESS));
                 let connected = AsyncSmtpConnection::connect_tokio1(&addresses[..], limit, &hello, tls, None).await;
                 if let Err(error) = &connected {
-                    glance.after(error, &addresses).await;
+                    glance.after(error, &addresses, glance_limit()).await;
                 }
                 connected.map_err(lost)?
             }
@@ -119,7 +125,7 @@ impl Submission {
                     }
                     let protected = smtp.starttls(parameters.clone(), &hello).await;
                     if let Err(error) = &protected {
-                        glance.after(error, &addresses).await;
+                        glance.after(error, &addresses, glance_limit()).await;
                     }
                     protected.map_err(lost)?;
                 }
@@ -188,6 +194,18 @@ mod tests {
         (parameters.self_signed(&key).unwrap(), key)
     }
 
+    fn acceptor(shown: &rcgen::Certificate, key: &rcgen::KeyPair) -> tokio_rustls::TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(rustls::ALL_VERSIONS)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![shown.der().clone()], key)
+            .unwrap();
+        tokio_rustls::TlsAcceptor::from(Arc::new(config))
+    }
+
     async fn greet(tcp: TcpStream) -> std::io::Result<TcpStream> {
         let (mut stream, mut line) = (BufStream::new(tcp), String::new());
         for said in ["220-welcome\r\n220 here\r\n", "250-here\r\n250 STARTTLS\r\n", "220 go on\r\n"] {
@@ -207,17 +225,7 @@ mod tests {
         std::fs::write(file.path(), ca.pem()).unwrap();
         for (scheme, starttls) in [("submission", true), ("submissions", false)] {
             let (shown, key) = certificate(2031);
-            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            let config = rustls::ServerConfig::builder_with_provider(provider)
-                .with_protocol_versions(rustls::ALL_VERSIONS)
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(
-                    vec![shown.der().clone()],
-                    rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-                )
-                .unwrap();
-            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+            let acceptor = acceptor(&shown, &key);
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let port = listener.local_addr().unwrap().port();
             let server = tokio::spawn(async move {
@@ -234,5 +242,28 @@ mod tests {
             assert!(tls::seen().contains(&(format!("127.0.0.1:{port}"), 1_930_780_800)), "{scheme}: {:?}", tls::seen());
             server.abort();
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_silent_at_the_second_look_does_not_hide_what_is_wrong_with_its_certificate() {
+        let (ca, _) = certificate(2040);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), ca.pem()).unwrap();
+        let (shown, key) = certificate(2032);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let acceptor = acceptor(&shown, &key);
+        let server = tokio::spawn(async move {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let _ = acceptor.accept(tcp).await;
+            let silent = listener.accept().await.unwrap();
+            std::future::pending::<()>().await;
+            drop(silent);
+        });
+        let place = Place::parse(&format!("submissions://127.0.0.1:{port}"), &SUBMISSION, Starttls::Required).unwrap();
+        let submission = Submission::new(place, Some(file.path()), Duration::from_secs(8)).unwrap();
+        let told = submission.look().await.unwrap_err();
+        assert!(told.contains("not trusted"), "{told}");
+        server.abort();
     }
 }
