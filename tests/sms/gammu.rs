@@ -8,6 +8,7 @@ use akund::channel::{Arrival, Channel as _, Destination, Envelope};
 use akund::config::ChannelConfig;
 use akund::model::{FaultClass, Phone, Secret};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 fn section(gammu: &Gammu, more: &str) -> String {
     format!("[channel.sms]\nkind = \"sms-gammu\"\ndatabase = {:?}\nwait_seconds = 20\n{more}", gammu.database())
