@@ -498,6 +498,7 @@ fn rights(source: &SourceConfig, record: &Record) -> Vec<String> {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Postponed> {
     tokio::task::spawn_blocking(work)
         .await
+        .map_err(crate::panics::how)
         .map_err(|error| Postponed::Internal(format!("reading files ended: {error}")))
 }
 
