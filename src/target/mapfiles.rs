@@ -18,7 +18,7 @@ pub mod sheet;
 
 use super::home::HomeTemplate;
 use super::login::Proofs;
-use super::{Applied, Found, Held, Target, Work};
+use super::{Applied, Found, Held, HeldState, Target, Work};
 use crate::config::target::MapFilesConfig;
 use crate::model::{AccountUid, Action, Answer, Fault, FaultClass, Finding, Proof, Scheme};
 use crate::secret::hash;
@@ -30,6 +30,7 @@ use jiff::Timestamp;
 use login::{Login, Owner};
 use postmap::Postmap;
 use sheet::Interest;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How often a batch is begun again because somebody else has changed a file meanwhile.
@@ -118,9 +119,12 @@ impl MapFiles {
             if entries == 0 {
                 return Vec::new();
             }
-            let done = tokio::task::spawn_blocking(move || work(&shared, &batch)).await.unwrap_or_else(|e| {
-                Err(Fault::unknown(format!("target {}: its work on a batch ended unexpectedly: {e}", self.name)))
-            });
+            let done = tokio::task::spawn_blocking(move || work(&shared, &batch))
+                .await
+                .map_err(crate::panics::how)
+                .unwrap_or_else(|e| {
+                    Err(Fault::unknown(format!("target {}: its work on a batch ended unexpectedly: {e}", self.name)))
+                });
             done.unwrap_or_else(|fault| (0..entries).map(|_| Err(fault.clone())).collect())
         })
     }
@@ -140,9 +144,9 @@ impl Target for MapFiles {
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
         let (shared, names) = (Arc::clone(&self.shared), names.to_vec());
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || shared.find(&names)).await.unwrap_or_else(|e| {
-                Err(Fault::transient(format!("target {}: looking names up ended unexpectedly: {e}", self.name)))
-            })
+            tokio::task::spawn_blocking(move || shared.find(&names)).await.map_err(crate::panics::how).unwrap_or_else(
+                |e| Err(Fault::transient(format!("target {}: looking names up ended unexpectedly: {e}", self.name))),
+            )
         })
     }
 
@@ -201,26 +205,44 @@ impl Target for MapFiles {
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || shared.keep_up()).await.unwrap_or_else(|e| {
-                Err(Fault::transient(format!("target {}: closing ended accounts failed unexpectedly: {e}", self.name)))
-            })
+            tokio::task::spawn_blocking(move || shared.keep_up()).await.map_err(crate::panics::how).unwrap_or_else(
+                |e| {
+                    Err(Fault::transient(format!(
+                        "target {}: closing ended accounts failed unexpectedly: {e}",
+                        self.name
+                    )))
+                },
+            )
         })
     }
 
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || shared.list()).await.unwrap_or_else(|e| {
+            tokio::task::spawn_blocking(move || shared.list()).await.map_err(crate::panics::how).unwrap_or_else(|e| {
                 Err(Fault::transient(format!("target {}: reading all accounts ended unexpectedly: {e}", self.name)))
             })
+        })
+    }
+
+    fn marked<'a>(&'a self, uids: &'a [AccountUid]) -> Answer<'a, Result<BTreeSet<AccountUid>, Fault>> {
+        let (shared, uids) = (Arc::clone(&self.shared), uids.to_vec());
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || shared.marked(&uids)).await.map_err(crate::panics::how).unwrap_or_else(
+                |e| {
+                    Err(Fault::transient(format!("target {}: looking for accounts ended unexpectedly: {e}", self.name)))
+                },
+            )
         })
     }
 
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let mut findings =
-                tokio::task::spawn_blocking(move || inspect::inspect(&shared)).await.unwrap_or_else(|e| {
+            let mut findings = tokio::task::spawn_blocking(move || inspect::inspect(&shared))
+                .await
+                .map_err(crate::panics::how)
+                .unwrap_or_else(|e| {
                     vec![Err(format!("target {}: looking at its files ended unexpectedly: {e}", self.name))]
                 });
             findings.extend(self.proofs.check().await);
@@ -275,9 +297,17 @@ impl Shared {
             name: entry.key.clone(),
             uid: entry.uid,
             external_id: None,
-            suspended: Login::read(entry.value.expose()).is_some_and(|login| login.locked),
+            state: HeldState::of(Login::read(entry.value.expose()).is_some_and(|login| login.locked)),
         };
         Ok(maps.sheet(Which::Passwd).all().filter(|entry| entry.state != State::Retired).map(held).collect())
+    }
+
+    /// Which of these accounts have a line in the passwd-file.
+    fn marked(&self, uids: &[AccountUid]) -> Result<BTreeSet<AccountUid>, Fault> {
+        let asked = uids.iter().map(|uid| uid.to_string().into_bytes()).collect();
+        let maps = self.read(Interest { uids: asked, ..Interest::default() })?;
+        let there = |uid: &AccountUid| maps.sheet(Which::Passwd).of(*uid).any(|entry| entry.state != State::Retired);
+        Ok(uids.iter().copied().filter(there).collect())
     }
 
     /// Closes accounts whose end has come; when the next one's comes. Goes through the files only when one has, or when that is not

@@ -6,10 +6,11 @@
 
 use super::login::Proofs;
 use super::{Applied, Found, Held, Target, Work};
-use crate::model::{Action, Answer, Fault, Finding, Proof, Scheme};
+use crate::model::{AccountUid, Action, Answer, Fault, Finding, Proof, Scheme};
 use crate::secret::hash;
 use crate::sql::{Schema, Session, Store, Trouble};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What one kind of target does with its tables.
@@ -30,6 +31,11 @@ pub trait Tables: Send + Sync + 'static {
     /// # Errors
     /// What the database says.
     fn list(&self, db: &mut dyn Session) -> Result<Vec<Held>, Trouble>;
+    /// Which of these accounts bear akund's mark here, by their uids as text.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn marked(&self, db: &mut dyn Session, uids: &[String]) -> Result<Vec<String>, Trouble>;
     /// Reads what there is of a batch's accounts.
     ///
     /// # Errors
@@ -140,10 +146,12 @@ impl<T: Tables> SqlTarget<T> {
         let (shared, batch) = (Arc::clone(&self.shared), batch.to_vec());
         let (name, entries) = (self.name.clone(), batch.len());
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || work(&shared, &batch)).await.unwrap_or_else(|e| {
-                let fault = Fault::unknown(format!("target {name}: its work on a batch ended unexpectedly: {e}"));
-                (0..entries).map(|_| Err(fault.clone())).collect()
-            })
+            tokio::task::spawn_blocking(move || work(&shared, &batch)).await.map_err(crate::panics::how).unwrap_or_else(
+                |e| {
+                    let fault = Fault::unknown(format!("target {name}: its work on a batch ended unexpectedly: {e}"));
+                    (0..entries).map(|_| Err(fault.clone())).collect()
+                },
+            )
         })
     }
 }
@@ -168,6 +176,7 @@ impl<T: Tables> Target for SqlTarget<T> {
                 shared.store.ask("looking names up", |db| Ok(one_per_name(shared.tables.find(db, &names)?)))
             })
             .await
+            .map_err(crate::panics::how)
             .unwrap_or_else(|e| {
                 Err(Fault::transient(format!("target {}: looking names up ended unexpectedly: {e}", self.name)))
             })
@@ -224,9 +233,21 @@ impl<T: Tables> Target for SqlTarget<T> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let all = move || shared.store.look("reading all accounts", |db| shared.tables.list(db));
-            tokio::task::spawn_blocking(all).await.unwrap_or_else(|e| {
+            tokio::task::spawn_blocking(all).await.map_err(crate::panics::how).unwrap_or_else(|e| {
                 Err(Fault::transient(format!("target {}: reading all accounts ended unexpectedly: {e}", self.name)))
             })
+        })
+    }
+
+    fn marked<'a>(&'a self, uids: &'a [AccountUid]) -> Answer<'a, Result<BTreeSet<AccountUid>, Fault>> {
+        let shared = Arc::clone(&self.shared);
+        let asked: Vec<String> = uids.iter().map(ToString::to_string).collect();
+        Box::pin(async move {
+            let some = move || shared.store.look("looking for accounts", |db| shared.tables.marked(db, &asked));
+            let there = tokio::task::spawn_blocking(some).await.map_err(crate::panics::how).unwrap_or_else(|e| {
+                Err(Fault::transient(format!("target {}: looking for accounts ended unexpectedly: {e}", self.name)))
+            })?;
+            Ok(there.iter().filter_map(|uid| uid.parse().ok()).map(AccountUid).collect())
         })
     }
 
@@ -239,7 +260,7 @@ impl<T: Tables> Target for SqlTarget<T> {
                 findings
             };
             let looked = tokio::task::spawn_blocking(look).await;
-            let mut findings = looked.unwrap_or_else(|e| {
+            let mut findings = looked.map_err(crate::panics::how).unwrap_or_else(|e| {
                 vec![Err(format!("target {}: looking at its database ended unexpectedly: {e}", self.name))]
             });
             findings.extend(self.proofs.check().await);
