@@ -205,6 +205,7 @@ fn done(claim: &Claim) -> Settled {
             sealed,
             reference: None,
             kept: None,
+            found: false,
         },
     }
 }
