@@ -6,6 +6,7 @@
 pub mod control;
 pub mod gauges;
 pub mod intake;
+pub mod key;
 mod put_back;
 pub mod queue;
 mod receipts;
@@ -378,8 +379,8 @@ fn open(config: &Config) -> Result<Opened, EndError> {
         crate::durable::make_dir(dir, 0o750)
             .map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
     }
-    let (credentials, file) = wiring::key_places(config);
-    let key = wiring::key(credentials.as_deref(), &file, &config.journal.path).map_err(EndError::Config)?;
+    let (credentials, file) = key::places(config);
+    let key = key::load_or_make(credentials.as_deref(), &file, &config.journal.path).map_err(EndError::Config)?;
     let spool = Spool::open(&config.spool, &config.source).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidInput => EndError::Config(error.to_string()),
         _ => EndError::Unavailable(format!("[spool] {}: {error}", config.spool.path.display())),

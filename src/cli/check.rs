@@ -10,12 +10,12 @@ use super::output::say;
 use super::{Common, output};
 use crate::channel::{Destination, Outlet};
 use crate::config::Config;
-use crate::daemon::wiring::{self, OpenChannel, lost};
+use crate::daemon::key::{self, Standing};
+use crate::daemon::wiring::{self, OpenChannel};
 use crate::intake::spool::Spool;
 use crate::journal::read::Reader;
 use crate::model::Finding;
 use crate::procedure::Procedure;
-use crate::secret::seal::SealingKey;
 use clap::Args as ClapArgs;
 use jiff::Timestamp;
 use line::Line;
@@ -165,16 +165,16 @@ fn kept(config: &Config) -> Vec<Line> {
     let Err(error) = path.metadata() else {
         let journal = journal(path);
         let readable = journal.good;
-        return vec![journal, key(config), retention::line(config, readable)];
+        return vec![journal, sealing(config), retention::line(config, readable)];
     };
     if error.kind() == std::io::ErrorKind::NotFound {
         let journal = Line::good("journal", format!("{} will be made at the first start", path.display()));
-        return vec![journal, key(config), retention::line(config, false)];
+        return vec![journal, sealing(config), retention::line(config, false)];
     }
     let said = format!("{}: {error}; run this as akund's own user", path.display());
     let journal = Line::bad("journal", said, Exit::NotPermitted);
-    let key = key(config);
-    let beside = wiring::key_places(config).1.parent() == path.parent();
+    let key = sealing(config);
+    let beside = key::places(config).1.parent() == path.parent();
     [Some(journal), Some(key).filter(|key| key.good || !beside), Some(retention::line(config, false))]
         .into_iter()
         .flatten()
@@ -187,30 +187,21 @@ fn journal(path: &Path) -> Line {
     Line::found("journal", looked.map_err(|error| error.to_string()), Exit::Unavailable)
 }
 
-fn key(config: &Config) -> Line {
-    let (credentials, file) = wiring::key_places(config);
-    let path = &config.journal.path;
-    let journal = path.exists().then(|| Reader::open_untouched(path).and_then(|journal| journal.sealing_key()).ok());
-    let bound = journal.flatten().flatten();
-    let found = SealingKey::look(credentials.as_deref(), &file);
-    let said = match (found, bound) {
-        (Ok(Some(key)), Some(bound)) if key.key_id() != bound => Err(format!(
-            "{} can be read, and the journal's secrets are sealed with key {bound}; give back that one",
-            key.key_id()
-        )),
-        (Ok(Some(key)), _) => Ok(format!("{} can be read", key.key_id())),
+fn sealing(config: &Config) -> Line {
+    let (credentials, file) = key::places(config);
+    let said = key::look(credentials.as_deref(), &file, &config.journal.path).and_then(|standing| match &standing {
         // Where systemd hands it over, only the service sees it: this command, typed by a person, does not.
-        (Ok(None), Some(bound)) if credentials.is_none() && runs(config) => {
+        Standing::Lost { bound } if credentials.is_none() && runs(config) => {
             Ok(format!("the running akund has {bound}; systemd hands it over, so it is not to be seen from here"))
         }
-        (Ok(None), Some(bound)) if credentials.is_none() => Err(format!(
-            "{}; if systemd hands it over (LoadCredential=), start akund, or look as the service does: akund-as-service check",
-            lost(&file, &bound)
-        )),
-        (Ok(None), Some(bound)) => Err(lost(&file, &bound)),
-        (Ok(None), None) => Ok(format!("{} will be made at the first start", file.display())),
-        (Err(problem), _) => Err(problem),
-    };
+        Standing::Lost { .. } if credentials.is_none() => standing.said(&file).map_err(|lost| {
+            format!(
+                "{lost}; if systemd hands it over (LoadCredential=), start akund, or look as the service does: \
+                 akund-as-service check"
+            )
+        }),
+        _ => standing.said(&file),
+    });
     Line::found("key", said, Exit::Config)
 }
 
