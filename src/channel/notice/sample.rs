@@ -2,7 +2,7 @@
 
 use super::{NoticeContext, SignedLetter};
 use crate::model::{
-    Account, AccountUid, Action, Check, NoticeKind, Person, Record, RequestKey, Secret, Specimen,
+    Account, AccountUid, Action, Check, Evidence, NoticeKind, Person, Record, RequestKey, Secret, Specimen,
     request::WantedAccount,
 };
 use jiff::civil::Date;
@@ -104,6 +104,7 @@ pub(super) fn full() -> Sample {
         met: false,
         found: "dipakai akun lain".into(),
         sop: Some("4".into()),
+        held_against: Evidence::Record,
     };
     Sample {
         record,
