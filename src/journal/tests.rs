@@ -157,21 +157,13 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
 
 fn account(uid: AccountUid, address: &Address) -> Account {
     Account {
-        uid,
-        username: address.local().parse().unwrap(),
         address: Some(address.clone()),
-        aliases: Vec::new(),
         name: "N".into(),
         given_name: "N".into(),
         family_name: "N".into(),
         category: "unit".into(),
-        unit: String::new(),
         services: vec!["mail".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(uid, address.local().parse().unwrap())
     }
 }
 
