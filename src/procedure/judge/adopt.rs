@@ -6,7 +6,7 @@
 use super::{Case, Sheet};
 use crate::model::{Account, Action, Address, Grant, NameFact, Username};
 use crate::procedure::file::{CheckKind, Field};
-use crate::procedure::naming::full_name;
+use crate::procedure::parts::full_name;
 use crate::procedure::problem::{Problem, quoted};
 use std::collections::BTreeSet;
 

@@ -16,8 +16,8 @@ mod tests;
 
 use super::compiled::{CategoryRules, Procedure, Route};
 use super::file::{CheckKind, Language, RouteKind};
-use super::plan::Site;
 use super::problem::{Class, Problem};
+use super::site::Site;
 use crate::model::{
     AccountUid, Action, Alternative, Check, Evidence, Facts, Grant, HoldReason, NameFact, Record, Verdict,
 };
