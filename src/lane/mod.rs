@@ -22,6 +22,7 @@ pub mod post;
 pub mod receipts;
 pub mod retention;
 pub mod retry;
+mod said;
 pub mod target;
 pub mod watch;
 
