@@ -2,7 +2,7 @@
 //!
 //! Meant are only notices that are stuck and may have been taken (an SMS whose answer was lost, a notice that may have been sent after
 //! the backup that was put back). What a channel has refused did not arrive, whatever somebody says; nor did a password that was
-//! minted after the journal was put back ([`restored::MINTED_SINCE`]): what the recipient may have got is another, and opens nothing.
+//! minted after the journal was put back (`restored::MINTED_SINCE`): what the recipient may have got is another, and opens nothing.
 
 use super::state::Move;
 use super::tx::Tx;
