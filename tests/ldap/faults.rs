@@ -53,6 +53,28 @@ async fn a_server_killed_in_mid_batch_and_started_again_has_every_account_once()
     ends_in_mid_batch(&mut Varied(OpenLdap::start(), quick)).await;
 }
 
+/// As a lane does that has the next batch written while the journal records the one before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_batches_at_once_are_each_written_whole() {
+    for toml in [quick as fn(String) -> String, at_once] {
+        let site = OpenLdap::start();
+        let target = directory(&toml(site.toml()));
+        assert_eq!(target.at_once(), 2);
+        let batch = |part: &str| -> Vec<_> {
+            (0..300).map(|i| create(&named(&format!("{part}{i}")), target.schemes())).collect()
+        };
+        let (one, other) = (batch("kiri"), batch("kanan"));
+        for _ in 0..2 {
+            let (left, right) = tokio::join!(target.apply(&one), target.apply(&other));
+            assert!(left.iter().chain(&right).all(Result::is_ok));
+            assert_eq!(site.entries().len(), 600);
+        }
+        let (left, right) = tokio::join!(target.undo(&one), target.prove(&other));
+        assert!(left.iter().all(Result::is_ok) && right.iter().all(Result::is_ok));
+        assert_eq!(site.entries().len(), 300);
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_is_down_is_waited_for_and_found_again() {
     let mut site = OpenLdap::start();
