@@ -416,7 +416,7 @@ fn inspect(db: &mut dyn Session) -> Result<(i64, i64), Trouble> {
     }
     // smsd renews TimeOut every few seconds.
     let now = match engine {
-        Engine::Sqlite => "datetime('now')",
+        Engine::Sqlite => "datetime('now', 'localtime')",
         Engine::Postgres => "LOCALTIMESTAMP",
         Engine::MariaDb => "NOW()",
     };
