@@ -23,6 +23,7 @@ pub mod retention;
 pub mod retry;
 mod said;
 pub mod target;
+mod until;
 pub mod watch;
 
 use crate::journal::{Claim, Journal, JournalError, Kept, Settled, Settlement, Turn};
@@ -38,6 +39,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use until::until;
 
 /// A turn that takes longer than this is not moving, and the watchdog is no longer fed.
 const LONGEST_TURN: Duration = Duration::from_secs(600);
@@ -315,15 +317,6 @@ impl Slot {
     }
 
     async fn wait(&self, next_due: Option<Timestamp>) {
-        let due = async {
-            match next_due {
-                Some(due) => {
-                    let wait = due.duration_since(Timestamp::now());
-                    tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)).await;
-                }
-                None => std::future::pending().await,
-            }
-        };
         let counted = async {
             match self.told.next() {
                 Some(next) => tokio::time::sleep_until(next.into()).await,
@@ -332,7 +325,7 @@ impl Slot {
         };
         tokio::select! {
             () = self.bell.notified() => {}
-            () = due => {}
+            () = until(next_due) => {}
             () = counted => {}
             () = self.context.shutdown.cancelled() => {}
         }

@@ -11,6 +11,7 @@ pub use next::{Next, Settings, Standing, next};
 
 use super::Context;
 use super::deliver::SharedTemplates;
+use super::until::until;
 use crate::channel::notice::OperatorNotice;
 use crate::channel::{Channel, Destination, Envelope};
 use crate::journal::JournalError;
@@ -94,17 +95,8 @@ impl Operator {
                 }
             };
             beat.idle();
-            let until = async {
-                match wake {
-                    Some(wake) => {
-                        let wait = wake.duration_since(Timestamp::now());
-                        tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)).await;
-                    }
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                () = until => {}
+                () = until(wake) => {}
                 () = bell.notified() => {}
                 () = self.context.shutdown.cancelled() => return Ok(()),
             }

@@ -2,6 +2,7 @@
 
 use super::fold::{Fold, alike};
 use super::retry::{self, Failure};
+use super::until::until;
 use super::{Context, LONGEST_LANE_WAIT, PATIENT_TURNS, tell_counted};
 use crate::channel::{NotTaken, Outlet};
 use crate::journal::post::{SettledPost, bell};
@@ -64,12 +65,11 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
                 return Ok(());
             }
             beat.idle();
-            let now = Timestamp::now();
-            let due = posts.next_due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO));
             let spared = spared.take();
             tokio::select! {
                 () = bell.notified(), if spared.is_none() => {}
-                () = tokio::time::sleep(spared.or(due).unwrap_or_default()), if spared.or(due).is_some() => {}
+                () = tokio::time::sleep(spared.unwrap_or_default()), if spared.is_some() => {}
+                () = until(posts.next_due), if spared.is_none() => {}
                 () = tokio::time::sleep(UNUSED), if in_use => {
                     in_use = false;
                     outlet.rest().await;
