@@ -41,6 +41,7 @@ pub fn workers(config: &Config, opened: &Opened) -> Vec<Arc<dyn Worker>> {
             key: opened.key.clone(),
             spool: opened.spool.clone(),
             message_domain: open.message_domain.clone(),
+            batch,
         }));
     }
     debug_assert!(workers.iter().any(|worker| worker.lane() == Verb::MINT_LANE));

@@ -34,6 +34,8 @@ pub struct ChannelWorker {
     pub spool: Arc<Spool>,
     /// The right side of Message-IDs (RFC 5322 §3.6.4): the sender's domain.
     pub message_domain: String,
+    /// The most steps in a batch.
+    pub batch: usize,
 }
 
 impl Worker for ChannelWorker {
@@ -44,7 +46,7 @@ impl Worker for ChannelWorker {
         self.channel.parallel().div_ceil(self.batch())
     }
     fn batch(&self) -> usize {
-        self.channel.together().max(1)
+        self.channel.together().min(self.batch).max(1)
     }
     fn never_blindly(&self) -> bool {
         self.channel.uncertain() == Uncertain::Stuck

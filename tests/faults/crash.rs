@@ -102,12 +102,12 @@ fn a_death_in_a_lane_makes_no_account_twice_and_loses_none() {
 fn a_death_while_notices_leave_sends_none_under_another_name() {
     dies_at(&[
         &["email-claimed"],
-        &["email-claimed:20"],
-        &["email-claimed:41"],
+        &["email-claimed:4"],
+        &["email-claimed:8"],
         &["email-done"],
         &["email-done:2", "email-done:2", "email-claimed:3"],
-        &["email-done:20"],
-        &["email-done:41"],
+        &["email-done:4"],
+        &["email-done:8"],
     ]);
 }
 
