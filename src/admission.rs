@@ -368,5 +368,6 @@ fn read<H: Handed>(spool: &Spool, files: Vec<H>) -> io::Result<Vec<Reading<H>>> 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Postponed> {
     tokio::task::spawn_blocking(work)
         .await
+        .map_err(crate::panics::how)
         .map_err(|error| Postponed::Internal(format!("reading files ended: {error}")))
 }

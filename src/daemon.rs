@@ -305,7 +305,7 @@ impl Running {
                 tracing::error!(%problems, "the new procedures or templates are bad; the old ones stay in force");
                 "takes requests; the new procedures or templates are bad, and the old ones stay in force".to_owned()
             }
-            Err(error) => format!("takes requests; the reload ended: {error}"),
+            Err(error) => format!("takes requests; the reload ended: {}", crate::panics::how(error)),
         };
         systemd::ready(&status);
     }
@@ -336,7 +336,7 @@ fn tell(ended: Result<Ended, tokio::task::JoinError>) -> String {
     match ended {
         Ok((name, Ok(()))) => format!("{name} ended"),
         Ok((name, Err(cause))) => format!("{name} ended: {cause}"),
-        Err(error) => format!("a task ended: {error}"),
+        Err(error) => format!("a task ended: {}", crate::panics::how(error)),
     }
 }
 

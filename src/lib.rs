@@ -19,7 +19,7 @@
 //!
 //! [`tcp`], [`tls`] and [`web`] are how clients connect, [`amqp`] how they speak with a queue's broker, [`sql`] with the
 //! databases that servers and gateways read. [`durable`] writes every file that must survive a power cut; [`crash`] is the tests'
-//! way of dying at a chosen place.
+//! way of dying at a chosen place, [`panics`] what is said of one that nobody chose.
 #![deny(unsafe_code)]
 
 pub mod admission;
@@ -35,6 +35,7 @@ pub mod journal;
 pub mod lane;
 pub mod model;
 pub mod observe;
+pub mod panics;
 pub mod procedure;
 pub mod reconcile;
 pub mod register;

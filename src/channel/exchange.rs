@@ -87,7 +87,7 @@ impl Exchange {
         match self.together(&mut open, letters).await {
             Ok(answers) => answers,
             Err(Failed::Refused(_)) if letters.len() > 1 => self.each_alone(&mut open, letters).await,
-            Err(failed) => letters.iter().map(|letter| Err(failed.fault(letter).into())).collect(),
+            Err(failed) => letters.iter().map(|letter| Err(failed.of_letter(letter))).collect(),
         }
     }
 
@@ -97,9 +97,9 @@ impl Exchange {
         for (place, letter) in letters.iter().enumerate() {
             match self.together(open, std::slice::from_ref(letter)).await {
                 Ok(answer) => answers.extend(answer),
-                Err(refused @ Failed::Refused(_)) => answers.push(Err(refused.fault(letter).into())),
+                Err(refused @ Failed::Refused(_)) => answers.push(Err(refused.of_letter(letter))),
                 Err(failed) => {
-                    answers.extend(letters.iter().skip(place).map(|letter| Err(failed.fault(letter).into())));
+                    answers.extend(letters.iter().skip(place).map(|letter| Err(failed.of_letter(letter))));
                     break;
                 }
             }
@@ -166,21 +166,22 @@ impl Failed {
     }
 
     /// For one letter; a refusal must be of this very one.
-    fn fault(&self, letter: &Letter) -> Fault {
+    fn of_letter(&self, letter: &Letter) -> NotTaken {
         let Letter { exchange, key, properties, .. } = letter;
-        match self {
+        NotTaken::Fault(match self {
             Self::Away(trouble) => Fault::transient(trouble.to_string()),
             // PRECONDITION_FAILED: larger than the broker takes.
             Self::Refused(trouble @ Trouble { code: Some(406), .. }) => {
                 let delivery = properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default();
                 Fault::permanent(format!("exchange {exchange}: document {delivery} is refused: {trouble}"))
             }
-            // ACCESS_REFUSED
+            // ACCESS_REFUSED: it may be of this routing key only (topic permissions).
             Self::Refused(trouble @ Trouble { code: Some(403), .. }) => {
-                Fault::transient(format!("exchange {exchange}, routing key {key}: {trouble}"))
+                let refused = Fault::transient(format!("exchange {exchange}, routing key {key}: {trouble}"));
+                return NotTaken::Refused(refused);
             }
             Self::Refused(trouble) | Self::Lost(trouble) => Fault::unknown(trouble.to_string()),
-        }
+        })
     }
 }
 

@@ -113,8 +113,10 @@ pub trait Channel: Send + Sync {
 /// Why an outcome document was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotTaken {
-    /// The attempt failed.
+    /// The attempt failed. Transient or unknown: nobody may be there for the other documents, either.
     Fault(Fault),
+    /// The other system is there, and refuses this very document for now: for want of a permission, say. It says nothing of others.
+    Refused(Fault),
     /// The other system is there, and nobody listens to such a document: a sentence. It may be taken later.
     Unroutable(String),
 }

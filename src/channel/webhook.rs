@@ -80,26 +80,28 @@ impl Webhook {
         Ok(request)
     }
 
-    async fn hand_over(&self, posting: &Posting) -> Result<String, Fault> {
+    async fn hand_over(&self, posting: &Posting) -> Result<String, NotTaken> {
         let request = self.request(posting, Timestamp::now())?;
         let place = format!("channel {}, webhook {}", self.name, self.url.host_str().unwrap_or_default());
         let answered = match web::exchange(&self.client, request).await {
             Ok(answered) => answered,
-            Err(Unanswered::NotSent(why)) => return Err(Fault::transient(format!("{place}: {why}"))),
-            Err(Unanswered::Lost(why)) => return Err(Fault::unknown(format!("{place}: {why}"))),
+            Err(Unanswered::NotSent(why)) => return Err(Fault::transient(format!("{place}: {why}")).into()),
+            Err(Unanswered::Lost(why)) => return Err(Fault::unknown(format!("{place}: {why}")).into()),
         };
         let said = format!("{} {}", answered.status.as_u16(), tidy(&answered.body, ""));
         let fault = format!("{place} answered {}", said.trim_end());
-        match answered.status.as_u16() {
-            200..=299 => Ok(said.trim_end().to_owned()),
+        Err(match answered.status.as_u16() {
+            200..=299 => return Ok(said.trim_end().to_owned()),
             // It will never take this document.
-            400 | 410 | 413 | 415 | 422 => Err(Fault::permanent(fault)),
+            400 | 410 | 413 | 415 | 422 => Fault::permanent(fault).into(),
+            // Forbidden, in conflict with what it has, locked (RFC 9110, RFC 4918): this document, and for now.
+            403 | 409 | 423 => NotTaken::Refused(Fault::transient(fault)),
             301..=308 => {
-                Err(Fault::transient(format!("{fault}: redirects are not followed; set url to the final address")))
+                Fault::transient(format!("{fault}: redirects are not followed; set url to the final address")).into()
             }
             // A wrong secret or address is the operator's to mend, and costs no document.
-            _ => Err(Fault::transient(fault)),
-        }
+            _ => Fault::transient(fault).into(),
+        })
     }
 
     /// Looks whether it can be used; posts nothing.
@@ -140,7 +142,7 @@ impl Outlet for Webhook {
         BATCH
     }
     fn post<'a>(&'a self, postings: &'a [Posting]) -> Answer<'a, Vec<Result<String, NotTaken>>> {
-        Box::pin(join_all(postings.iter().map(async |posting| Ok(self.hand_over(posting).await?))))
+        Box::pin(join_all(postings.iter().map(|posting| self.hand_over(posting))))
     }
 }
 

@@ -17,7 +17,8 @@ pub struct RetentionConfig {
     pub outcomes_days: Option<u32>,
     /// Originals (`accepted/`, `rejected/`, letters), days after the end of the last request in them.
     pub originals_days: Option<u32>,
-    /// Personal data of requests in the journal, days after their end, at least [`LEAST_ORIGINALS`]; never while an account that they made stands.
+    /// Personal data of requests in the journal, days after their end, at least [`LEAST_ORIGINALS`]; never while an account that they made
+    /// stands, nor while an outlet may still take their outcome document ([`crate::model::retention::OUTLETS_MAY_TAKE`]).
     pub personal_days: Option<u32>,
     /// Personal data of accounts in the register, days after their removal.
     pub register_days: Option<u32>,

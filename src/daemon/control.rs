@@ -153,7 +153,7 @@ impl Control {
             };
             letters.into_iter().filter_map(keep).collect::<std::io::Result<KeptLetters>>()
         });
-        kept.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        kept.await.map_err(|error| crate::panics::how(error).to_owned())?.map_err(|error| error.to_string())
     }
 }
 

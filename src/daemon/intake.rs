@@ -149,7 +149,10 @@ async fn admit(admitter: &Admitter, candidates: Vec<Candidate>) -> Result<(), Po
         let now = Timestamp::now();
         candidates.iter().map(|candidate| spool.take(candidate, now)).collect::<Vec<_>>()
     });
-    let taken = taken.await.map_err(|error| Postponed::Internal(format!("reading files ended: {error}")))?;
+    let taken = taken
+        .await
+        .map_err(crate::panics::how)
+        .map_err(|error| Postponed::Internal(format!("reading files ended: {error}")))?;
     let mut good: Vec<Dropped> = Vec::new();
     let mut bad: Vec<Bad> = Vec::new();
     let mut failure = None;

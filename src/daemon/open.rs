@@ -99,5 +99,5 @@ pub async fn journal(
         .map_err(|error| EndError::Unavailable(error.to_string()))
     })
     .await
-    .map_err(|error| EndError::Failed(error.to_string()))?
+    .map_err(|error| EndError::Failed(crate::panics::how(error).to_owned()))?
 }

@@ -22,7 +22,8 @@ pub async fn recognise(journal: &Journal, spool: &Arc<Spool>, lanes: Vec<String>
     }
     let (path, root, head) = (journal.path().to_owned(), spool.root().to_owned(), journal.head());
     let withdrawn = tokio::task::spawn_blocking(move || withdrawn(&path, &root, head)).await;
-    let withdrawn = withdrawn.map_err(|error| JournalError::Internal(error.to_string()))??;
+    let withdrawn =
+        withdrawn.map_err(crate::panics::how).map_err(|error| JournalError::Internal(error.to_string()))??;
     let Some(recognised) = journal.recognise(lanes, withdrawn).await? else { return Ok(()) };
     let Recognised { hold, notices, steps, documents, orders, withdrawn } = recognised;
     tracing::error!(
@@ -31,7 +32,7 @@ pub async fn recognise(journal: &Journal, spool: &Arc<Spool>, lanes: Vec<String>
     );
     let (path, root) = (journal.path().to_owned(), spool.root().to_owned());
     let unknown = tokio::task::spawn_blocking(move || unknown::evidence(&path, &root)).await;
-    match unknown.map_err(|error| JournalError::Internal(error.to_string()))? {
+    match unknown.map_err(crate::panics::how).map_err(|error| JournalError::Internal(error.to_string()))? {
         Ok(unknown) if unknown.is_empty() => {}
         Ok(unknown) => tracing::error!(
             files = unknown.len(),

@@ -273,7 +273,7 @@ impl QueueTask {
 
 /// Off the async threads. Where it panics, the deliveries that it had are lost to this session.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| failed(&error))
+    tokio::task::spawn_blocking(work).await.map_err(crate::panics::how).map_err(|error| failed(&error))
 }
 
 /// What ends a session that gave akund something on which it failed.
@@ -289,6 +289,7 @@ mod tests {
     async fn a_reader_that_panics_ends_the_session() {
         let trouble = blocking(|| -> Vec<Read> { panic!("a message that nobody thought of") }).await.err().unwrap();
         assert!(trouble.said.contains("goes back to the queue"), "{}", trouble.said);
+        assert!(!trouble.said.contains("nobody"), "a panic may quote what was read: {}", trouble.said);
         assert_eq!(blocking(|| 1).await.ok(), Some(1));
     }
 

@@ -1,11 +1,12 @@
 //! An order that says of a notice whose fate is not known that it arrived: it counts as handed over, and its request goes on.
 //!
-//! Meant are only notices that are stuck and may have been taken (an SMS whose answer was lost, a notice from before a backup). What
-//! a channel has refused did not arrive, whatever somebody says.
+//! Meant are only notices that are stuck and may have been taken (an SMS whose answer was lost, a notice that may have been sent after
+//! the backup that was put back). What a channel has refused did not arrive, whatever somebody says; nor did a password that was
+//! minted after the journal was put back ([`restored::MINTED_SINCE`]): what the recipient may have got is another, and opens nothing.
 
 use super::state::Move;
 use super::tx::Tx;
-use super::{JournalError, bulk, course, register};
+use super::{JournalError, bulk, course, register, restored};
 use crate::model::{StepDetail, Verb};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,8 @@ struct Uncertain {
     part: String,
     attempts: u32,
     what: String,
+    /// What may have been taken is an earlier one, with another password.
+    minted_since: bool,
 }
 
 /// Carries the order out: what was counted as handed over.
@@ -37,10 +40,18 @@ pub(super) fn carry_out(
 ) -> Result<String, JournalError> {
     let all = uncertain(tx, request)?;
     let named = |one: &&Uncertain| channel.is_none_or(|channel| channel == one.lane);
-    let meant: Vec<&Uncertain> = all.iter().filter(named).collect();
+    let (unsent, meant): (Vec<&Uncertain>, Vec<&Uncertain>) =
+        all.iter().filter(named).partition(|one| one.minted_since);
     let at = |notices: &[&Uncertain]| {
         notices.iter().map(|one| format!("{} at {}", one.what, one.lane)).collect::<Vec<_>>().join(", ")
     };
+    if meant.is_empty() && !unsent.is_empty() {
+        return Err(JournalError::Refused(format!(
+            "{}: the password was made after the journal was put back, and was sent to nobody: whatever has arrived before has another one, \
+             which does not open the account; `akund retry` sends it",
+            at(&unsent)
+        )));
+    }
     if meant.is_empty() {
         let there = match all.is_empty() {
             true => String::new(),
@@ -74,19 +85,20 @@ pub(super) fn carry_out(
 }
 
 fn uncertain(tx: &mut Tx<'_>, request: i64) -> Result<Vec<Uncertain>, JournalError> {
-    let found: Vec<(i64, String, String, u32, String)> = tx.rows(
+    let found: Vec<(i64, String, String, u32, String, bool)> = tx.rows(
         &format!(
-            "SELECT s.id, s.lane, s.part, s.attempts, s.detail FROM step s
+            "SELECT s.id, s.lane, s.part, s.attempts, s.detail, {} FROM step s
              WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.state = 'stuck' AND {} ORDER BY s.id",
+            restored::MINTED_SINCE,
             bulk::UNCERTAIN
         ),
         [request],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)),
     )?;
-    let read = |(step, lane, part, attempts, detail): (i64, String, String, u32, String)| {
+    let read = |(step, lane, part, attempts, detail, minted_since): (i64, String, String, u32, String, bool)| {
         let detail: StepDetail = serde_json::from_str(&detail)?;
         let what = detail.notice.map_or("a notice", |notice| notice.as_str()).to_owned();
-        Ok(Uncertain { step, lane, part, attempts, what })
+        Ok(Uncertain { step, lane, part, attempts, what, minted_since })
     };
     found.into_iter().map(read).collect()
 }

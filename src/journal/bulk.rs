@@ -4,6 +4,8 @@
 //! new, and the rest is moved at the next start. What becomes stuck again meanwhile is not moved again: only what was stuck
 //! when the order was given is meant.
 //!
+//! Documents are tried again at this outlet only: what is kept back at another, since the journal was put back, stays so.
+//!
 //! Left alone: what was stuck before T; and notices of which it is not known whether they were sent (an SMS whose answer was lost,
 //! a notice from before a backup), unless the order says so.
 
@@ -90,7 +92,7 @@ fn count(connection: &Connection, outage: &Outage) -> Result<Counted, JournalErr
         counted.add(kind, row.get(3)?, row.get(4)?, outage);
     }
     let mut documents = connection.prepare(
-        "SELECT coalesce(fault_class, ''), count(*), stuck_at >= ?2, restored FROM posting
+        "SELECT coalesce(fault_class, ''), count(*), stuck_at >= ?2, restored = 1 FROM posting
          WHERE outlet = ?1 AND state = 'stuck' GROUP BY 1, 3, 4 ORDER BY 1",
     )?;
     let mut rows = documents.query((&outage.lane, since))?;
@@ -164,13 +166,13 @@ fn documents(tx: &mut Tx<'_>, outage: &Outage, given: i64) -> Result<i64, Journa
     let Outage { lane, since, uncertain } = outage;
     let posts: Vec<i64> = tx.rows(
         "SELECT request FROM posting WHERE outlet = ?1 AND state = 'stuck' AND stuck_at BETWEEN ?2 AND ?3
-           AND (?4 OR NOT restored) ORDER BY request LIMIT ?5",
+           AND (?4 OR restored <> 1) ORDER BY request LIMIT ?5",
         (lane, since.as_microsecond(), given, uncertain, PIECE),
         |row| row.get(0),
     )?;
+    let sent = if *uncertain { post::Sent::Perhaps } else { post::Sent::Surely };
     for request in &posts {
-        restored::ordered(tx, *request)?;
-        post::retry(tx, *request, post::Which::All)?;
+        post::retry(tx, *request, post::Which::At(lane, sent))?;
     }
     Ok(i64::try_from(posts.len()).unwrap_or(i64::MAX))
 }

@@ -24,7 +24,8 @@ pub(super) fn make_ready(tx: &mut Tx<'_>, id: i64, lane: &str, flow: i64) -> Res
         (id, turn),
     )?;
     if made == 0 {
-        return stick_step(tx, id, &restored::may_have_been_sent());
+        let fault = restored::why_it_waits(tx, id)?;
+        return stick_step(tx, id, &fault);
     }
     tx.wake(lane);
     tx.wake(super::overdue::LANE);
@@ -221,9 +222,9 @@ pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError
     settle_withdrawal(tx, request)
 }
 
-/// A step at a target that was given up before anything was written there in this journal's life, since the journal was put back: what
-/// stands there may be in use for long, and only the forgotten part of the record says whose it is.
-const NOT_OURS: &str = "(s.verb = 'apply' AND s.state = 'cancelled' AND s.restored <> 0)";
+/// A step at a target where nothing was written in this journal's life, since the journal was put back: it was given up before, or
+/// found the account as wanted. What stands there may be in use for long, and only the forgotten part of the record says whose it is.
+const NOT_OURS: &str = "(s.verb = 'apply' AND (s.state = 'cancelled' AND s.restored <> 0 OR s.restored = 4))";
 
 /// Where a withdrawal leaves alone what may stand there, after the journal was put back: names of targets.
 pub(super) fn left_alone(tx: &mut Tx<'_>, request: i64) -> Result<Vec<String>, JournalError> {

@@ -180,51 +180,76 @@ pub(super) fn put(
     body: &[u8],
 ) -> Result<(), JournalError> {
     let now = tx.micros();
+    let let_go =
+        format!("SELECT max(restored) FROM posting WHERE request = ?1 AND outlet = ?2 AND restored = {LET_GO}");
+    let let_go: Option<i64> = tx.row(&let_go, (request, outlet), |row| row.get(0))?.flatten();
     tx.run("DELETE FROM posting WHERE request = ?1 AND outlet = ?2 AND state <> 'running'", (request, outlet))?;
     tx.run(
-        "INSERT INTO posting (outlet, request, delivery, body, made_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        (outlet, request, delivery, body, now),
+        "INSERT INTO posting (outlet, request, delivery, body, made_at, restored) VALUES (?1, ?2, ?3, ?4, ?5, coalesce(?6, 0))",
+        (outlet, request, delivery, body, now, let_go),
     )?;
     tx.wake(&bell(outlet));
     Ok(())
 }
 
+/// `posting.restored` of one that an order for its outlet alone let go.
+const LET_GO: u8 = 2;
+
 /// There is a newer document of the request for the same outlet.
 const OUTDATED: &str = "EXISTS (SELECT 1 FROM posting n WHERE n.request = posting.request AND n.outlet = posting.outlet AND n.id > posting.id)";
 
 /// Which of a request's documents that are stuck.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
-    /// All.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which<'w> {
+    /// All, at every outlet.
     All,
-    /// Those that were kept back since the journal was put back.
+    /// Those that were kept back since the journal was put back, at every outlet.
     KeptBack,
+    /// Those at this outlet. What is kept back at another stays so, and so does what comes there later.
+    At(&'w str, Sent),
 }
 
-/// Makes stuck documents of a request due again, at every outlet. How many.
-pub(super) fn retry(tx: &mut Tx<'_>, request: i64, which: Which) -> Result<usize, JournalError> {
-    let all = which == Which::All;
-    let outlets: Vec<String> = tx.rows(
-        "SELECT outlet FROM posting WHERE request = ?1 AND state = 'stuck' AND (?2 OR restored)",
-        (request, all),
-        |row| row.get(0),
-    )?;
+/// Of those at an outlet, also what may have been sent already?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Only what is known not to have been.
+    Surely,
+    /// That, too.
+    Perhaps,
+}
+
+/// Makes stuck documents of a request due again. How many.
+pub(super) fn retry(tx: &mut Tx<'_>, request: i64, which: Which<'_>) -> Result<usize, JournalError> {
+    // At one outlet (none: at all); kept back or not (none: both).
+    let (at, kept_back) = match which {
+        Which::All => (None, None),
+        Which::KeptBack => (None, Some(true)),
+        Which::At(outlet, Sent::Perhaps) => (Some(outlet), None),
+        Which::At(outlet, Sent::Surely) => (Some(outlet), Some(false)),
+    };
+    let meant =
+        "request = ?1 AND state = 'stuck' AND (?2 IS NULL OR outlet = ?2) AND (?3 IS NULL OR (restored = 1) = ?3)";
+    // One that was being handed over when a newer one came, and is not any more: both would leave side by side.
+    tx.run(&format!("DELETE FROM posting WHERE {meant} AND {OUTDATED}"), (request, at, kept_back))?;
+    let outlets: Vec<String> =
+        tx.rows(&format!("SELECT outlet FROM posting WHERE {meant}"), (request, at, kept_back), |row| row.get(0))?;
     for outlet in &outlets {
         tx.wake(&bell(outlet));
     }
-    // One that was being handed over when a newer one came, and is not any more: both would leave side by side.
-    tx.run(&format!("DELETE FROM posting WHERE request = ?1 AND state = 'stuck' AND {OUTDATED}"), [request])?;
     tx.run(
-        "UPDATE posting SET state = 'ready', due = 0, first_at = NULL, stuck_at = NULL, restored = 0
-         WHERE request = ?1 AND state = 'stuck' AND (?2 OR restored)",
-        (request, all),
+        &format!(
+            "UPDATE posting SET state = 'ready', due = 0, first_at = NULL, stuck_at = NULL,
+               restored = CASE WHEN ?2 IS NOT NULL AND restored <> 0 THEN {LET_GO} ELSE 0 END WHERE {meant}"
+        ),
+        (request, at, kept_back),
     )
 }
 
 /// After the journal was put back: what is on its way is stuck. How many.
 pub(super) fn hold_all(tx: &mut Tx<'_>) -> Result<usize, JournalError> {
     tx.run(&format!("DELETE FROM posting WHERE state IN ('ready', 'retry', 'running') AND {OUTDATED} /* once */"), [])?;
-    let (now, fault) = (tx.micros(), restored::may_have_been_sent());
+    tx.run(&format!("UPDATE posting SET restored = 0 WHERE restored = {LET_GO} /* once */"), [])?;
+    let (now, fault) = (tx.micros(), restored::document_may_have_been_sent());
     tx.run(
         "UPDATE posting SET state = 'stuck', stuck_at = ?1, restored = 1, fault_class = ?2, fault = ?3
          WHERE state IN ('ready', 'retry', 'running') /* once */",
@@ -232,12 +257,14 @@ pub(super) fn hold_all(tx: &mut Tx<'_>) -> Result<usize, JournalError> {
     )
 }
 
-/// The same, for one request's.
+/// The same, for one request's; but at an outlet to which an order lets its documents go.
 pub(super) fn hold(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
-    let (now, fault) = (tx.micros(), restored::may_have_been_sent());
+    let (now, fault) = (tx.micros(), restored::document_may_have_been_sent());
     tx.run(
-        "UPDATE posting SET state = 'stuck', stuck_at = ?2, restored = 1, fault_class = ?3, fault = ?4
-         WHERE request = ?1 AND state = 'ready'",
+        &format!(
+            "UPDATE posting SET state = 'stuck', stuck_at = ?2, restored = 1, fault_class = ?3, fault = ?4
+             WHERE request = ?1 AND state = 'ready' AND restored <> {LET_GO}"
+        ),
         (request, now, fault.class.as_str(), &fault.message),
     )
     .map(drop)

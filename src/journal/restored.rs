@@ -11,7 +11,8 @@
 //! **No older notice leaves without an order.** What was on its way becomes stuck; what would come later in a plan becomes stuck
 //! when its turn comes (`course::make_ready`): it may have been sent after the backup. The documents of requests that were
 //! unfinished are kept from other systems in the same way (`request.restored`, stuck postings). `akund retry`
-//! lets them go, one by one or by lane.
+//! lets them go, one by one or by lane; by the lane of an outlet what goes to that outlet, and nothing else. `akund arrived` counts a
+//! notice as sent, unless it is one with a password that was minted since: nobody can have that one.
 //!
 //! **Every unfinished step is read back first** (`step.restored = 1`, `lane::look`): the account is looked for by its uid,
 //! which the journal has had since the request was admitted. What the target has already is not written again; a new account that
@@ -28,7 +29,7 @@
 //! know. Writing would lock them out until a notice reaches them that itself waits for an order. So a create or a reset that
 //! finds its account there, and not open to its password, is stuck and has written nothing. `akund retry` then sets the
 //! password that the journal has, and its notice, once ordered, brings it; `akund withdraw` ends the request, and leaves alone what
-//! stands at a target to which nothing was written since (`course::left_alone`).
+//! stands at a target to which nothing was written since, also where it was found as wanted, as in (2) (`course::left_alone`).
 
 use super::chain::Head;
 use super::tx::Tx;
@@ -92,10 +93,32 @@ pub struct Recognised {
 }
 
 /// The fault of a notice that is older than the moment at which the journal was put back.
-pub(super) fn may_have_been_sent() -> Fault {
+fn may_have_been_sent() -> Fault {
     Fault::unknown(
-        "it may have been sent after the backup that was put back; `akund retry` sends it (again); `akund withdraw` takes the account back, too",
+        "it may have been sent after the backup that was put back: `akund arrived` counts it as sent, `akund retry` sends it (again), \
+         `akund withdraw` ends the request and takes back what akund knows to have made",
     )
+}
+
+/// The same, of an outcome document: its receiver knows a repetition by its delivery id.
+pub(super) fn document_may_have_been_sent() -> Fault {
+    Fault::unknown("it may have been sent after the backup that was put back; `akund retry` sends it (again)")
+}
+
+/// Of step `s`: a notice with a password that was minted after the journal was put back. Nobody has been sent that one.
+pub(super) const MINTED_SINCE: &str = "(s.restored = 1 AND s.verb = 'deliver' AND s.detail ->> '$.notice' = 'credentials'
+    AND EXISTS (SELECT 1 FROM step m WHERE m.id BETWEEN s.id >> 8 << 8 AND s.id | 255 AND m.verb = 'mint' AND m.restored = 1)) IS TRUE";
+
+/// Why a notice that is older than the moment at which the journal was put back is not sent by itself.
+pub(super) fn why_it_waits(tx: &mut Tx<'_>, step: i64) -> Result<Fault, JournalError> {
+    let sql = format!("SELECT {MINTED_SINCE} FROM step s WHERE s.id = ?1");
+    Ok(match tx.row(&sql, [step], |row| row.get::<_, bool>(0))? {
+        Some(true) => Fault::unknown(
+            "its password was made after the journal was put back; one with another password may have been sent after the backup. \
+             `akund retry` sends this one, `akund withdraw` ends the request and takes back what akund knows to have made",
+        ),
+        _ => may_have_been_sent(),
+    })
 }
 
 impl Suspicion {
@@ -234,6 +257,9 @@ fn put_back(
         "UPDATE step SET restored = 1 WHERE state NOT IN ('done', 'cancelled') AND verb = 'deliver' /* once */",
         [],
     )?;
+    // A password that is minted from now on is another than the one that may have been sent; one of an earlier time may be that one.
+    tx.run("UPDATE step SET restored = 0 WHERE state = 'done' AND verb = 'mint' AND restored = 1 /* once */", [])?;
+    tx.run("UPDATE step SET restored = 1 WHERE state NOT IN ('done', 'cancelled') AND verb = 'mint' /* once */", [])?;
     let withdrawn = stick_withdrawn(tx, withdrawn)?;
     let on_their_way: Vec<(i64, i64)> = tx.rows(
         "SELECT s.id, s.id >> 8 FROM step s WHERE s.verb = 'deliver' AND s.state IN ('ready', 'retry', 'running') ORDER BY s.id /* once */",

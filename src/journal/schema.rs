@@ -222,8 +222,10 @@ ALTER TABLE account ADD COLUMN adopted INTEGER;
 
 /// A journal that was put back from a backup (restored.rs), and since when a step is stuck.
 const V11: &str = r"
--- step.restored: 1, look at the target before anything is written, and send nothing without an order; 2, looked at, and a person
--- decides. request.restored: its outcome documents leave for nobody without an order. publication.held: as post's stuck.
+-- step.restored: 1, unfinished when the journal was put back: look at the target before anything is written, send nothing without an
+-- order, and a password that is minted is another than the one that may have been sent; 2, looked at, and a person decides; 3, a person
+-- has ordered that it be written, and that has not begun; 4, looked at and found as wanted: done, and not written by this journal.
+-- request.restored: its outcome documents leave for nobody without an order. publication.held: as post's stuck.
 ALTER TABLE step ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE step ADD COLUMN stuck_at INTEGER;
 ALTER TABLE request ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
@@ -244,7 +246,7 @@ UPDATE request SET documents = p.asked FROM (SELECT request, max(asked) AS asked
 
 -- Outcome documents at outlets other than the spool: of each request the newest, and the one that is being handed over. state: ready retry
 -- running done stuck. body: emptied when done; one that is missing before (a publication had none) is made when the lane begins.
--- restored: it may have left after the backup that was put back.
+-- restored: 1, it may have left after the backup that was put back; 2, an order let it, and what comes after it, go to this outlet.
 CREATE TABLE posting (
   id INTEGER PRIMARY KEY, outlet TEXT NOT NULL, request INTEGER NOT NULL, delivery TEXT NOT NULL, body BLOB,
   state TEXT NOT NULL DEFAULT 'ready', due INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,

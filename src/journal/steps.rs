@@ -94,6 +94,8 @@ pub enum Settlement {
         reference: Option<String>,
         /// For `Draft`: the letter.
         kept: Option<Kept>,
+        /// For `Apply`: after the journal was put back, it was found as wanted, and not written.
+        found: bool,
     },
     /// Again at `due`.
     Retry {
@@ -119,7 +121,7 @@ pub enum Settlement {
 impl Settlement {
     /// Something was handed over, with this answer.
     pub fn done(note: Option<String>) -> Self {
-        Self::Done { proof: None, external_id: None, note, sealed: None, reference: None, kept: None }
+        Self::Done { proof: None, external_id: None, note, sealed: None, reference: None, kept: None, found: false }
     }
 }
 
@@ -404,11 +406,11 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
     }
     let now = tx.micros();
     match &settled.settlement {
-        Settlement::Done { proof, external_id, note, sealed, reference, kept } => {
+        Settlement::Done { proof, external_id, note, sealed, reference, kept, found } => {
             tx.run(
                 "UPDATE step SET state = 'done', done_at = ?2, proof = ?3, note = ?4, fault = NULL, fault_class = NULL,
-                   uncertain = 0 WHERE id = ?1",
-                (id, now, proof.map(Proof::as_str), note),
+                   uncertain = 0, restored = CASE WHEN ?5 THEN 4 ELSE restored END WHERE id = ?1",
+                (id, now, proof.map(Proof::as_str), note, found),
             )?;
             tx.event(
                 uid.as_bytes(),

@@ -199,6 +199,7 @@ fn done(claim: &Claim) -> Settled {
             sealed,
             reference: None,
             kept: None,
+            found: false,
         },
     }
 }

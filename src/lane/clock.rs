@@ -92,6 +92,7 @@ async fn look(reader: Reader) -> Result<(Reader, Result<Looked, JournalError>), 
         (reader, looked)
     })
     .await
+    .map_err(crate::panics::how)
     .map_err(|error| JournalError::Internal(format!("looking for what is late ended: {error}")))
 }
 

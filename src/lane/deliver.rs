@@ -149,7 +149,10 @@ impl ChannelWorker {
         let read = tokio::task::spawn_blocking(move || {
             spool.read_letter(&kept.evidence, &kept.sha256, crate::channel::letter::LARGEST)
         });
-        let read = read.await.map_err(|error| Fault::transient(format!("the letter could not be read: {error}")))?;
+        let read = read
+            .await
+            .map_err(crate::panics::how)
+            .map_err(|error| Fault::transient(format!("the letter could not be read: {error}")))?;
         let bytes = read.map_err(|error| match error.kind() {
             std::io::ErrorKind::InvalidData => Fault::permanent(error.to_string()),
             _ => Fault::transient(error.to_string()),

@@ -5,7 +5,6 @@ use crate::model::AccountUid;
 use crate::model::{Action, Fault, FaultClass};
 use crate::target::{Target, Work};
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 /// What looking came to.
 #[derive(Debug)]
@@ -16,15 +15,9 @@ pub(super) enum Looked {
     Settled(Result<Success, Fault>),
 }
 
-/// How long a list of all accounts serves. What is made meanwhile is made by this lane, and is found by its name.
-const LISTED: Duration = Duration::from_secs(600);
-
-/// The uids of all accounts of a target, and when they were listed.
-pub(super) type Listed = Option<(Instant, BTreeSet<AccountUid>)>;
-
-/// Looks at each work's account: one answer each, in order. Asks the target once for all of them; and for all of its accounts, at
-/// most every ten minutes, where a new one is not there under its names: it may have been given others after the backup.
-pub(super) async fn look(target: &dyn Target, works: &[Work], listed: &mut Listed) -> Vec<Looked> {
+/// Looks at each work's account: one answer each, in order. Asks the target once for the names of all of them; and for the marks of
+/// new ones that are not there under their names: they may have been given others after the backup.
+pub(super) async fn look(target: &dyn Target, works: &[Work]) -> Vec<Looked> {
     let names: BTreeSet<String> = works.iter().flat_map(names).collect();
     let found = match target.find(&names.into_iter().collect::<Vec<_>>()).await {
         Ok(found) => found,
@@ -37,30 +30,24 @@ pub(super) async fn look(target: &dyn Target, works: &[Work], listed: &mut Liste
         false => target.prove(&own.iter().map(|n| works[*n].clone()).collect::<Vec<_>>()).await,
     };
     let mut looked: Vec<Looked> = works.iter().map(|_| Looked::Write).collect();
-    for (n, work) in works.iter().enumerate().filter(|(n, work)| work.action == Action::Create && !own.contains(n)) {
-        match renamed(target, work.account.uid, listed).await {
-            Ok(false) => {}
-            Ok(true) => looked[n] = Looked::Settled(Err(under_another_name(work))),
-            Err(fault) => looked[n] = Looked::Settled(Err(fault)),
+    let unseen = |n: &usize| works[*n].action == Action::Create && !there.contains(&works[*n].account.uid);
+    let unseen: Vec<usize> = (0..works.len()).filter(unseen).collect();
+    let uids: Vec<AccountUid> = unseen.iter().map(|n| works[*n].account.uid).collect();
+    let renamed = match uids.is_empty() {
+        true => Ok(BTreeSet::new()),
+        false => target.marked(&uids).await,
+    };
+    for n in unseen {
+        match &renamed {
+            Ok(renamed) if !renamed.contains(&works[n].account.uid) => {}
+            Ok(_) => looked[n] = Looked::Settled(Err(under_another_name(&works[n]))),
+            Err(fault) => looked[n] = Looked::Settled(Err(fault.clone())),
         }
     }
     for (n, proof) in own.into_iter().zip(shown) {
         looked[n] = judge(&works[n], proof.map(drop));
     }
     looked
-}
-
-/// Whether an account with this uid is there, whatever it is called.
-async fn renamed(target: &dyn Target, uid: AccountUid, listed: &mut Listed) -> Result<bool, Fault> {
-    if let Some((at, uids)) = listed
-        && at.elapsed() < LISTED
-    {
-        return Ok(uids.contains(&uid));
-    }
-    let uids: BTreeSet<AccountUid> = target.list().await?.into_iter().filter_map(|held| held.uid).collect();
-    let there = uids.contains(&uid);
-    *listed = Some((Instant::now(), uids));
-    Ok(there)
 }
 
 fn under_another_name(work: &Work) -> Fault {
@@ -75,7 +62,7 @@ fn under_another_name(work: &Work) -> Fault {
 /// What the proof of an account that is there says of the step. Pure.
 fn judge(work: &Work, proof: Result<(), Fault>) -> Looked {
     match proof {
-        Ok(()) => Looked::Settled(Ok(Success::default())),
+        Ok(()) => Looked::Settled(Ok(Success { found: true, ..Success::default() })),
         // Nobody is locked out by it, and the target writes only what is not so yet.
         Err(_) if !work.action.mints() => Looked::Write,
         Err(fault) if matches!(fault.class, FaultClass::Transient | FaultClass::Unknown) => Looked::Settled(Err(fault)),
@@ -98,7 +85,8 @@ fn names(work: &Work) -> impl Iterator<Item = String> + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Account, StepId};
+    use crate::model::{Account, Answer, Finding, Proof, Scheme, StepId};
+    use crate::target::{Applied, Found, Held};
 
     fn work(action: Action) -> Work {
         let account = Account {
@@ -121,11 +109,68 @@ mod tests {
         Work { step: StepId(1), action, account, external_id: None, credential: None, uncertain: true, adopted: None }
     }
 
+    /// A server that shows some accounts by their marks, none by their names, and never everything.
+    struct Limited(BTreeSet<AccountUid>);
+
+    impl Target for Limited {
+        fn name(&self) -> &str {
+            "limited"
+        }
+        fn services(&self) -> &[String] {
+            &[]
+        }
+        fn schemes(&self) -> &[Scheme] {
+            &[]
+        }
+        fn find<'a>(&'a self, _: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+        fn identify<'a>(&'a self, _: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
+            Box::pin(async { Vec::new() })
+        }
+        fn apply<'a>(&'a self, _: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
+            Box::pin(async { Vec::new() })
+        }
+        fn prove<'a>(&'a self, _: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
+            Box::pin(async { Vec::new() })
+        }
+        fn undo<'a>(&'a self, _: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
+            Box::pin(async { Vec::new() })
+        }
+        fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
+            Box::pin(async { Err(Fault::permanent("sizeLimitExceeded (4)")) })
+        }
+        fn marked<'a>(&'a self, uids: &'a [AccountUid]) -> Answer<'a, Result<BTreeSet<AccountUid>, Fault>> {
+            Box::pin(async { Ok(uids.iter().copied().filter(|uid| self.0.contains(uid)).collect()) })
+        }
+        fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
+            Box::pin(async { Vec::new() })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_show_everything_keeps_no_create_waiting() {
+        let of = |n: u128| {
+            let mut work = work(Action::Create);
+            work.account.uid = AccountUid(uuid::Uuid::from_u128(n));
+            work
+        };
+        let works = [of(1), of(2), Work { action: Action::Suspend, ..of(3) }];
+        let target = Limited([works[1].account.uid, works[2].account.uid].into());
+        let looked = look(&target, &works).await;
+        assert!(matches!(looked[0], Looked::Write), "{looked:?}");
+        assert!(matches!(&looked[1], Looked::Settled(Err(fault)) if fault.message.contains("under another name")));
+        assert!(matches!(looked[2], Looked::Write), "{looked:?}");
+    }
+
     #[test]
     fn an_account_that_opens_is_not_written_and_one_that_does_not_waits_for_a_person() {
         let refused = || Err(Fault::permanent("refused"));
         for action in [Action::Create, Action::Reset, Action::Suspend, Action::Remove, Action::Change, Action::Resume] {
-            assert!(matches!(judge(&work(action), Ok(())), Looked::Settled(Ok(_))), "{action:?}");
+            assert!(
+                matches!(judge(&work(action), Ok(())), Looked::Settled(Ok(Success { found: true, .. }))),
+                "{action:?}"
+            );
             let looked = judge(&work(action), refused());
             match action.mints() {
                 true => assert!(

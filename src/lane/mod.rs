@@ -9,6 +9,7 @@
 //! themselves, and a crash leaves at most the notices in flight uncertain. (The outbox, whose repeats replace their own files, has
 //! batches, too.)
 
+mod away;
 pub mod clock;
 pub mod deliver;
 pub mod fold;
@@ -83,6 +84,8 @@ pub struct Success {
     pub reference: Option<String>,
     /// For `Draft`.
     pub kept: Option<Kept>,
+    /// For `Apply`: after the journal was put back, it was found as wanted, and not written.
+    pub found: bool,
 }
 
 /// What every lane is given.
@@ -130,7 +133,9 @@ pub async fn run(worker: Arc<dyn Worker>, context: Context) -> Result<(), Journa
         slots.spawn(slot.run());
     }
     while let Some(ended) = slots.join_next().await {
-        ended.map_err(|error| JournalError::Internal(format!("lane {} ended: {error}", worker.lane())))??;
+        ended.map_err(|error| {
+            JournalError::Internal(format!("lane {} ended: {}", worker.lane(), crate::panics::how(error)))
+        })??;
     }
     tell_counted(worker.lane(), told.rest());
     Ok(())
@@ -238,6 +243,7 @@ impl Slot {
                     sealed: success.sealed,
                     reference: success.reference,
                     kept: success.kept,
+                    found: success.found,
                 }
             }
             Err(fault) => {

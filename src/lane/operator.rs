@@ -239,6 +239,7 @@ impl Operator {
         let path = self.context.journal.path().to_owned();
         tokio::task::spawn_blocking(move || read(&Reader::open(&path)?))
             .await
+            .map_err(crate::panics::how)
             .map_err(|error| JournalError::Internal(format!("reading for the operator ended: {error}")))?
     }
 }

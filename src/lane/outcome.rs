@@ -38,6 +38,7 @@ pub async fn run(spool: Arc<Spool>, outlets: Vec<Wanted>, context: Context) -> R
         });
         let (same, result) = written
             .await
+            .map_err(crate::panics::how)
             .map_err(|error| JournalError::Internal(format!("writing outcome documents ended: {error}")))?;
         reader = same;
         let recorded = match result {

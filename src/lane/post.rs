@@ -1,14 +1,15 @@
 //! Hands outcome documents to an outlet. One that is away holds up nothing else: what is due waits in the journal.
 
+use super::away::Away;
 use super::fold::{Fold, alike};
 use super::retry::{self, Failure};
 use super::until::until;
-use super::{Context, LONGEST_LANE_WAIT, PATIENT_TURNS, tell_counted};
+use super::{Context, tell_counted};
 use crate::channel::{NotTaken, Outlet};
 use crate::journal::post::{SettledPost, bell};
 use crate::journal::read::Reader;
 use crate::journal::{JournalError, Settlement};
-use crate::model::{Fault, FaultClass, Posting, Verb};
+use crate::model::{Fault, Posting, Verb};
 use crate::observe::metrics::PublicationResult;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -40,8 +41,8 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
     }
     let mut settled: Arc<Vec<SettledPost>> = Arc::default();
     let told = Fold::default();
-    // Turns in a row in which the outlet was away, and how long it is spared before the next.
-    let (mut away, mut spared) = (0_u32, None);
+    // How long it is spared before the next turn.
+    let (mut away, mut spared) = (Away::default(), None);
     let mut in_use = false;
     loop {
         beat.busy();
@@ -89,16 +90,9 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
             },
         };
         crate::crash::point("post-done");
-        let is_away = answers.iter().all(|answer| {
-            let class = |fault: &Fault| matches!(fault.class, FaultClass::Transient | FaultClass::Unknown);
-            matches!(answer, Err(NotTaken::Fault(fault)) if class(fault))
-        });
-        context.metrics.set_target_up(&name, !is_away);
-        away = if is_away { away.saturating_add(1) } else { 0 };
-        spared = away.checked_sub(PATIENT_TURNS).map(|beyond| {
-            let wait = retry::wait(&context.policy, beyond + 1, rand::random());
-            Duration::try_from(wait).unwrap_or(LONGEST_LANE_WAIT).min(LONGEST_LANE_WAIT)
-        });
+        away = away.after(&answers);
+        context.metrics.set_target_up(&name, !away.is());
+        spared = away.spared(&context.policy, rand::random());
         let outcomes = posts.claims.iter().zip(answers);
         settled = Arc::new(outcomes.map(|(posting, answer)| settle(&context, &told, &name, posting, answer)).collect());
     }
@@ -115,7 +109,9 @@ async fn make_missing(outlet: &str, context: &Context) -> Result<(), JournalErro
     while !context.shutdown.is_cancelled() {
         let (path, outlet) = (context.journal.path().to_owned(), outlet.to_owned());
         let made = tokio::task::spawn_blocking(move || Reader::open(&path)?.posts_unmade(&outlet)).await;
-        let made = made.map_err(|error| JournalError::Internal(format!("making documents ended: {error}")))??;
+        let made = made
+            .map_err(crate::panics::how)
+            .map_err(|error| JournalError::Internal(format!("making documents ended: {error}")))??;
         if made.is_empty() {
             break;
         }
@@ -136,7 +132,7 @@ fn settle(
         Ok(said) => (PublicationResult::Confirmed, Settlement::done(Some(said))),
         Err(not_taken) => {
             let (result, fault) = match not_taken {
-                NotTaken::Fault(fault) => (PublicationResult::Failed, fault),
+                NotTaken::Fault(fault) | NotTaken::Refused(fault) => (PublicationResult::Failed, fault),
                 NotTaken::Unroutable(why) => (PublicationResult::Unroutable, Fault::transient(why)),
             };
             let (verb, attempt, first_at) = (Verb::Deliver, *attempt, *first_at);

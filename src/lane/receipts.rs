@@ -46,6 +46,7 @@ pub async fn run(channel: Arc<dyn Channel>, context: Context) -> Result<(), Jour
         });
         let read = read
             .await
+            .map_err(crate::panics::how)
             .map_err(|error| JournalError::Internal(format!("looking for expected reports ended: {error}")))?;
         let wait = match read {
             Ok((expected, Some(oldest))) => {

@@ -47,6 +47,8 @@ struct Swept {
     requests: usize,
     accounts: usize,
     orders: usize,
+    /// Documents that no outlet had taken.
+    untaken: usize,
     /// Files that could not be unlinked; they are tried again.
     failed: usize,
 }
@@ -110,14 +112,21 @@ impl Retention {
         let swept = swept?;
         self.count(swept);
         if swept != Swept::default() {
-            let Swept { files, requests, accounts, orders, failed } = swept;
-            tracing::info!(files, requests, accounts, orders, failed, "what is kept no longer was removed");
+            let Swept { files, requests, accounts, orders, untaken, failed } = swept;
+            tracing::info!(files, requests, accounts, orders, untaken, failed, "what is kept no longer was removed");
         }
         Ok(swept)
     }
 
-    fn count(&self, Swept { files, requests, accounts, orders, failed: _ }: Swept) {
-        for (what, count) in [("files", files), ("requests", requests), ("accounts", accounts), ("orders", orders)] {
+    fn count(&self, Swept { files, requests, accounts, orders, untaken, failed: _ }: Swept) {
+        let counts = [
+            ("files", files),
+            ("requests", requests),
+            ("accounts", accounts),
+            ("orders", orders),
+            ("untaken documents", untaken),
+        ];
+        for (what, count) in counts {
             self.context.metrics.retention_removed(what, count);
         }
     }
@@ -144,7 +153,16 @@ impl Retention {
         for chunk in due.requests.chunks(BATCH).take_while(|_| !self.ending()) {
             moves();
             let began = Instant::now();
-            swept.requests += self.context.journal.empty_requests(self.policy, chunk.to_vec()).await?;
+            let emptied = self.context.journal.empty_requests(self.policy, chunk.to_vec()).await?;
+            swept.requests += emptied.requests;
+            for (outlet, documents) in emptied.untaken {
+                swept.untaken += documents;
+                tracing::warn!(
+                    outlet,
+                    documents,
+                    "outcome documents that this outlet has never taken went with the personal data of their requests"
+                );
+            }
             self.rest(began).await;
         }
         if swept.requests > 0 {
@@ -299,6 +317,7 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, JournalError> {
     tokio::task::spawn_blocking(work)
         .await
+        .map_err(crate::panics::how)
         .map_err(|error| JournalError::Internal(format!("looking for what is kept no longer ended: {error}")))?
 }
 

@@ -1,6 +1,6 @@
 //! A target's lane: opens the sealed credentials and hands the batch to the target, verb by verb.
 
-use super::look::{Listed, Looked, look};
+use super::look::{Looked, look};
 use super::{Success, Worker};
 use crate::journal::Claim;
 use crate::model::Answer;
@@ -9,20 +9,18 @@ use crate::secret::seal::SealingKey;
 use crate::target::{Target, Work};
 use jiff::Timestamp;
 use std::sync::Arc;
-use tokio::sync::Mutex;
 
 /// Runs a target.
 pub struct TargetWorker {
     target: Arc<dyn Target>,
     key: Arc<SealingKey>,
     batch: usize,
-    listed: Mutex<Listed>,
 }
 
 impl TargetWorker {
     /// `key` opens the credentials; `batch` is the most steps in a batch.
     pub fn new(target: Arc<dyn Target>, key: Arc<SealingKey>, batch: usize) -> Self {
-        Self { target, key, batch, listed: Mutex::default() }
+        Self { target, key, batch }
     }
 }
 
@@ -112,8 +110,7 @@ impl TargetWorker {
             return Vec::new();
         }
         let (places, works): (Vec<usize>, Vec<Work>) = restored.into_iter().unzip();
-        let mut listed = self.listed.lock().await;
-        let looked = look(&*self.target, &works, &mut listed).await;
+        let looked = look(&*self.target, &works).await;
         places.into_iter().zip(works).zip(looked).map(|((place, work), looked)| (place, work, looked)).collect()
     }
 

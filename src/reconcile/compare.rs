@@ -2,7 +2,7 @@
 
 use crate::journal::reconcile::Placed;
 use crate::model::{AccountUid, Action, Fault, FaultClass};
-use crate::target::{Found, Held};
+use crate::target::{Found, Held, HeldState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -157,16 +157,21 @@ fn of_one(placed: &Placed, held: &Held, now: Timestamp) -> Option<(Kind, String)
     {
         return Some((Kind::Replaced, format!("it was {was} when akund made it, and what has its mark is {is}")));
     }
-    if !placed.names().any(|name| name == held.name.to_lowercase()) {
+    if held.state != HeldState::Gone && !placed.names().any(|name| name == held.name.to_lowercase()) {
         return Some((Kind::Differs, format!("it is called {} there", held.name)));
     }
     let ended = placed.account.ends_at.is_some_and(|end| end <= now);
-    match (placed.state.is_suspended(), held.suspended) {
-        (true, false) => Some((Kind::Open, "suspended in the register, and logging in is not stopped there".into())),
-        (false, true) if !ended => {
+    match (placed.state.is_suspended(), held.state) {
+        (_, HeldState::Gone) => {
+            Some((Kind::Missing, "akund's note of it is there, and nothing that it was made of".into()))
+        }
+        (true, HeldState::Open) => {
+            Some((Kind::Open, "suspended in the register, and logging in is not stopped there".into()))
+        }
+        (false, HeldState::Closed) if !ended => {
             Some((Kind::Closed, "active in the register, and logging in is stopped there".into()))
         }
-        _ => None,
+        (true, HeldState::Closed) | (false, HeldState::Open | HeldState::Closed) => None,
     }
 }
 
@@ -266,7 +271,7 @@ mod tests {
             name: format!("A{n}@X.id"),
             uid: Some(AccountUid(Uuid::from_u128(n))),
             external_id: Some(format!("id{n}")),
-            suspended: false,
+            state: HeldState::Open,
         };
         change(&mut held);
         held
@@ -292,18 +297,24 @@ mod tests {
             ended,
             placed(10, Stands::Suspended),
             placed(11, Stands::Active),
+            placed(12, Stands::Active),
+            placed(13, Stands::Suspended),
+            placed(14, Stands::Removed),
         ];
         let there = vec![
             held(1, |_| ()),
             held(2, |_| ()),
-            held(3, |h| h.suspended = true),
+            held(3, |h| h.state = HeldState::Closed),
             held(4, |_| ()),
             held(6, |h| h.external_id = Some("other".into())),
             held(7, |_| ()),
             held(7, |h| h.name = "copy@x.id".into()),
-            held(9, |h| h.suspended = true),
-            held(10, |h| h.suspended = true),
+            held(9, |h| h.state = HeldState::Closed),
+            held(10, |h| h.state = HeldState::Closed),
             held(11, |h| h.name = "renamed@x.id".into()),
+            held(12, |h| h.state = HeldState::Gone),
+            held(13, |h| h.state = HeldState::Gone),
+            held(14, |h| h.state = HeldState::Gone),
             held(99, |_| ()),
             held(0, |h| h.uid = None),
         ];
@@ -318,11 +329,14 @@ mod tests {
                 ("a6@x.id", Kind::Replaced),
                 ("a7@x.id", Kind::Twice),
                 ("a11@x.id", Kind::Differs),
+                ("a12@x.id", Kind::Missing),
+                ("a13@x.id", Kind::Missing),
+                ("a14@x.id", Kind::Remains),
             ]
         );
         assert_eq!(compared.absent, [&register[4]]);
         assert_eq!(compared.there, [&register[0], &register[8], &register[9]]);
-        assert_eq!(compared.strangers, [&there[10]]);
+        assert_eq!(compared.strangers, [&there[13]]);
         assert_eq!(compared.foreign, 1);
     }
 

@@ -9,7 +9,7 @@ use crate::journal::JournalError;
 use crate::journal::read::Reader;
 use crate::journal::reconcile::Placed;
 use crate::model::{Action, Fault};
-use crate::target::{Found, Target, Work};
+use crate::target::{Found, HeldState, Target, Work};
 use compare::{Difference, Kind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -93,7 +93,7 @@ async fn one(journal: &Path, target: &dyn Target, summary: &mut Summary) -> Resu
     let held = target.list().await?;
     let after = register(journal, name)?;
     let stands = before.values().filter(|(placed, _)| !placed.state.is_removed()).count();
-    if stands > 0 && !held.iter().any(|one| one.uid.is_some()) {
+    if stands > 0 && !held.iter().any(|one| one.uid.is_some() && one.state != HeldState::Gone) {
         return Err(Trouble::Target(Fault::permanent(format!(
             "it shows none of the {stands} accounts that the register has there: the wrong place, or akund may not see them; \
              nothing is concluded from that"

@@ -15,6 +15,7 @@ pub(super) fn ask<'a, S: Send + Sync + 'static, T: Send + 'static>(
     Box::pin(async move {
         tokio::task::spawn_blocking(move || ask(&shared))
             .await
+            .map_err(crate::panics::how)
             .unwrap_or_else(|e| Err(Fault::transient(format!("target {target}: {doing} ended unexpectedly: {e}"))))
     })
 }
@@ -31,9 +32,12 @@ pub(super) fn each<'a, S: Send + Sync + 'static, R: Send + 'static>(
     }
     let (shared, batch, entries) = (Arc::clone(shared), batch.to_vec(), batch.len());
     Box::pin(async move {
-        let done = tokio::task::spawn_blocking(move || work(&shared, &batch)).await.unwrap_or_else(|e| {
-            Err(Fault::unknown(format!("target {target}: its work on a batch ended unexpectedly: {e}")))
-        });
+        let done = tokio::task::spawn_blocking(move || work(&shared, &batch))
+            .await
+            .map_err(crate::panics::how)
+            .unwrap_or_else(|e| {
+                Err(Fault::unknown(format!("target {target}: its work on a batch ended unexpectedly: {e}")))
+            });
         done.unwrap_or_else(|fault| (0..entries).map(|_| Err(fault.clone())).collect())
     })
 }

@@ -20,7 +20,7 @@ mod token;
 mod user;
 mod write;
 
-use super::{Applied, Found, Held, Target, Work};
+use super::{Applied, Found, Held, HeldState, Target, Work};
 use crate::config::target::GoogleConfig;
 use crate::model::{AccountUid, Answer, Fault, FaultClass, Finding, Proof, Scheme, Secret};
 use api::Api;
@@ -298,7 +298,7 @@ impl Target for Workspace {
                 name: user.primary_email.to_lowercase(),
                 uid: user.uid(),
                 external_id: Some(user.id),
-                suspended: user.suspended,
+                state: HeldState::of(user.suspended),
             };
             Ok(users.into_iter().filter(|user| self.layout.may_be_here(&user.primary_email)).map(held).collect())
         })

@@ -26,7 +26,7 @@ mod write;
 
 use super::{Applied, Found, Held, Target, Work};
 use crate::config::target::LdapConfig;
-use crate::model::{Action, Answer, Fault, Finding, Proof, Scheme, Secret};
+use crate::model::{AccountUid, Action, Answer, Fault, Finding, Proof, Scheme, Secret};
 use batch::WINDOW;
 use connection::{Dialer, Session};
 use entry::{Entry, mark};
@@ -214,7 +214,11 @@ impl Directory {
     }
 
     fn marked(&self, work: &Work) -> Filter {
-        Filter::equal(&self.layout.marker, Value::text(mark(work.account.uid, &self.layout.target)).bytes())
+        self.mark_of(work.account.uid)
+    }
+
+    fn mark_of(&self, uid: AccountUid) -> Filter {
+        Filter::equal(&self.layout.marker, Value::text(mark(uid, &self.layout.target)).bytes())
     }
 
     async fn find_names(&self, names: &[String]) -> Result<Vec<Found>, Fault> {
@@ -291,6 +295,9 @@ impl Target for Directory {
     }
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
         Box::pin(self.list_all())
+    }
+    fn marked<'a>(&'a self, uids: &'a [AccountUid]) -> Answer<'a, Result<BTreeSet<AccountUid>, Fault>> {
+        Box::pin(self.marked_all(uids))
     }
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         Box::pin(self.look_over())

@@ -81,6 +81,10 @@ impl Tables for MailTables {
         tables::list(db)
     }
 
+    fn marked(&self, db: &mut dyn Session, uids: &[String]) -> Result<Vec<String>, Trouble> {
+        tables::marked(db, uids)
+    }
+
     fn load(&self, db: &mut dyn Session, batch: &[Work]) -> Result<Picture, Trouble> {
         Picture::load(db, batch, &self.home)
     }

@@ -18,7 +18,7 @@ pub mod sheet;
 
 use super::home::HomeTemplate;
 use super::login::Proofs;
-use super::{Applied, Found, Held, Target, Work, blocking, work};
+use super::{Applied, Found, Held, HeldState, Target, Work, blocking, work};
 use crate::config::target::MapFilesConfig;
 use crate::model::{AccountUid, Answer, Fault, FaultClass, Finding, Proof, Scheme};
 use crate::secret::hash;
@@ -30,6 +30,7 @@ use jiff::Timestamp;
 use login::{Login, Owner};
 use postmap::Postmap;
 use sheet::Interest;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How often a batch is begun again because somebody else has changed a file meanwhile.
@@ -184,11 +185,18 @@ impl Target for MapFiles {
         blocking::ask(&self.name, &self.shared, "reading all accounts", Shared::list)
     }
 
+    fn marked<'a>(&'a self, uids: &'a [AccountUid]) -> Answer<'a, Result<BTreeSet<AccountUid>, Fault>> {
+        let uids = uids.to_vec();
+        blocking::ask(&self.name, &self.shared, "looking for accounts", move |shared| shared.marked(&uids))
+    }
+
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let mut findings =
-                tokio::task::spawn_blocking(move || inspect::inspect(&shared)).await.unwrap_or_else(|e| {
+            let mut findings = tokio::task::spawn_blocking(move || inspect::inspect(&shared))
+                .await
+                .map_err(crate::panics::how)
+                .unwrap_or_else(|e| {
                     vec![Err(format!("target {}: looking at its files ended unexpectedly: {e}", self.name))]
                 });
             findings.extend(self.proofs.check().await);
@@ -236,6 +244,14 @@ impl Shared {
         Ok(self.read(Interest { keys, ..Interest::default() })?.find(names))
     }
 
+    /// Which of these accounts have a line in the passwd-file.
+    fn marked(&self, uids: &[AccountUid]) -> Result<BTreeSet<AccountUid>, Fault> {
+        let asked = uids.iter().map(|uid| uid.to_string().into_bytes()).collect();
+        let maps = self.read(Interest { uids: asked, ..Interest::default() })?;
+        let there = |uid: &AccountUid| maps.sheet(Which::Passwd).of(*uid).any(|entry| entry.state != State::Retired);
+        Ok(uids.iter().copied().filter(there).collect())
+    }
+
     /// Every line of the passwd-file that is an account's.
     fn list(&self) -> Result<Vec<Held>, Fault> {
         let maps = self.read(Interest { everything: true, ..Interest::default() })?;
@@ -243,7 +259,7 @@ impl Shared {
             name: entry.key.clone(),
             uid: entry.uid,
             external_id: None,
-            suspended: Login::read(entry.value.expose()).is_some_and(|login| login.locked),
+            state: HeldState::of(Login::read(entry.value.expose()).is_some_and(|login| login.locked)),
         };
         Ok(maps.sheet(Which::Passwd).all().filter(|entry| entry.state != State::Retired).map(held).collect())
     }

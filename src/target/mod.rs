@@ -13,8 +13,9 @@ pub mod radius;
 pub mod sql;
 mod work;
 
-use crate::model::{Account, Action, Answer, Credential, Fault, Finding, Proof, Scheme, StepId};
+use crate::model::{Account, AccountUid, Action, Answer, Credential, Fault, Finding, Proof, Scheme, StepId};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// One account's worth of work in a batch.
 #[derive(Debug, Clone)]
@@ -85,6 +86,15 @@ pub trait Target: Send + Sync {
     /// Everything that is an account here, akund's and others', for a comparison with the register. Reads in bulk, through a new
     /// connection; changes nothing. What cannot be read to its end is a fault, and never a shorter list.
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>>;
+    /// Which of these accounts are here by akund's mark, whatever they are called. A target asks for just these, where it can: a server
+    /// may limit how much it shows of everything ([`Self::list`], which this does by default), and that must not keep one account
+    /// waiting. Changes nothing.
+    fn marked<'a>(&'a self, uids: &'a [AccountUid]) -> Answer<'a, Result<BTreeSet<AccountUid>, Fault>> {
+        Box::pin(async move {
+            let there: BTreeSet<AccountUid> = self.list().await?.into_iter().filter_map(|held| held.uid).collect();
+            Ok(uids.iter().copied().filter(|uid| there.contains(uid)).collect())
+        })
+    }
     /// Whether reading a thousand accounts back (`prove` of a change) costs it hardly more than reading one.
     fn reads_in_bulk(&self) -> bool {
         true
@@ -99,7 +109,7 @@ pub struct Found {
     /// The name asked for.
     pub name: String,
     /// The uid that marks the account as akund's, if it is marked.
-    pub uid: Option<crate::model::AccountUid>,
+    pub uid: Option<AccountUid>,
 }
 
 /// An account that exists at a target.
@@ -108,9 +118,27 @@ pub struct Held {
     /// What it is called there: its address, or its user name.
     pub name: String,
     /// The uid that marks it as this target's and akund's, if it is marked.
-    pub uid: Option<crate::model::AccountUid>,
+    pub uid: Option<AccountUid>,
     /// The target's immutable id of it, where it has one.
     pub external_id: Option<String>,
-    /// Whether logging in to it is stopped.
-    pub suspended: bool,
+    /// Whether somebody can log in to it.
+    pub state: HeldState,
+}
+
+/// What there is of an account at a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldState {
+    /// Somebody can log in.
+    Open,
+    /// Logging in is stopped.
+    Closed,
+    /// Only akund's own note of it is left: what it was made of is gone.
+    Gone,
+}
+
+impl HeldState {
+    /// Of an account that is there.
+    pub fn of(closed: bool) -> Self {
+        if closed { Self::Closed } else { Self::Open }
+    }
 }

@@ -171,6 +171,10 @@ impl Tables for RadiusTables {
         tables::list(db)
     }
 
+    fn marked(&self, db: &mut dyn Session, uids: &[String]) -> Result<Vec<String>, Trouble> {
+        tables::marked(db, uids)
+    }
+
     fn load(&self, db: &mut dyn Session, batch: &[Work]) -> Result<Picture, Trouble> {
         Picture::load(db, batch, self)
     }

@@ -6,10 +6,11 @@
 
 use super::login::Proofs;
 use super::{Applied, Found, Held, Target, Work, blocking, work};
-use crate::model::{Answer, Fault, Finding, Proof, Scheme};
+use crate::model::{AccountUid, Answer, Fault, Finding, Proof, Scheme};
 use crate::secret::hash;
 use crate::sql::{Schema, Session, Store, Trouble};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What one kind of target does with its tables.
@@ -30,6 +31,11 @@ pub trait Tables: Send + Sync + 'static {
     /// # Errors
     /// What the database says.
     fn list(&self, db: &mut dyn Session) -> Result<Vec<Held>, Trouble>;
+    /// Which of these accounts bear akund's mark here, by their uids as text.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn marked(&self, db: &mut dyn Session, uids: &[String]) -> Result<Vec<String>, Trouble>;
     /// Reads what there is of a batch's accounts.
     ///
     /// # Errors
@@ -200,6 +206,14 @@ impl<T: Tables> Target for SqlTarget<T> {
         })
     }
 
+    fn marked<'a>(&'a self, uids: &'a [AccountUid]) -> Answer<'a, Result<BTreeSet<AccountUid>, Fault>> {
+        let asked: Vec<String> = uids.iter().map(ToString::to_string).collect();
+        blocking::ask(&self.name, &self.shared, "looking for accounts", move |shared| {
+            let there = shared.store.look("looking for accounts", |db| shared.tables.marked(db, &asked))?;
+            Ok(there.iter().filter_map(|uid| uid.parse().ok()).map(AccountUid).collect())
+        })
+    }
+
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
@@ -209,7 +223,7 @@ impl<T: Tables> Target for SqlTarget<T> {
                 findings
             };
             let looked = tokio::task::spawn_blocking(look).await;
-            let mut findings = looked.unwrap_or_else(|e| {
+            let mut findings = looked.map_err(crate::panics::how).unwrap_or_else(|e| {
                 vec![Err(format!("target {}: looking at its database ended unexpectedly: {e}", self.name))]
             });
             findings.extend(self.proofs.check().await);

@@ -138,7 +138,7 @@ pub fn a_document_that_the_broker_refuses_keeps_none_of_its_batch_from_being_pub
     assert_eq!(answers.len(), batch.len());
     for (number, answer) in answers.into_iter().enumerate() {
         match (number, answer) {
-            (3, Err(NotTaken::Fault(fault))) => {
+            (3, Err(NotTaken::Refused(fault))) => {
                 assert_eq!(fault.class, FaultClass::Transient);
                 assert!(fault.message.contains("siakad.generic.done"), "{fault}");
                 assert!(fault.message.contains("set_topic_permissions"), "{fault}");

@@ -332,6 +332,75 @@ fn a_withdrawal_takes_away_what_was_made_in_this_journal_and_not_what_it_only_fo
 }
 
 #[test]
+fn a_withdrawal_leaves_alone_what_was_found_as_wanted_and_may_be_in_use_for_long() {
+    let server = Server::start();
+    let site = server.site();
+    let (_dir, file) = elsewhere();
+    let daemon = site.start();
+    for lane in ["mail", "radius"] {
+        assert_eq!(site.told(&["pause", lane]).0, 0);
+    }
+    site.drop_in("a.toml", records::good("A/1", "satu"));
+    site.until("it has its password", || {
+        ["mail", "radius"].iter().map(|lane| site.reader().lane(lane).unwrap().ready).sum::<u64>() == 1
+    });
+    backup(&site, &file);
+    assert_eq!(site.told(&["unpause"]).0, 0);
+    site.until_rest(1);
+    let key = records::key("A/1");
+    assert_eq!(site.state(&key), "done");
+    daemon.terminate();
+    put_back(&site, &file);
+    let there = at_targets(&site);
+    let daemon = site.start();
+    assert_eq!(site.told(&["unpause"]).0, 0);
+    assert_eq!(stuck_at(&site, &key), "email", "it is there with the password that the journal has");
+    let (code, said) = site.told(&["withdraw", "A/1", "--reason", "salah"]);
+    assert!(
+        code == 0 && said.contains("left alone") && said.contains("mail") && said.contains("radius"),
+        "{code} {said}"
+    );
+    site.until("it is withdrawn", || site.state(&key) == "withdrawn");
+    assert_eq!(at_targets(&site), there, "its owner has it");
+    daemon.terminate();
+}
+
+#[test]
+fn a_password_that_was_made_after_the_backup_was_put_back_cannot_have_arrived() {
+    let server = Server::start();
+    let site = server.site();
+    let (_dir, file) = elsewhere();
+    let daemon = site.start();
+    assert_eq!(site.told(&["pause", "credentials"]).0, 0);
+    site.drop_in("a.toml", records::good("A/1", "satu"));
+    site.until("it has no password yet", || site.reader().lane("credentials").unwrap().ready == 1);
+    backup(&site, &file);
+    assert_eq!(site.told(&["unpause"]).0, 0);
+    site.until_rest(1);
+    daemon.terminate();
+    put_back(&site, &file);
+    // Somebody cleared it all away, so that it is made anew, with another password than the one that was sent.
+    site.mail().execute_batch("DELETE FROM mailboxes; DELETE FROM aliases").unwrap();
+    site.radius().execute_batch("DELETE FROM radcheck; DELETE FROM radusergroup; DELETE FROM akund_account").unwrap();
+    let daemon = site.start();
+    assert_eq!(site.told(&["unpause"]).0, 0);
+    let key = records::key("A/1");
+    assert_eq!(stuck_at(&site, &key), "email");
+    let (code, said) = site.told(&["arrived", "A/1", "--reason", "kata pemohon sudah"]);
+    assert!(
+        code == 1 && said.contains("made after the journal was put back") && said.contains("akund retry"),
+        "{code} {said}"
+    );
+    let (_, shown) = site.told(&["show", "A/1"]);
+    assert!(shown.contains("password was made after the journal was put back"), "{shown}");
+    assert_eq!(site.told(&["retry", "A/1", "--reason", "kirim"]).0, 0);
+    site.until("it is done", || site.state(&key) == "done");
+    let sent: Vec<Option<String>> = server.taken().iter().map(|notice| notice.password().map(str::to_owned)).collect();
+    assert!(sent.len() == 2 && sent[0] != sent[1], "another password");
+    daemon.terminate();
+}
+
+#[test]
 fn a_raw_copy_put_back_is_recognised_by_what_the_journal_is_known_to_have_had() {
     for in_the_spool_only in [false, true] {
         let server = Server::start();

@@ -3,6 +3,7 @@
 use crate::bench::*;
 use crate::broken::{cut_at_every_point, ends_in_mid_batch};
 use crate::contract;
+use crate::peers::Slapd;
 use crate::proxy::{Proxy, Way};
 use akund::model::{Action, FaultClass, Scheme};
 use akund::target::Target;
@@ -334,4 +335,28 @@ async fn a_rename_cut_at_any_point_leaves_the_old_name_in_no_group() {
         assert_eq!(members.matches(&format!("baru{n:02}")).count(), 2, "cut {n}: {members}");
         apply(&target, &plain(Action::Remove, &change.account)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_account_is_known_by_its_mark_where_the_server_shows_only_some_of_all() {
+    // The first of a server's limits that names akund is the one that holds.
+    let limit = "limits dn.exact=\"cn=akund,ou=services,dc=example,dc=org\" size.soft=5 size.hard=5 size.prtotal=5\n";
+    let site = OpenLdap { slapd: Slapd::with(limit) };
+    let target = directory(&site.toml());
+    let accounts: Vec<_> = (0..9).map(account).collect();
+    for account in &accounts {
+        apply(&target, &create(account, target.schemes())).await.unwrap();
+    }
+    site.slapd.by_hand(
+        "dn: cn=asing,ou=people,dc=example,dc=org\nchangetype: add\nobjectClass: inetOrgPerson\ncn: asing\nsn: asing\nmail: asing@example.org\n",
+    );
+    let refused = target.list().await.unwrap_err();
+    assert!(refused.message.contains("sizeLimitExceeded"), "the test sees what it is to see: {refused}");
+    let absent = named("absent").uid;
+    let mut asked: Vec<_> = accounts.iter().map(|account| account.uid).collect();
+    asked.push(absent);
+    let there = target.marked(&asked).await.unwrap();
+    assert!(there.len() == 9 && !there.contains(&absent), "{there:?}");
+    site.slapd.by_hand(&format!("dn: {}\nchangetype: delete\n", site.dn_of(&accounts[3])));
+    assert!(!target.marked(&asked).await.unwrap().contains(&accounts[3].uid));
 }

@@ -11,7 +11,7 @@
 
 use crate::works::*;
 use akund::model::{Account, Action, Fault, FaultClass, Proof, Quota};
-use akund::target::{Applied, Target, Work};
+use akund::target::{Applied, HeldState, Target, Work};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -119,6 +119,7 @@ macro_rules! contract {
             nothing_asked_nothing_answered,
             secrets_show_up_nowhere,
             all_is_listed,
+            some_are_known_by_their_marks_whatever_they_are_called,
             an_account_of_others_is_adopted_where_that_was_asked,
             what_cannot_be_told_apart_is_not_adopted,
         );
@@ -173,6 +174,7 @@ pub async fn all(subject: &mut dyn Subject) {
     nothing_asked_nothing_answered(subject).await;
     secrets_show_up_nowhere(subject).await;
     all_is_listed(subject).await;
+    some_are_known_by_their_marks_whatever_they_are_called(subject).await;
     an_account_of_others_is_adopted_where_that_was_asked(subject).await;
     what_cannot_be_told_apart_is_not_adopted(subject).await;
 }
@@ -510,7 +512,7 @@ pub async fn all_is_listed(subject: &mut dyn Subject) {
     let mut held = target.list().await.unwrap();
     for _ in 0..20 {
         let ours = held.iter().filter(|one| one.uid.is_some());
-        if ours.clone().count() == accounts.len() && ours.clone().any(|one| one.suspended) {
+        if ours.clone().count() == accounts.len() && ours.clone().any(|one| one.state == HeldState::Closed) {
             break;
         }
         tokio::time::sleep(Duration::from_secs(61)).await;
@@ -522,10 +524,47 @@ pub async fn all_is_listed(subject: &mut dyn Subject) {
         let one = by_uid[&account.uid];
         let names = [subject.name_of(account), account.username.to_string()];
         assert!(names.contains(&one.name), "{one:?}");
-        assert_eq!((&one.external_id, one.suspended), (&made.external_id, at == 0), "{one:?}");
+        assert_eq!((&one.external_id, one.state), (&made.external_id, HeldState::of(at == 0)), "{one:?}");
     }
     let foreign: Vec<&str> = held.iter().filter(|one| one.uid.is_none()).map(|one| one.name.as_str()).collect();
     assert!(foreign.iter().any(|name| name.to_lowercase().starts_with("asing")), "{foreign:?}");
+    subject.clear();
+}
+
+pub async fn some_are_known_by_their_marks_whatever_they_are_called(subject: &mut dyn Subject) {
+    let target = subject.target();
+    subject.put_foreign(&named("asing"));
+    let (humas, umum, absent) = (named("humas"), named("umum"), named("absent"));
+    let mut works = Vec::new();
+    for account in [&humas, &umum] {
+        let mut work = create(account, target.schemes());
+        work.external_id = apply(&*target, &work).await.unwrap().external_id;
+        works.push(work);
+    }
+    let mut renamed = plain(Action::Change, &humas);
+    renamed.account.username = "lain".parse().unwrap();
+    renamed.account.address = Some(address("lain@example.org"));
+    renamed.external_id = works[0].external_id.clone();
+    apply(&*target, &renamed).await.unwrap();
+    let mut suspend = plain(Action::Suspend, &umum);
+    suspend.external_id = works[1].external_id.clone();
+    apply(&*target, &suspend).await.unwrap();
+    let asked = [humas.uid, absent.uid, umum.uid];
+    let expected = BTreeSet::from([humas.uid, umum.uid]);
+    let mut there = target.marked(&asked).await.unwrap();
+    for _ in 0..20 {
+        if there == expected {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        there = target.marked(&asked).await.unwrap();
+    }
+    assert_eq!(there, expected);
+    assert!(target.marked(&[absent.uid]).await.unwrap().is_empty());
+    assert!(target.marked(&[]).await.unwrap().is_empty());
+    let mut remove = plain(Action::Remove, &umum);
+    remove.external_id = works[1].external_id.clone();
+    apply(&*target, &remove).await.unwrap();
     subject.clear();
 }
 

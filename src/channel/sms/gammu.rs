@@ -109,6 +109,7 @@ impl Gammu {
         let tables = self.tables.clone();
         tokio::task::spawn_blocking(move || ask(&tables))
             .await
+            .map_err(crate::panics::how)
             .unwrap_or_else(|error| Err(Trouble::transient(format!("asking it ended: {error}"))))
     }
 

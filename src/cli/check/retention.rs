@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::intake::spool::{count_rejected_before, count_strays_before};
 use crate::journal::JournalError;
 use crate::journal::read::Reader;
-use crate::model::retention::Policy;
+use crate::model::retention::{OUTLETS_MAY_TAKE, Policy};
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 
@@ -55,6 +55,19 @@ fn foreseen(config: &Config, policy: &Policy, now: Timestamp) -> Result<String, 
     let parts: Vec<String> = counts.chain(others).collect();
     let (requests, accounts) = reader.never_ended(policy, now)?;
     let mut never = String::new();
+    if due.untaken > 0 {
+        never.push_str(&format!(
+            "; with them, never taken by their outlets: {} (`akund retry --lane OUTLET` before that tries once more)",
+            output::counted(due.untaken, "outcome document")
+        ));
+    }
+    if due.awaited > 0 {
+        never.push_str(&format!(
+            "; kept until their outlets take the outcome documents that are on their way, or {} days: personal data of {}",
+            OUTLETS_MAY_TAKE.as_hours() / 24,
+            output::counted(due.awaited, "request")
+        ));
+    }
     if requests > 0 {
         never.push_str(&format!(
             "; came before that and still open: {}; withdraw what is given up",

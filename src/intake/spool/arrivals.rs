@@ -109,7 +109,7 @@ impl Arrivals {
             let watched = self.watch_source(source);
             let spool = Arc::clone(&self.spool);
             let listed = tokio::task::spawn_blocking(move || spool.list(source, LIMITS.tracked)).await;
-            let listed = watched.and(listed.unwrap_or_else(|e| Err(io::Error::other(e))));
+            let listed = watched.and(listed.map_err(crate::panics::how).unwrap_or_else(|e| Err(io::Error::other(e))));
             self.due.remove(&source);
             self.listed(source, listed);
         }

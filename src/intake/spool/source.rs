@@ -73,5 +73,6 @@ impl Source for Arc<Spool> {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work)
         .await
+        .map_err(crate::panics::how)
         .map_err(|error| io::Error::other(format!("a task of the disk ended: {error}")))?
 }

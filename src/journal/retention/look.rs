@@ -1,12 +1,13 @@
 //! What is due, as far as reading can tell.
 
 use super::files::{OF_SUBMISSION, since};
-use super::{MADE, NOTHING_LEFT, STANDING, standing};
+use super::{MADE, NOTHING_LEFT, STANDING, STANDING_COLUMNS, standing};
 use crate::journal::JournalError;
 use crate::journal::read::{Reader, maybe_time, time};
 use crate::model::RequestKey;
 use crate::model::retention::Policy;
 use jiff::Timestamp;
+use std::cell::Cell;
 use std::collections::HashSet;
 
 /// What is due now, by the journal's numbers.
@@ -24,6 +25,10 @@ pub struct Due {
     pub accounts: Vec<uuid::Uuid>,
     /// Orders whose reasons are due.
     pub orders: Vec<i64>,
+    /// Documents of [`Self::requests`] that no outlet has taken: they go with them.
+    pub untaken: u64,
+    /// Requests whose personal data would be due, and that wait for an outlet to take their documents.
+    pub awaited: u64,
 }
 
 /// Where retention stands.
@@ -72,10 +77,16 @@ impl Reader {
             )?;
         }
         if policy.personal.is_some() {
-            due.requests =
-                self.requests_going("r.id IN (SELECT request FROM personal)", before(policy.personal, now), |s| {
-                    policy.request(s, now).personal
-                })?;
+            let awaited = Cell::new(0);
+            let all = "r.id IN (SELECT request FROM personal)";
+            due.requests = self.requests_going(all, before(policy.personal, now), |standing| {
+                let goes = policy.request(standing, now).personal;
+                let waits = !goes && policy.request(&standing.without_outlets(), now).personal;
+                awaited.set(awaited.get() + u64::from(waits));
+                goes
+            })?;
+            due.awaited = awaited.get();
+            due.untaken = self.untaken(&due.requests)?;
             due.orders = self.orders_going(policy, now)?;
         }
         due.accounts = self.accounts_going(policy, now)?;
@@ -93,8 +104,9 @@ impl Reader {
         let mut going = Vec::new();
         while let Some(row) = rows.next()? {
             if policy.request(&standing(row, 0)?, now).outcome {
-                let request = RequestKey { procedure: row.get(5)?, id: row.get(6)?, revision: row.get(7)? };
-                going.push((row.get(4)?, row.get(8)?, request));
+                let at = |n: usize| STANDING_COLUMNS + n;
+                let request = RequestKey { procedure: row.get(at(1))?, id: row.get(at(2))?, revision: row.get(at(3))? };
+                going.push((row.get(at(0))?, row.get(at(4))?, request));
             }
         }
         Ok(going)
@@ -140,10 +152,20 @@ impl Reader {
         let mut going = Vec::new();
         while let Some(row) = rows.next()? {
             if goes(&standing(row, 0)?) {
-                going.push(row.get(4)?);
+                going.push(row.get(STANDING_COLUMNS)?);
             }
         }
         Ok(going)
+    }
+
+    fn untaken(&self, requests: &[i64]) -> Result<u64, JournalError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT count(*) FROM posting WHERE request = ?1 AND state <> 'done'")?;
+        let mut untaken = 0;
+        for request in requests {
+            untaken += statement.query_row([request], |row| row.get::<_, i64>(0))?.unsigned_abs();
+        }
+        Ok(untaken)
     }
 
     fn orders_going(&self, policy: &Policy, now: Timestamp) -> Result<Vec<i64>, JournalError> {

@@ -14,6 +14,7 @@ use super::{Journal, JournalError};
 use crate::model::retention::{Need, Policy, Standing};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// The last look is at most so long ago, where akund runs every day.
 const LONG: jiff::SignedDuration = jiff::SignedDuration::from_hours(35 * 24);
@@ -72,6 +73,15 @@ pub enum Wanted {
     Files(What, Vec<String>),
 }
 
+/// What emptying requests came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Emptied {
+    /// How many.
+    pub requests: usize,
+    /// By outlet: how many documents went that it had not taken.
+    pub untaken: BTreeMap<String, usize>,
+}
+
 /// How a name stands in the register once its account's personal data were emptied. No name begins so.
 pub(super) fn hidden_name(salt: &[u8], name: &str) -> String {
     let mut hasher = Sha256::new();
@@ -82,7 +92,10 @@ pub(super) fn hidden_name(salt: &[u8], name: &str) -> String {
 
 /// The columns of a request's [`Standing`], of a query over request `r`.
 const STANDING: &str = "r.ended_at, r.outcome_due > 0 OR EXISTS (SELECT 1 FROM step s
-    WHERE s.id BETWEEN r.id << 8 AND r.id << 8 | 255 AND s.state IN ('ready', 'retry', 'running')), a.state, a.ended_at";
+    WHERE s.id BETWEEN r.id << 8 AND r.id << 8 | 255 AND s.state IN ('ready', 'retry', 'running')), a.state, a.ended_at,
+    (SELECT max(p.made_at) FROM posting p WHERE p.request = r.id AND p.state IN ('ready', 'retry', 'running'))";
+/// How many columns those are.
+const STANDING_COLUMNS: usize = 5;
 /// And where they come from: the account that the request made or adopted.
 const MADE: &str = "LEFT JOIN account a ON a.uid = r.account AND (a.request = r.id OR a.adopted = r.id)";
 
@@ -94,7 +107,8 @@ fn standing(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Standing>
         (Some(_), Some(at)) => Need::RemovedAt(at),
         (Some(_), None) => Need::Account,
     };
-    Ok(Standing { ended_at: super::read::maybe_time(row, first)?, busy: row.get(first + 1)?, need })
+    let untaken = super::read::maybe_time(row, first + 4)?;
+    Ok(Standing { ended_at: super::read::maybe_time(row, first)?, busy: row.get(first + 1)?, untaken, need })
 }
 
 impl Journal {
@@ -186,17 +200,21 @@ impl Journal {
         .await
     }
 
-    /// Empties what the journal knows of the people of requests, as far as it may; how many.
+    /// Empties what the journal knows of the people of requests, as far as it may. Documents that no outlet has taken go with it: those
+    /// that may still be taken have kept it ([`Policy::request`]).
     ///
     /// # Errors
     /// Where it could not be written.
-    pub async fn empty_requests(&self, policy: Policy, requests: Vec<i64>) -> Result<usize, JournalError> {
+    pub async fn empty_requests(&self, policy: Policy, requests: Vec<i64>) -> Result<Emptied, JournalError> {
         self.call(move |tx| {
-            let mut emptied = 0;
+            let mut emptied = Emptied::default();
             for request in requests {
                 let Some((standing, uid)) = of_request(tx, request)? else { continue };
-                if policy.request(&standing, tx.now).personal {
-                    emptied += usize::from(empty_request(tx, request, uid)?);
+                if policy.request(&standing, tx.now).personal
+                    && let Some(untaken) = empty_request(tx, request, uid)?
+                {
+                    emptied.requests += 1;
+                    untaken.into_iter().for_each(|outlet| *emptied.untaken.entry(outlet).or_default() += 1);
                 }
             }
             Ok(emptied)
@@ -272,7 +290,7 @@ impl Journal {
 /// Where a request stands, and its uid.
 fn of_request(tx: &mut Tx<'_>, request: i64) -> Result<Option<(Standing, uuid::Uuid)>, JournalError> {
     let sql = format!("SELECT {STANDING}, r.uid FROM request r {MADE} WHERE r.id = ?1");
-    tx.row(&sql, [request], |row| Ok((standing(row, 0)?, row.get(4)?)))
+    tx.row(&sql, [request], |row| Ok((standing(row, 0)?, row.get(STANDING_COLUMNS)?)))
 }
 
 /// An outcome document was written once more, for whatever reason: it is there again.
@@ -291,10 +309,15 @@ fn forget_name_of(tx: &mut Tx<'_>, submission: i64) -> Result<(), JournalError> 
     tx.run(&sql, [submission]).map(drop)
 }
 
-fn empty_request(tx: &mut Tx<'_>, request: i64, uid: uuid::Uuid) -> Result<bool, JournalError> {
+/// None where it was empty; else the outlets that had not taken its document.
+fn empty_request(tx: &mut Tx<'_>, request: i64, uid: uuid::Uuid) -> Result<Option<Vec<String>>, JournalError> {
     if tx.run("DELETE FROM personal WHERE request = ?1", [request])? == 0 {
-        return Ok(false);
+        return Ok(None);
     }
+    let untaken: Vec<String> =
+        tx.rows("SELECT DISTINCT outlet FROM posting WHERE request = ?1 AND state <> 'done'", [request], |row| {
+            row.get(0)
+        })?;
     let now = tx.micros();
     tx.run("UPDATE request SET personal_removed = ?2 WHERE id = ?1", (request, now))?;
     // Servers' answers quote addresses. A notice that is stuck has nobody to go to any more.
@@ -310,8 +333,12 @@ fn empty_request(tx: &mut Tx<'_>, request: i64, uid: uuid::Uuid) -> Result<bool,
     )?;
     tx.run("DELETE FROM posting WHERE request = ?1", [request])?;
     tx.run("DELETE FROM secret WHERE request = ?1", [request])?;
-    tx.event(uid.as_bytes(), "erased", &serde_json::json!({"what": "personal"}))?;
-    Ok(true)
+    let mut erased = serde_json::json!({"what": "personal"});
+    if !untaken.is_empty() {
+        erased["not_taken_by"] = untaken.join(", ").into();
+    }
+    tx.event(uid.as_bytes(), "erased", &erased)?;
+    Ok(Some(untaken))
 }
 
 fn empty_account(tx: &mut Tx<'_>, uid: uuid::Uuid) -> Result<(), JournalError> {

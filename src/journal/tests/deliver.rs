@@ -36,6 +36,12 @@ fn plan(_: &Admission, facts: &Facts, uid: AccountUid, _: Timestamp) -> Judgemen
 }
 
 async fn begun() -> Fixture {
+    let f = admitted().await;
+    assert_eq!((serve(&f.journal, "credentials").await, serve(&f.journal, "email").await), (1, 1));
+    f
+}
+
+async fn admitted() -> Fixture {
     let f = Fixture::new();
     let submission =
         Submission { source: "local".into(), name: "a".into(), sha256: [1; 32], evidence: String::new(), bulk: false };
@@ -51,7 +57,6 @@ async fn begun() -> Fixture {
         not_permitted: Vec::new(),
     };
     f.journal.admit(submission, vec![admission], Arc::new(plan)).await.unwrap();
-    assert_eq!((serve(&f.journal, "credentials").await, serve(&f.journal, "email").await), (1, 1));
     f
 }
 
@@ -174,6 +179,87 @@ async fn what_a_channel_has_refused_did_not_arrive_whatever_somebody_says() {
     assert!(!arrived(&f, None).await.0);
 }
 
+/// As at the next start, once the journal was put in place of itself, and let go on.
+async fn put_back(f: Fixture) -> Fixture {
+    let Fixture { dir, journal, writer } = f;
+    drop(journal);
+    writer.join().unwrap();
+    restored::mark(&dir.path().join("journal.db")).unwrap();
+    let (journal, writer) = open(dir.path()).unwrap();
+    assert!(journal.recognise(Vec::new(), Vec::new()).await.unwrap().is_some());
+    let f = Fixture { dir, journal, writer };
+    ordered(&f, OrderVerb::Unpause, "").await;
+    for lane in ["credentials", "email", "sms"] {
+        f.journal.recover(lane, true).await.unwrap();
+    }
+    f
+}
+
+async fn ordered(f: &Fixture, verb: OrderVerb, argument: &str) {
+    orders::place(&f.path(), &order(verb, argument)).unwrap();
+    let lanes = ["credentials", "email", "sms"].map(str::to_owned).into();
+    let done = f.journal.carry_out_orders(lanes, None, Default::default()).await.unwrap().remove(0);
+    assert!(done.done, "{}", done.result);
+}
+
+fn stuck_with(f: &Fixture, place: usize) -> String {
+    let step = f.reader().outcome(1).unwrap().steps.remove(place);
+    assert_eq!(step.state, "stuck", "{step:?}");
+    step.fault.unwrap()
+}
+
+#[tokio::test]
+async fn a_password_minted_after_the_journal_was_put_back_has_arrived_nowhere_whatever_somebody_says() {
+    let f = admitted().await;
+    let f = put_back(f).await;
+    serve(&f.journal, "credentials").await;
+    // The user name may have been told; it is the same.
+    let waits = stuck_with(&f, 1);
+    assert!(waits.contains("akund arrived") && waits.contains("after the backup"), "{waits}");
+    assert!(arrived(&f, None).await.0);
+    let waits = stuck_with(&f, 2);
+    assert!(waits.contains("password was made after") && !waits.contains("akund arrived"), "{waits}");
+    for channel in [None, Some("sms")] {
+        let (done, said) = arrived(&f, channel).await;
+        assert!(
+            !done && said.contains("made after the journal was put back") && said.contains("akund retry"),
+            "{said}"
+        );
+    }
+    assert_eq!((f.state("1").as_str(), sealed(&f)), ("stuck", 1), "it waits to be sent");
+    // Sent by order, and its answer lost: that one may have arrived.
+    ordered(&f, OrderVerb::Retry, "1").await;
+    stick(&f, "sms", Fault::unknown("the answer was lost")).await;
+    let (done, said) = arrived(&f, None).await;
+    assert!(done, "{said}");
+    assert_eq!(sealed(&f), 0);
+}
+
+#[tokio::test]
+async fn a_password_from_before_the_journal_was_put_back_may_have_arrived() {
+    // In flight at the backup; not yet begun; and minted after an earlier time that it was put back.
+    for case in 0..3 {
+        let mut f = if case == 0 { begun().await } else { admitted().await };
+        if case == 0 {
+            assert_eq!(f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.len(), 1);
+        } else {
+            if case == 2 {
+                f = put_back(f).await;
+            }
+            serve(&f.journal, "credentials").await;
+        }
+        let f = put_back(f).await;
+        if case > 0 {
+            assert!(arrived(&f, None).await.0, "{case}: the user name");
+        }
+        let waits = stuck_with(&f, 2);
+        assert!(waits.contains("akund arrived"), "{case}: {waits}");
+        let (done, said) = arrived(&f, None).await;
+        assert!(done && said.contains("credentials at sms"), "{case}: {said}");
+        assert_eq!(sealed(&f), 0, "{case}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_to_a_refused_request_may_have_arrived_too_and_its_end_stays_as_it_is() {
     let f = Fixture::new();
@@ -226,6 +312,7 @@ async fn a_report_counts_once_also_when_it_comes_before_the_handing_over_is_reco
         sealed: None,
         reference: Some("r-1".into()),
         kept: None,
+        found: false,
     };
     let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
     f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();

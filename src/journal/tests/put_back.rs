@@ -72,8 +72,65 @@ async fn documents_on_their_way_leave_only_by_order_and_new_ones_as_ever() {
     let (counted, argument) = outage("tickets");
     assert_eq!(counted, 2);
     ordered(&f, OrderVerb::RetryLane, &argument).await;
-    assert_eq!(leaving(&f).await, (4, 4), "an order for a request's document is one for all its copies");
-    assert_eq!(outage("requests").0, 0);
+    assert_eq!(leaving(&f).await, (2, 4), "what goes elsewhere is kept back as before");
+    assert_eq!((outage("requests").0, outage("tickets").0), (2, 0));
+    // What comes after it: at the outlet of the order it goes, and elsewhere it is kept back.
+    f.journal
+        .call(|tx| tx.run("UPDATE request SET outcome_due = outcome_due + 1 WHERE id = 3", []).map(drop))
+        .await
+        .unwrap();
+    assert_eq!((write(&f).await, leaving(&f).await, outage("requests").0), (1, (2, 4), 2));
+    let (_, argument) = outage("requests");
+    ordered(&f, OrderVerb::RetryLane, &argument).await;
+    assert_eq!(leaving(&f).await, (4, 4));
+    // Put back once more, all of it may have left since.
+    let f = put_back(f).await;
+    ordered(&f, OrderVerb::Unpause, "").await;
+    assert_eq!(leaving(&f).await, (0, 0));
+}
+
+#[tokio::test]
+async fn an_order_that_leaves_alone_what_may_have_left_leaves_it_alone_at_its_own_outlet_too() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id"), record("2", "b@x.id")]).await;
+    serve_all(&f.journal).await;
+    write(&f).await;
+    let f = put_back(f).await;
+    ordered(&f, OrderVerb::Unpause, "").await;
+    // One of the two was refused by its outlet: that one has surely not left.
+    let refused = "UPDATE posting SET restored = 0, fault_class = 'permanent' WHERE request = 1 AND outlet = 'tickets'";
+    f.journal.call(move |tx| tx.run(refused, []).map(drop)).await.unwrap();
+    let outage = bulk::Outage { lane: "tickets".into(), since: Timestamp::UNIX_EPOCH, uncertain: false };
+    let counted = f.reader().count_outage(&outage).unwrap();
+    assert_eq!((counted.total(), counted.uncertain), (1, 1));
+    ordered(&f, OrderVerb::RetryLane, &serde_json::to_string(&outage).unwrap()).await;
+    assert_eq!(leaving(&f).await, (0, 1));
+}
+
+#[tokio::test]
+async fn what_was_found_as_wanted_and_not_written_is_left_alone_by_a_withdrawal() {
+    for found in [true, false] {
+        let f = Fixture::new();
+        f.admit(vec![record("1", "a@x.id")]).await;
+        serve(&f.journal, "credentials").await;
+        let f = put_back(f).await;
+        ordered(&f, OrderVerb::Unpause, "").await;
+        let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
+        assert!(claim.restored);
+        let mut settled = done(&claim);
+        if let Settlement::Done { found: there, .. } = &mut settled.settlement {
+            *there = found;
+        }
+        f.journal.turn("mail", Arc::new(vec![settled]), 0).await.unwrap();
+        serve_all(&f.journal).await;
+        assert_eq!(f.state("1"), "stuck", "its notice waits");
+        let said = ordered(&f, OrderVerb::Withdraw, "1").await;
+        assert_eq!(said.contains("left alone"), found, "{said}");
+        let undone = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims;
+        assert_eq!(undone.len(), usize::from(!found));
+        serve_all(&f.journal).await;
+        assert_eq!(f.state("1"), if found { "withdrawn" } else { "withdrawing" });
+    }
 }
 
 #[tokio::test]
@@ -189,7 +246,7 @@ async fn of_two_documents_of_a_request_only_the_newer_leaves() {
     ordered(&f, OrderVerb::Unpause, "").await;
     let outage = bulk::Outage { lane: "tickets".into(), since: Timestamp::UNIX_EPOCH, uncertain: true };
     ordered(&f, OrderVerb::RetryLane, &serde_json::to_string(&outage).unwrap()).await;
-    assert_eq!(leaving(&f).await, (1, 1));
+    assert_eq!(leaving(&f).await, (0, 1), "at the outlet of the order");
 }
 
 #[tokio::test]

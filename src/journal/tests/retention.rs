@@ -1,7 +1,7 @@
 //! What is emptied stands nowhere any more, and what holds on to it does not break.
 
 use super::*;
-use crate::journal::retention::{Wanted, What, empty_log};
+use crate::journal::retention::{Emptied, Wanted, What, empty_log};
 use crate::model::retention::Policy;
 use jiff::SignedDuration;
 
@@ -133,7 +133,7 @@ async fn nothing_of_what_has_not_ended_or_is_still_on_its_way_goes() {
     for wanted in wanted {
         assert!(f.journal.about_to_remove(policy(1), wanted).await.unwrap().is_empty());
     }
-    assert_eq!(f.journal.empty_requests(policy(1), vec![1, 2, 3]).await.unwrap(), 0);
+    assert_eq!(f.journal.empty_requests(policy(1), vec![1, 2, 3]).await.unwrap(), Emptied::default());
 }
 
 #[tokio::test]
@@ -233,4 +233,61 @@ async fn a_file_that_two_sources_brought_and_a_letter_of_two_requests_go_when_no
     assert_eq!(gone.iter().map(|one| one.path.as_str()).collect::<Vec<_>>(), ["accepted/own"]);
     f.journal.removed(&gone).await.unwrap();
     assert_eq!(f.reader().retention_due(&policy(99), Timestamp::now()).unwrap().letters, [2]);
+}
+
+#[tokio::test]
+async fn what_an_outlet_may_still_take_keeps_its_request_and_what_it_never_took_goes_and_is_told() {
+    let f = Fixture::new();
+    f.admit(["1", "2", "3"].map(|id| with_category(record(id, "a@x.id"), "refuse")).into()).await;
+    serve_all(&f.journal).await;
+    let mut due = f.reader().outcomes_due(10).unwrap();
+    due.iter_mut().for_each(|one| one.body = b"Rahasia Sekali".to_vec());
+    let outlets = ["tickets", "gone"].map(|outlet| (outlet.to_owned(), Vec::new()));
+    f.journal.outcomes_written(&due, outlets.into()).await.unwrap();
+    age(&f);
+    // The first one was given up; the second is to be tried again; the third was taken. The other outlet was asked for none of them.
+    let claims = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims;
+    let later = Timestamp::now() + SignedDuration::from_hours(1);
+    let settlements = [
+        Settlement::Stuck { fault: Fault::permanent("422") },
+        Settlement::Retry { due: later, fault: Fault::transient("away") },
+        Settlement::done(None),
+    ];
+    let settled = claims.iter().zip(settlements).map(|(claim, settlement)| (claim.id, 1, settlement)).collect();
+    f.journal.posts("tickets", Arc::new(settled), 0).await.unwrap();
+    let due = |f: &Fixture| {
+        let due = f.reader().retention_due(&policy(99), Timestamp::now()).unwrap();
+        (due.requests, due.untaken, due.awaited)
+    };
+    assert_eq!(due(&f), (vec![], 0, 3));
+    assert_eq!(
+        f.journal.empty_requests(policy(99), vec![1, 2, 3]).await.unwrap(),
+        Emptied::default(),
+        "whoever says so"
+    );
+    // An outlet that nobody serves keeps nothing for ever.
+    let month = 30 * 86_400 * 1_000_000_i64;
+    let sql = "UPDATE posting SET made_at = made_at - ?1 WHERE outlet = 'gone'";
+    rusqlite::Connection::open(f.path()).unwrap().execute(sql, [month]).unwrap();
+    assert_eq!(due(&f), (vec![1, 3], 3, 1));
+    let emptied = f.journal.empty_requests(policy(99), vec![1, 2, 3]).await.unwrap();
+    let untaken = [("gone".to_owned(), 2), ("tickets".to_owned(), 1)].into();
+    assert_eq!(emptied, Emptied { requests: 2, untaken });
+    let told: Vec<String> = f
+        .reader()
+        .events(None, None, 100)
+        .unwrap()
+        .into_iter()
+        .filter(|e| e.kind == "erased")
+        .map(|event| event.detail["not_taken_by"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(told, ["gone, tickets", "gone"]);
+    // What is still on its way is whole.
+    rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE posting SET due = 0", []).unwrap();
+    let claims = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims;
+    assert_eq!(claims.iter().map(|claim| claim.body.as_slice()).collect::<Vec<_>>(), [b"Rahasia Sekali"]);
+    f.journal.posts("tickets", Arc::new(vec![(claims[0].id, 2, Settlement::done(None))]), 0).await.unwrap();
+    let sql = "DELETE FROM posting WHERE outlet = 'gone'";
+    rusqlite::Connection::open(f.path()).unwrap().execute(sql, []).unwrap();
+    assert_eq!(due(&f), (vec![2], 0, 0), "taken: it goes");
 }

@@ -132,7 +132,7 @@ async fn request(State(served): State<Served>, Path(uid): Path<String>, uri: Uri
 
 /// Reads and renders where blocking hurts nobody.
 async fn answer(make: impl FnOnce() -> Response + Send + 'static) -> Response {
-    tokio::task::spawn_blocking(make).await.unwrap_or_else(|error| {
+    tokio::task::spawn_blocking(make).await.map_err(crate::panics::how).unwrap_or_else(|error| {
         tracing::warn!(%error, "the status page could not be made");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })

@@ -1,12 +1,15 @@
-//! Everything that is an account in the directory, page by page (RFC 2696).
+//! Everything that is an account in the directory, page by page (RFC 2696); and whether some are, by their marks.
 
 use super::Directory;
+use super::batch::WINDOW;
 use super::entry::Entry;
 use super::lock;
 use super::name::{Attribute, Filter};
 use super::server;
-use crate::model::Fault;
-use crate::target::Held;
+use crate::model::{AccountUid, Fault};
+use crate::target::{Held, HeldState};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use ldap3::Scope;
 use std::collections::BTreeSet;
 
 impl Directory {
@@ -32,13 +35,33 @@ impl Directory {
         Ok(entries.iter().map(|entry| self.held(entry)).collect())
     }
 
+    /// As [`crate::target::Target::marked`]: one question for each, so that no answer is larger than a server's limit for one.
+    pub(super) async fn marked_all(&self, uids: &[AccountUid]) -> Result<BTreeSet<AccountUid>, Fault> {
+        if uids.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let open = self.open().await?;
+        let base = self.layout.search_base.as_str();
+        let mut searches = Vec::with_capacity(uids.len());
+        for uid in uids {
+            let (mut session, filter) = (open.session.clone(), self.mark_of(*uid));
+            searches.push(async move {
+                let found = session.search(base, Scope::Subtree, filter.as_str(), &["1.1"]).await?;
+                Ok::<_, Fault>((!found.is_empty()).then_some(*uid))
+            });
+        }
+        let found: Vec<Option<AccountUid>> = stream::iter(searches).buffered(WINDOW).try_collect().await?;
+        self.keep(open);
+        Ok(found.into_iter().flatten().collect())
+    }
+
     fn held(&self, entry: &Entry) -> Held {
         let name = self.layout.naming().find_map(|attribute| entry.texts(attribute).next());
         Held {
             name: name.map_or_else(|| entry.dn.to_string(), str::to_lowercase),
             uid: entry.uid_at(&self.layout.marker, &self.layout.target),
             external_id: entry.id(self.layout.server),
-            suspended: lock::is_locked(entry, &self.layout),
+            state: HeldState::of(lock::is_locked(entry, &self.layout)),
         }
     }
 }

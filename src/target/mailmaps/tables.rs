@@ -3,7 +3,7 @@
 use super::picture::{Mailbox, Picture};
 use crate::model::AccountUid;
 use crate::sql::{Engine, Row, Session, Trouble, Value, many};
-use crate::target::{Found, Held};
+use crate::target::{Found, Held, HeldState};
 use std::collections::{HashMap, HashSet};
 
 const MAILBOX: &str = "address, uid, password, home, quota, enabled, ends_at";
@@ -29,9 +29,16 @@ pub fn list(db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
     rows.into_iter()
         .map(|mut row| {
             let uid = row.maybe_text(1)?.and_then(|text| text.parse().ok()).map(AccountUid);
-            Ok(Held { name: row.text(0)?, uid, external_id: None, suspended: row.integer(2)? == 0 })
+            let state = HeldState::of(row.integer(2)? == 0);
+            Ok(Held { name: row.text(0)?, uid, external_id: None, state })
         })
         .collect()
+}
+
+/// Which of these accounts there are.
+pub fn marked(db: &mut dyn Session, uids: &[String]) -> Result<Vec<String>, Trouble> {
+    let rows = many::select(db, "SELECT uid FROM mailboxes", "uid", &values(uids), "")?;
+    rows.into_iter().map(|mut row| row.text(0)).collect()
 }
 
 /// Every address of these that is a mailbox's or an alias, in lower case, and the account id that marks it.

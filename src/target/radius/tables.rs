@@ -6,7 +6,7 @@ use super::held::{Known, Membership, Pair};
 use super::picture::Picture;
 use crate::model::AccountUid;
 use crate::sql::{Engine, Row, Session, Trouble, Value, many};
-use crate::target::{Found, Held};
+use crate::target::{Found, Held, HeldState};
 use std::collections::{BTreeMap, BTreeSet};
 
 const ACCOUNT: &str = "uid, username, groupname, suspended, held_attribute, held_value";
@@ -36,7 +36,7 @@ pub fn find(db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Troubl
 /// Every user that FreeRADIUS checks, and every account of akund's, whether or not it has rows.
 pub fn list(db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
     let mut users: BTreeMap<String, (String, Option<AccountUid>)> = BTreeMap::new();
-    let (mut opens, mut kept_out) = (BTreeSet::new(), BTreeSet::new());
+    let (mut checked, mut opens, mut kept_out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for mut row in db.rows("SELECT username, attribute, value FROM radcheck", &[])? {
         let pair =
             Pair { id: None, name: row.text(0)?, attribute: row.text(1)?, op: String::new(), value: row.secret(2)? };
@@ -46,6 +46,7 @@ pub fn list(db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
         } else if pair.is("Auth-Type") && pair.value.expose().eq_ignore_ascii_case("Reject") {
             kept_out.insert(key.clone());
         }
+        checked.insert(key.clone());
         users.entry(key).or_insert((pair.name, None));
     }
     for mut row in db.rows("SELECT username, uid FROM akund_account", &[])? {
@@ -53,10 +54,20 @@ pub fn list(db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
         users.insert(name.to_ascii_lowercase(), (name, uid.parse().ok().map(AccountUid)));
     }
     let held = users.into_iter().map(|(key, (name, uid))| {
-        let suspended = !opens.contains(&key) || kept_out.contains(&key);
-        Held { name, uid, external_id: None, suspended }
+        let state = match checked.contains(&key) {
+            true => HeldState::of(!opens.contains(&key) || kept_out.contains(&key)),
+            // FreeRADIUS knows no user without a row in radcheck: nobody has suspended this one.
+            false => HeldState::Gone,
+        };
+        Held { name, uid, external_id: None, state }
     });
     Ok(held.collect())
+}
+
+/// Which of these accounts there are.
+pub fn marked(db: &mut dyn Session, uids: &[String]) -> Result<Vec<String>, Trouble> {
+    let rows = many::select(db, "SELECT uid FROM akund_account", "uid", &values(uids), "")?;
+    rows.into_iter().map(|mut row| row.text(0)).collect()
 }
 
 pub fn load(
