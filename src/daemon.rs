@@ -18,13 +18,14 @@ use crate::config::Config;
 use crate::intake::amqp::Queue;
 use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
+use crate::journal::orders::Lanes;
 use crate::journal::{Journal, JournalError, Moment, OpenOptions};
 use crate::lane::deliver::{ChannelWorker, SharedTemplates};
 use crate::lane::letter::{Drafter, SharedLetters};
 use crate::lane::operator::{Operator, Way};
 use crate::lane::{self, Context, Worker, mint::Minter, retry::Policy, target::TargetWorker};
 use crate::model::Verb;
-use crate::observe::{health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, status, systemd};
+use crate::observe::{health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, status, systemd, watch::Watch};
 use crate::procedure::Site;
 use crate::secret::seal::SealingKey;
 use crate::target::Target;
@@ -142,7 +143,9 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
     let workers = workers(&config, &opened);
     let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
     // Before anything else is written: a crash must not make it forget that it was put back.
-    put_back::recognise(&journal, &opened.spool, names.clone())
+    let outlets: Vec<String> = opened.outlets.iter().map(|outlet| outlet.name().to_owned()).collect();
+    let all: Vec<String> = names.iter().chain(&outlets).cloned().collect();
+    put_back::recognise(&journal, &opened.spool, all.clone())
         .await
         .map_err(|error| EndError::Unavailable(error.to_string()))?;
     journal.bind_key(opened.key.key_id()).await.map_err(|error| EndError::Config(error.to_string()))?;
@@ -155,18 +158,17 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
         metrics: metrics.clone(),
         pulse,
         policy: policy(&config),
-        watch: lane::watch::Watch::default(),
+        watch: Watch::default(),
         shutdown: stages.lanes.clone(),
     };
-    let outlets: Vec<String> = opened.outlets.iter().map(|outlet| outlet.name().to_owned()).collect();
-    let gauges = Gauges::open(&journal, &metrics, &health, &names, outlets)
+    let gauges = Gauges::open(&journal, &metrics, &health, &names, outlets.clone())
         .map_err(|error| EndError::Unavailable(error.to_string()))?;
     for lane in gauges.orphans() {
         // Nothing is in flight there any more: an operator may withdraw what waits. A notice may have been taken, and is not sent
         // again by itself when the channel is configured again.
         journal.recover(&lane, true).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
     }
-    let forgotten = journal.forget_lanes_down(names.clone()).await;
+    let forgotten = journal.forget_lanes_down(all).await;
     for lane in forgotten.map_err(|error| EndError::Unavailable(error.to_string()))? {
         tracing::info!(lane, "it was down, and is no longer configured");
     }
@@ -183,19 +185,21 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
     let pages = status::router(status::Source {
         journal: config.journal.path.clone(),
         lanes: names.clone(),
+        outlets: outlets.clone(),
+        watch: context.watch.clone(),
         metrics: metrics.clone(),
         health: health.clone(),
         procedures: opened.procedures.clone(),
     });
+    let lanes_and_outlets = Lanes { lanes: names, outlets };
     let control = Control {
         journal: journal.clone(),
         metrics: metrics.clone(),
-        lanes: names.clone(),
+        lanes: lanes_and_outlets.clone(),
         procedures: opened.procedures.clone(),
         site: opened.site.clone(),
         spool: opened.spool.clone(),
     };
-    let lane_names = names;
     // Before any lane claims: a pause that was ordered while akund was down holds from the start.
     let left = control.carry_out().await;
     // Nor does any deadline that passed meanwhile go unseen because its step is done a moment later.
@@ -258,15 +262,13 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
         }
     });
     spawn(&mut tasks, "the operator's notices", {
-        let operator = operator(&config, &opened, &context, &stages, lane_names)?;
+        let operator = operator(&config, &opened, &context, &stages, lanes_and_outlets)?;
         async move { operator.run().await.map_err(|error| error.to_string()) }
     });
     for outlet in &opened.outlets {
         let (outlet, context) = (outlet.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
+        // After the journal was put back each is paused, as a lane is.
         spawn(&mut tasks, "an outlet of outcome documents", async move {
-            if !context.journal.released(&context.shutdown).await {
-                return Ok(());
-            }
             lane::post::run(outlet, context).await.map_err(|error| error.to_string())
         });
     }
@@ -442,7 +444,7 @@ fn operator(
     opened: &Opened,
     context: &Context,
     stages: &Stages,
-    lanes: Vec<String>,
+    lanes: Lanes,
 ) -> Result<Operator, EndError> {
     let settings = wiring::operator(config).map_err(|problems| EndError::Config(problems.join("\n")))?;
     let channel = config

@@ -58,6 +58,10 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
         };
         settled = Arc::default();
         if posts.claims.is_empty() {
+            if posts.paused {
+                // Whoever lets it go on may have mended it: it is asked at once, and patiently.
+                (away, spared) = (0, None);
+            }
             if ending {
                 tell_counted(&name, told.rest());
                 outlet.rest().await;
@@ -94,6 +98,7 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
             matches!(answer, Err(NotTaken::Fault(fault)) if class(fault))
         });
         context.metrics.set_target_up(&name, !is_away);
+        tell_watch(&context, &name, &answers, is_away);
         away = if is_away { away.saturating_add(1) } else { 0 };
         spared = away.checked_sub(PATIENT_TURNS).map(|beyond| {
             let wait = retry::wait(&context.policy, beyond + 1, rand::random());
@@ -101,6 +106,23 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
         });
         let outcomes = posts.claims.iter().zip(answers);
         settled = Arc::new(outcomes.map(|(posting, answer)| settle(&context, &told, &name, posting, answer)).collect());
+    }
+}
+
+/// Who tells the operator hears of it, as of any lane; and the status page, of when it last met a fault.
+fn tell_watch(context: &Context, outlet: &str, answers: &[Result<String, NotTaken>], is_away: bool) {
+    let faults = answers.iter().rev().filter_map(|answer| match answer {
+        Err(NotTaken::Fault(fault)) => Some((fault.class, fault.message.as_str())),
+        Err(NotTaken::Unroutable(why)) => Some((FaultClass::Transient, why.as_str())),
+        Ok(_) => None,
+    });
+    let last = faults.clone().next();
+    if let Some((class, _)) = last {
+        context.metrics.lane_failed(outlet, class);
+    }
+    let fault = last.filter(|_| is_away).map(|(_, message)| message);
+    if context.watch.saw(outlet, fault, Timestamp::now()) {
+        context.journal.bell(crate::journal::operator::LANE).notify_one();
     }
 }
 

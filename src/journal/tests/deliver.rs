@@ -363,6 +363,61 @@ async fn documents_that_come_back_let_those_behind_them_by_and_a_newer_one_is_an
 }
 
 #[tokio::test]
+async fn a_paused_outlet_claims_nothing_records_what_is_in_flight_and_stays_paused_after_a_restart() {
+    let f = Fixture::new();
+    f.admit((1..=3).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
+    write(&f, "it").await;
+    let lanes = || orders::Lanes { lanes: vec!["mail".into()], outlets: vec!["tickets".into()] };
+    let ordered = async |f: &Fixture, verb, lane: &str| {
+        orders::place(&f.path(), &order(verb, lane)).unwrap();
+        let carried = f.journal.carry_out_orders(lanes(), None, Default::default()).await.unwrap().remove(0);
+        (carried.done, carried.result)
+    };
+    let flying = f.journal.posts("tickets", Arc::default(), 1).await.unwrap().claims.remove(0);
+    assert_eq!(ordered(&f, OrderVerb::Pause, "tickets").await, (true, "lane tickets is paused".into()));
+    let done = Arc::new(vec![(flying.id, 1, Settlement::done(None))]);
+    let posts = f.journal.posts("tickets", done, 10).await.unwrap();
+    assert!(posts.paused && posts.claims.is_empty());
+    let status = f.reader().outlet("tickets").unwrap();
+    assert_eq!((status.paused, status.ready, status.retry, status.running, status.stuck), (true, 2, 0, 0, 0));
+    assert!(status.oldest.is_some_and(|at| at <= Timestamp::now()));
+    assert!(!f.reader().lane("mail").unwrap().paused, "only that one");
+    let f = f.reopen();
+    assert!(f.journal.posts("tickets", Arc::default(), 10).await.unwrap().paused);
+    let (done, said) = ordered(&f, OrderVerb::Pause, "tikcets").await;
+    assert!(!done && said.contains("there is no lane `tikcets`; there are mail, tickets"), "{said}");
+    assert!(ordered(&f, OrderVerb::Unpause, "").await.0, "all, and it is one of them");
+    assert_eq!(f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.len(), 2);
+    assert!(ordered(&f, OrderVerb::Pause, "").await.0);
+    assert!(f.reader().outlet("tickets").unwrap().paused && f.reader().lane("mail").unwrap().paused);
+}
+
+#[tokio::test]
+async fn what_is_wrong_at_an_outlet_is_its_latest_failure_until_that_is_made_good() {
+    let f = Fixture::new();
+    f.admit((1..=2).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
+    write(&f, "it").await;
+    assert!(f.reader().outlet_fault("tickets").unwrap().is_none());
+    let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
+    let again = |id, minutes, why: &str| {
+        let due = Timestamp::now() + SignedDuration::from_mins(minutes);
+        (id, 1, Settlement::Retry { due, fault: Fault::transient(why) })
+    };
+    let settled = vec![again(claims[0].id, -2, "first"), again(claims[1].id, -1, "second")];
+    f.journal.posts("tickets", Arc::new(settled), 0).await.unwrap();
+    let fault = f.reader().outlet_fault("tickets").unwrap().unwrap();
+    assert_eq!((fault.class.as_str(), fault.fault.as_str()), ("transient", "second"));
+    assert!(f.reader().outlet_fault("others").unwrap().is_none());
+    let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
+    let stuck = Settlement::Stuck { fault: Fault::permanent("no such ticket") };
+    let settled = vec![(claims[0].id, 2, stuck), (claims[1].id, 2, Settlement::done(None))];
+    f.journal.posts("tickets", Arc::new(settled), 0).await.unwrap();
+    assert_eq!(f.reader().outlet_fault("tickets").unwrap().unwrap().fault, "no such ticket");
+    rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE posting SET state = 'done'", []).unwrap();
+    assert!(f.reader().outlet_fault("tickets").unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_document_that_is_damaged_is_stuck_and_the_others_go_on() {
     let f = Fixture::new();
     f.admit((1..=3).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
@@ -372,5 +427,11 @@ async fn a_document_that_is_damaged_is_stuck_and_the_others_go_on() {
     // Two at a time: what is damaged stands first.
     let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
     assert_eq!(claims.iter().map(|claim| claim.id).collect::<Vec<_>>(), [3]);
-    assert_eq!(f.reader().posts_waiting("tickets").unwrap(), (1, 2));
+    assert_eq!(waiting(&f, "tickets"), (1, 2));
+}
+
+/// How many documents are on their way to an outlet, and how many are stuck.
+pub(super) fn waiting(f: &Fixture, outlet: &str) -> (u64, u64) {
+    let status = f.reader().outlet(outlet).unwrap();
+    (status.ready + status.retry + status.running, status.stuck)
 }
