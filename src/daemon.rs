@@ -25,7 +25,9 @@ use crate::lane::letter::{Drafter, SharedLetters};
 use crate::lane::operator::{Operator, Way};
 use crate::lane::{self, Context, Worker, mint::Minter, retry::Policy, target::TargetWorker};
 use crate::model::Verb;
-use crate::observe::{health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, status, systemd, watch::Watch};
+use crate::observe::{
+    health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, status, systemd, watch::Watch,
+};
 use crate::procedure::Site;
 use crate::secret::seal::SealingKey;
 use crate::target::Target;

@@ -6,8 +6,8 @@ use crate::journal::read::{LaneStatus, Reader};
 use crate::journal::status::{LaneFault, Seen};
 use crate::journal::{JournalError, State};
 use crate::model::FaultClass;
-use jiff::{SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -9,8 +9,8 @@ use crate::journal::State;
 use crate::journal::status::{Seen, SeenStep};
 use crate::procedure::file::SopStep;
 use crate::procedure::standard::{self, Standing};
-use jiff::{SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 /// What has waited for less is on its way.
