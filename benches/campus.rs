@@ -1,7 +1,7 @@
 //! A campus on one machine: directory, mail and hotspot, with everything that akund does for an account beside what it cannot do
 //! without, and beside the tools that people use otherwise. All of one round on the same slapd.
 //!
-//! `cargo bench --bench campus [-- --full | --accounts N] [--others N | --others-only | --proven-only] [--rounds N]`
+//! `cargo bench --bench campus [-- --full | --accounts N] [--others N | --others-only | --proven-only | --fast-only] [--rounds N]`
 //!
 //! Each line: wall time, accounts per second, and the processor time of each part (proc(5), getrusage(2)). Compare within a round.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends")]
@@ -51,6 +51,12 @@ fn main() {
             continue;
         }
         let plain = ldapadd(&slapd, accounts);
+        if support::flag("--fast-only") {
+            for hashes in [Hashes::Fast, Hashes::FastInTransactions] {
+                println!("/ ldapadd {:.2}", plain / pipeline(&slapd, accounts, hashes, &mut sites));
+            }
+            continue;
+        }
         let together = lane(&slapd, accounts, true);
         let singly = lane(&slapd, accounts, false);
         let fast = pipeline(&slapd, accounts, Hashes::Fast, &mut sites);
@@ -179,6 +185,9 @@ fn pipeline(slapd: &Slapd, accounts: usize, hashes: Hashes, sites: &mut Vec<Site
         if time > (user + system) / 50 {
             println!("    threads {thread:<16} {:>7.2} s of the processor", time.as_secs_f64());
         }
+    }
+    for (lane, from, to) in support::spans(&site, daemon.begun) {
+        println!("    {lane:<22} from {from:>6.2} s to {to:>6.2} s");
     }
     daemon.stop();
     println!("    ended: {}", support::states(&site));

@@ -229,6 +229,22 @@ fn is_empty(incoming: &Path) -> bool {
     fs::read_dir(incoming).unwrap().all(|entry| !entry.unwrap().file_type().unwrap().is_file())
 }
 
+/// When each lane took its first step and ended its last one, in seconds since akund was started.
+pub fn spans(site: &Site, begun: Instant) -> Vec<(String, f64, f64)> {
+    let now = jiff::Timestamp::now().as_microsecond() as f64 / 1e6;
+    let start = now - begun.elapsed().as_secs_f64();
+    let database = connection(&site.journal());
+    let mut rows = database
+        .prepare("SELECT lane, verb, min(claimed_at), max(done_at) FROM step GROUP BY lane, verb ORDER BY 3")
+        .unwrap();
+    let since = |at: i64| at as f64 / 1e6 - start;
+    let read = |row: &rusqlite::Row<'_>| {
+        let name = format!("{} {}", row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+        Ok((name, since(row.get(2)?), since(row.get(3)?)))
+    };
+    rows.query_map([], read).unwrap().map(Result::unwrap).collect()
+}
+
 /// How many of the requests ended in which state; the bench's figures mean nothing where it is not `done`.
 pub fn states(site: &Site) -> String {
     let counts = Reader::open(&site.journal()).unwrap().counts().unwrap();

@@ -94,6 +94,11 @@ pub trait Channel: Send + Sync {
     fn uncertain(&self) -> Uncertain;
     /// How many notices may be in flight at once (at least 1).
     fn parallel(&self) -> usize;
+    /// How many of these are claimed and recorded together. More than one only where none can arrive twice: what is not recorded when
+    /// akund dies is sent again.
+    fn together(&self) -> usize {
+        1
+    }
     /// Hands one notice over.
     fn send<'a>(&'a self, notice: &'a Envelope) -> Answer<'a, Result<HandedOver, Fault>>;
     /// Looks whether it can be used; sends nothing.

@@ -24,6 +24,8 @@ use zeroize::Zeroizing;
 
 /// Notices in flight at once: enough that a sync of the directory is shared by many.
 const PARALLEL: usize = 64;
+/// Of these, how many are recorded in one commit.
+const TOGETHER: usize = 32;
 /// What a Message-ID may have in a file name. `.` only because none begins with one (see [`file_name`]).
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'@').remove(b'+').remove(b'=');
 
@@ -113,6 +115,10 @@ impl Channel for Outbox {
     }
     fn parallel(&self) -> usize {
         PARALLEL
+    }
+    /// Handed over again, a notice replaces its own file.
+    fn together(&self) -> usize {
+        TOGETHER
     }
     fn send<'a>(&'a self, notice: &'a Envelope) -> Answer<'a, Result<HandedOver, Fault>> {
         Box::pin(self.deliver(notice))

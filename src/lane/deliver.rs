@@ -11,6 +11,7 @@ use crate::journal::{Claim, steps::NoticeFacts};
 use crate::model::Answer;
 use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Secret, Verdict, role_text};
 use crate::secret::seal::SealingKey;
+use futures_util::future::join_all;
 use jiff::{ToSpan, tz::TimeZone};
 use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -40,22 +41,16 @@ impl Worker for ChannelWorker {
         self.channel.name()
     }
     fn slots(&self) -> usize {
-        self.channel.parallel()
+        self.channel.parallel().div_ceil(self.batch())
     }
     fn batch(&self) -> usize {
-        1
+        self.channel.together().max(1)
     }
     fn never_blindly(&self) -> bool {
         self.channel.uncertain() == Uncertain::Stuck
     }
     fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>> {
-        Box::pin(async move {
-            let mut answers = Vec::with_capacity(batch.len());
-            for claim in batch {
-                answers.push(self.deliver(claim).await);
-            }
-            answers
-        })
+        Box::pin(join_all(batch.iter().map(|claim| self.deliver(claim))))
     }
 }
 

@@ -3,10 +3,11 @@
 //! A lane's whole life is `claim(batch) → apply(batch) → record(batch)`, and recording one batch claims the next in
 //! the same commit. Retry, back-off, leases and recovery are here and in the journal, and never in a target.
 //!
-//! A lane has **slots**, each of which runs that loop on its own. A target has one slot and large batches, since one
+//! A lane has **slots**, each of which runs that loop on its own. A target has one slot, or two, and large batches, since one
 //! batch is cheaper than many single steps; a channel has as many slots as it may have notices in flight, and batches
 //! of one, since what it does cannot be read back: so each notice's intent and outcome are recorded by
-//! themselves, and a crash leaves at most the notices in flight uncertain.
+//! themselves, and a crash leaves at most the notices in flight uncertain. (The outbox, whose repeats replace their own files, has
+//! batches, too.)
 
 pub mod clock;
 pub mod deliver;

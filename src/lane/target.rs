@@ -31,7 +31,7 @@ impl Worker for TargetWorker {
         self.target.name()
     }
     fn slots(&self) -> usize {
-        1
+        self.target.at_once()
     }
     fn batch(&self) -> usize {
         self.batch

@@ -1,6 +1,6 @@
 //! Accounts in a directory, over LDAPv3: OpenLDAP, 389 Directory Server, Active Directory and Samba.
 //!
-//! One connection, many operations under way on it; a batch goes in one transaction where that is asked for and offered. Each
+//! Many operations under way on one connection, and a connection for each of two batches; a batch goes in one transaction where that is asked for and offered. Each
 //! entry carries akund's mark (`urn:uuid:UID akund TARGET`), and nothing without it is ever touched. What a lost answer leaves
 //! open needs no memory: every batch begins by looking at what is there.
 
@@ -37,11 +37,14 @@ use name::{Attribute, Filter};
 use operation::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tokio::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use world::World;
 
 /// Works, or names, that one search asks about.
 const ASKED_AT_ONCE: usize = 40;
+
+/// Batches under way at once: one is written while the journal records the one before it, or its commit waits for slapd.
+const AT_ONCE: usize = 2;
 
 /// A directory as a target.
 pub struct Directory {
@@ -52,12 +55,11 @@ pub struct Directory {
     dialer: Dialer,
     transactions: bool,
     proofs: usize,
-    /// The connection of the last batch, if it is still good, and what the server offers on it.
-    kept: Mutex<Option<Open>>,
+    /// Connections of earlier batches that were good when they were given back.
+    kept: Mutex<Vec<Open>>,
 }
 
-/// A connection on which akund is bound.
-#[derive(Clone)]
+/// A connection on which akund is bound, and what the server offers on it.
 struct Open {
     session: Session,
     transactions: bool,
@@ -93,26 +95,35 @@ impl Directory {
             dialer: Dialer::new(config, read_secret).map_err(wrong)?,
             transactions: config.transactions,
             proofs: config.proofs,
-            kept: Mutex::new(None),
+            kept: Mutex::default(),
         })
     }
 
-    /// The connection of the last batch, or a new one.
-    async fn open(&self, kept: &mut Option<Open>) -> Result<Open, Fault> {
-        if let Some(open) = kept
-            && !open.session.ended()
-        {
-            return Ok(open.clone());
+    /// A connection of an earlier batch, or a new one. Nobody else has it until it is [kept](Self::keep) again.
+    async fn open(&self) -> Result<Open, Fault> {
+        while let Some(mut open) = self.kept().pop() {
+            if !open.session.ended() {
+                return Ok(open);
+            }
         }
-        *kept = None;
         let mut session = self.dialer.open().await?;
         let root = session.entry("", &["supportedExtension"]).await?;
         let offered = |root: &Entry| {
             root.texts(&Attribute::known("supportedExtension")).any(|oid| oid == server::TRANSACTION_START)
         };
-        let open = Open { session, transactions: self.transactions && root.as_ref().is_some_and(offered) };
-        *kept = Some(open.clone());
-        Ok(open)
+        Ok(Open { session, transactions: self.transactions && root.as_ref().is_some_and(offered) })
+    }
+
+    /// For a later batch. Not for a connection on which something went wrong: it may be dead without saying so.
+    fn keep(&self, open: Open) {
+        let mut kept = self.kept();
+        if kept.len() < AT_ONCE {
+            kept.push(open);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Open>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything there that concerns these works: entries with their marks and ids, and whoever has their names.
@@ -204,12 +215,10 @@ impl Directory {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let mut kept = self.kept.lock().await;
-        let open = self.open(&mut kept).await?;
+        let open = self.open().await?;
         let found = self.find_through(&open.session, names).await;
-        if found.is_err() {
-            // It may be dead without saying so: the next question has a new connection.
-            *kept = None;
+        if found.is_ok() {
+            self.keep(open);
         }
         found
     }
@@ -248,6 +257,9 @@ impl Target for Directory {
     }
     fn schemes(&self) -> &[Scheme] {
         &self.schemes
+    }
+    fn at_once(&self) -> usize {
+        AT_ONCE
     }
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
         Box::pin(self.find_names(names))

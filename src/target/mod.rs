@@ -57,6 +57,10 @@ pub trait Target: Send + Sync {
     fn services(&self) -> &[String];
     /// The password schemes it needs with create and reset.
     fn schemes(&self) -> &[Scheme];
+    /// How many batches it takes at once, of different accounts. More than one is worth it where waiting is most of the work.
+    fn at_once(&self) -> usize {
+        1
+    }
     /// Which of these names (addresses, aliases, user names; lower case) exist here, and are they akund's:
     /// for each name found, the name, and the `uid` that marks the account, if any.
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>>;

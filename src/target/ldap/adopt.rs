@@ -17,10 +17,9 @@ impl Directory {
         if batch.is_empty() {
             return Vec::new();
         }
-        let mut kept = self.kept.lock().await;
         let names: BTreeSet<String> = batch.iter().map(adopt::name).collect();
         let looked = async {
-            let open = self.open(&mut kept).await?;
+            let open = self.open().await?;
             let all: Vec<&String> = names.iter().collect();
             let filters: Vec<Filter> = all
                 .chunks(ASKED_AT_ONCE)
@@ -29,14 +28,12 @@ impl Directory {
             let asked = self.layout.asked();
             let mut world = self.search(&open.session, &filters, &asked).await?;
             self.look_closer(&open.session, &mut world, &names, |_| false, &asked).await?;
+            self.keep(open);
             Ok::<_, Fault>(world)
         };
         match looked.await {
             Ok(world) => batch.iter().map(|work| identify(work, &world, &self.layout)).collect(),
-            Err(fault) => {
-                *kept = None;
-                vec![Err(fault); batch.len()]
-            }
+            Err(fault) => vec![Err(fault); batch.len()],
         }
     }
 }

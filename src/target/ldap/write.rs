@@ -20,21 +20,20 @@ type Done = Result<Option<String>, Fault>;
 impl Directory {
     /// Writes a batch; one answer per work, in order.
     pub(super) async fn write(&self, batch: &[Work], decide: Decide) -> Vec<Done> {
-        let mut kept = self.kept.lock().await;
         let mut answers: Vec<Option<Done>> = vec![None; batch.len()];
         for round in rounds(batch) {
             let works: Vec<&Work> = round.iter().filter_map(|at| batch.get(*at)).collect();
-            let done = match self.open(&mut kept).await {
-                Ok(open) => self.write_round(&open, &works, decide).await,
+            let done = match self.open().await {
+                Ok(open) => {
+                    let done = self.write_round(&open, &works, decide).await;
+                    // Whatever went wrong on the way, the next batch has a new connection.
+                    if !done.iter().any(may_be_dead) {
+                        self.keep(open);
+                    }
+                    done
+                }
                 Err(fault) => vec![Err(fault); works.len()],
             };
-            // Whatever went wrong on the way, the next batch has a new connection.
-            if done
-                .iter()
-                .any(|answer| matches!(answer, Err(Fault { class: FaultClass::Transient | FaultClass::Unknown, .. })))
-            {
-                *kept = None;
-            }
             for (at, answer) in round.into_iter().zip(done) {
                 if let Some(place) = answers.get_mut(at) {
                     *place = Some(answer);
@@ -168,6 +167,11 @@ impl Directory {
             .map(|(work, result)| result.map(|plan| if is_new(&plan) { id(work) } else { plan.id }))
             .collect()
     }
+}
+
+/// Whether an answer leaves it open what its connection is good for.
+fn may_be_dead(answer: &Done) -> bool {
+    matches!(answer, Err(Fault { class: FaultClass::Transient | FaultClass::Unknown, .. }))
 }
 
 /// Places of works, so that no account stands twice in one round: what is asked of it is done in order.
