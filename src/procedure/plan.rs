@@ -375,7 +375,7 @@ mod tests {
         };
         let step = &plan[place];
         assert!(step.detail.aside && step.detail.sop.is_none() && step.detail.notice == Some(NoticeKind::Changed));
-        let by = [&[step.lane.clone()], &step.detail.next[..]].concat().join(", ");
+        let by = [std::slice::from_ref(&step.lane), &step.detail.next[..]].concat().join(", ");
         let own = plan.iter().position(|s| s.verb == Verb::Deliver && !s.detail.aside).unwrap();
         assert!(plan[..place].iter().any(|step| step.verb == Verb::Prove), "it is carried out before");
         let place = if place < own { "at once".into() } else { format!("unless {}", step.detail.unless.join(", ")) };

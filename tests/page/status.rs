@@ -99,7 +99,7 @@ fn the_page_is_readable_and_asks_nobody_else_for_anything() {
         tab.eval(&cells).as_str().unwrap().to_owned()
     };
     let (tickets, arsip) = (row("tickets"), row("arsip"));
-    assert!(tickets.contains("unreachable") && tickets.contains(" for ") && tickets.contains("transient"), "{tickets}");
+    assert!(tickets.contains("unreachable") && tickets.contains("for ") && tickets.contains("transient"), "{tickets}");
     assert!(arsip.contains("paused"), "{arsip}");
     assert!(text.contains("Where outcome documents go") && text.contains("Paused: email, arsip"), "{text}");
     for personal in ["humas@", "tolak.satu", "pribadi", "Rukmini"] {

@@ -344,7 +344,7 @@ fn lane(lane: &Lane, tongue: Tongue, now: Timestamp) -> LaneShown {
         name: status.lane.clone(),
         state: tongue.word(state),
         level,
-        away: lane.away.filter(|_| lane.up == Some(false)).map(|since| tongue.between(since, now)),
+        away: lane.away.filter(|_| lane.up == Some(false) && !status.paused).map(|since| tongue.between(since, now)),
         oldest: oldest.map(|since| tongue.between(since, now)),
         queue: tongue.number(status.ready),
         running: tongue.number(status.running),
