@@ -118,21 +118,13 @@ fn work(credential: &Credential) -> Work {
     let uid = Uuid::new_v4();
     let local = format!("baru-{}", &uid.simple().to_string()[..12]);
     let account = Account {
-        uid: AccountUid(uid),
         address: Some(format!("{local}@example.org").parse().unwrap()),
-        username: local.parse().unwrap(),
-        aliases: Vec::new(),
         name: "Biro Humas".into(),
         given_name: "Biro".into(),
         family_name: "Humas".into(),
         category: "unit".into(),
-        unit: String::new(),
         services: vec!["mail".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(AccountUid(uid), local.parse().unwrap())
     };
     let credential = Some(credential.clone());
     Work {

@@ -75,21 +75,14 @@ fn open(kind: &str, database: Database, password_file: Option<PathBuf>) -> Box<d
 
 fn work(name: &str, credential: &Credential) -> Work {
     let account = Account {
-        uid: AccountUid(Uuid::now_v7()),
         address: Some(format!("{name}@example.org").parse().unwrap()),
-        username: name.parse().unwrap(),
-        aliases: Vec::new(),
         name: "Biro Humas".into(),
         given_name: "Biro".into(),
         family_name: "Humas".into(),
         category: "unit".into(),
-        unit: String::new(),
         services: vec!["mail".into(), "hotspot".into()],
-        ends_at: None,
-        quota: None,
         group: Some("tamu".into()),
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(AccountUid(Uuid::now_v7()), name.parse().unwrap())
     };
     let credential = Some(credential.clone());
     Work {

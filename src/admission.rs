@@ -4,37 +4,36 @@
 //! A crash anywhere in between leaves the file where it was dropped: it is read again, its evidence is already there
 //! under the same name, and the records that were admitted are duplicates.
 
+mod cut;
+mod received;
+mod rights;
+
 use crate::config::SourceConfig;
 use crate::intake::record::{self, Parsed, Problems, Rules};
-use crate::intake::signature::VerifiedSigner;
 use crate::intake::spool::{Bad, Spool};
 use crate::intake::{GivenBack, Handed, Source};
 use crate::journal::{Admission, Admitted, Journal, JournalError, Submission};
-use crate::model::{AccountUid, Action, Facts, Record, RequestUid};
+use crate::model::{AccountUid, Facts};
 use crate::observe::metrics::{FileResult, Metrics};
 use crate::procedure::{self, Procedure, Site};
 use crate::target::Target;
+use cut::{Chunk, windows};
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use received::Received;
 use sha2::Digest;
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
+
+pub use rights::{not_permitted, signed_as};
 
 /// The procedures in force; a reload puts new ones in their place.
 pub type SharedProcedures = Arc<RwLock<Arc<Procedures>>>;
 
 /// By name.
 pub type Procedures = BTreeMap<String, Arc<Procedure>>;
-
-/// Most records judged in one operation of the journal, so that a bulk file does not keep others waiting for the writer.
-const CHUNK: usize = 128;
-/// Records looked up and handed to the journal at once.
-const WINDOW: usize = 512;
-/// Text that is read into records at once, bytes: a record takes some times the memory of its text.
-const WINDOW_BYTES: usize = 1 << 20;
 
 /// Why a file is left where it is and tried again later. Nothing of it is lost.
 #[derive(Debug, thiserror::Error)]
@@ -87,12 +86,6 @@ struct Reading<H> {
     file: H,
     evidence: String,
     parsed: Result<Parsed, Problems>,
-}
-
-/// Some rows of one file: what one operation of the journal admits.
-struct Chunk {
-    reading: usize,
-    rows: Range<usize>,
 }
 
 /// What the good rows of a chunk ask for.
@@ -347,83 +340,6 @@ impl Admitter {
     }
 }
 
-/// What became of records that came together: one line for each source, however many there are.
-#[derive(Default)]
-struct Received(BTreeMap<String, Counted>);
-
-#[derive(Default)]
-struct Counted {
-    states: BTreeMap<&'static str, usize>,
-    again: usize,
-    last: Option<RequestUid>,
-}
-
-impl Received {
-    fn note(&mut self, source: &str, answer: &Admitted) {
-        let counted = match self.0.get_mut(source) {
-            Some(counted) => counted,
-            None => self.0.entry(source.to_owned()).or_default(),
-        };
-        match answer {
-            Admitted::New { uid, state, .. } => {
-                *counted.states.entry(state.as_str()).or_default() += 1;
-                counted.last = Some(*uid);
-            }
-            Admitted::Duplicate { .. } => counted.again += 1,
-            Admitted::Rejected(_) => {}
-        }
-    }
-
-    fn tell(&mut self) {
-        for (source, Counted { states, again, last }) in std::mem::take(&mut self.0) {
-            let requests: usize = states.values().sum();
-            let states: Vec<String> = states.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
-            let states = states.join(", ");
-            match (requests, last) {
-                (1, Some(request)) => tracing::info!(source, %request, states, again, "a request was received"),
-                (0, _) if again > 0 => tracing::info!(source, again, "records were handed in again and change nothing"),
-                (0, _) => {}
-                _ => tracing::info!(source, requests, states, again, "requests were received"),
-            }
-        }
-    }
-}
-
-/// Cuts the files into chunks, and groups those into windows of about [`WINDOW`] records and [`WINDOW_BYTES`]. Pure.
-fn windows<H>(readings: &[Reading<H>]) -> Vec<Vec<Chunk>> {
-    let mut windows: Vec<Vec<Chunk>> = Vec::new();
-    let (mut records, mut bytes) = (WINDOW, 0);
-    for (reading, one) in readings.iter().enumerate() {
-        let Ok(parsed) = &one.parsed else { continue };
-        for rows in chunks(parsed.count(), |place| parsed.size(place)) {
-            if records >= WINDOW || bytes >= WINDOW_BYTES {
-                windows.push(Vec::new());
-                (records, bytes) = (0, 0);
-            }
-            records += rows.len();
-            bytes += rows.clone().map(|place| parsed.size(place)).sum::<usize>();
-            if let Some(window) = windows.last_mut() {
-                window.push(Chunk { reading, rows });
-            }
-        }
-    }
-    windows
-}
-
-/// Cuts rows into runs of at most [`CHUNK`] that end with the first row beyond [`WINDOW_BYTES`]. Pure.
-fn chunks(rows: usize, size: impl Fn(usize) -> usize) -> Vec<Range<usize>> {
-    let (mut chunks, mut start, mut bytes) = (Vec::new(), 0, 0);
-    for place in 0..rows {
-        bytes += size(place);
-        let end = place + 1;
-        if end - start == CHUNK || bytes >= WINDOW_BYTES || end == rows {
-            chunks.push(start..end);
-            (start, bytes) = (end, 0);
-        }
-    }
-    chunks
-}
-
 fn submission<H: Handed>(reading: &Reading<H>) -> Submission {
     Submission {
         source: reading.file.source().to_owned(),
@@ -448,102 +364,9 @@ fn read<H: Handed>(spool: &Spool, files: Vec<H>) -> io::Result<Vec<Reading<H>>> 
     Ok(readings.collect())
 }
 
-/// The approving roles of a record that the key which signed its file holds. Pure.
-pub fn signed_as(signer: Option<&VerifiedSigner>, record: &Record) -> Vec<String> {
-    let Some(signer) = signer else { return Vec::new() };
-    let mut roles: Vec<String> = record.approvals.iter().map(|approval| approval.role.clone()).collect();
-    roles.sort_unstable();
-    roles.dedup();
-    roles.retain(|role| signer.holds(role, &record.key.procedure));
-    roles
-}
-
-/// What a source may not ask for with such a signature, a sentence each; empty: it may. Pure.
-pub fn not_permitted(source: &SourceConfig, signer: Option<&VerifiedSigner>, record: &Record) -> Vec<String> {
-    let mut reasons = rights(source, record);
-    if let Some(signer) = signer {
-        let roles: Vec<&str> = record.approvals.iter().map(|approval| approval.role.as_str()).collect();
-        if !roles.iter().any(|role| signer.holds(role, &record.key.procedure)) {
-            reasons.push(format!(
-                "it is signed by key {}, which may not sign as {}",
-                signer.key_fingerprint,
-                if roles.is_empty() { "anybody: the record names no approval".to_owned() } else { roles.join(" or ") }
-            ));
-        }
-    }
-    reasons
-}
-
-/// What a source may not ask for. Pure.
-fn rights(source: &SourceConfig, record: &Record) -> Vec<String> {
-    let mut reasons = Vec::new();
-    let allowed = |list: &[String], value: &str| list.is_empty() || list.iter().any(|one| one == value);
-    if !allowed(&source.procedures, &record.key.procedure) {
-        reasons.push(format!("source {} may not use the procedure {}", source.name, record.key.procedure));
-    }
-    if !allowed(&source.categories, &record.applicant.category) {
-        reasons.push(format!("source {} may not ask for the category {}", source.name, record.applicant.category));
-    }
-    let may_act = match source.actions.as_slice() {
-        [] => record.action == Action::Create,
-        some => some.contains(&record.action),
-    };
-    if !may_act {
-        reasons.push(format!("source {} may not ask for {}", source.name, record.action.as_str()));
-    }
-    reasons
-}
-
 /// Runs something that waits for the disk off the async threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Postponed> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Postponed::Internal(format!("reading files ended: {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Person, RequestKey};
-
-    fn source() -> SourceConfig {
-        SourceConfig {
-            name: "siakad".into(),
-            procedures: vec!["p".into()],
-            categories: vec!["student".into()],
-            ..SourceConfig::default()
-        }
-    }
-
-    fn record(procedure: &str, category: &str, action: Action) -> Record {
-        Record {
-            key: RequestKey { procedure: procedure.into(), id: "1".into(), revision: 1 },
-            action,
-            applicant: Person { category: category.into(), ..Person::default() },
-            responsible: None,
-            account: crate::model::request::WantedAccount::default(),
-            change: None,
-            documents: Vec::new(),
-            approvals: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn chunks_cover_every_row_once_and_are_bounded_in_rows_and_bytes() {
-        for sizes in [vec![100; 1000], vec![WINDOW_BYTES; 3], vec![WINDOW_BYTES / 3; 7], vec![1], vec![]] {
-            let chunks = chunks(sizes.len(), |place| sizes[place]);
-            let rows: Vec<usize> = chunks.iter().cloned().flatten().collect();
-            assert_eq!(rows, (0..sizes.len()).collect::<Vec<_>>());
-            for chunk in chunks {
-                let all_but_last = chunk.start..chunk.end - 1;
-                assert!(chunk.len() <= CHUNK && all_but_last.map(|p| sizes[p]).sum::<usize>() < WINDOW_BYTES);
-            }
-        }
-    }
-
-    #[test]
-    fn a_source_may_ask_only_for_what_the_configuration_lists() {
-        assert_eq!(rights(&source(), &record("p", "student", Action::Create)), Vec::<String>::new());
-        assert_eq!(rights(&source(), &record("q", "unit", Action::Remove)).len(), 3);
-    }
 }

@@ -6,38 +6,32 @@
 pub mod control;
 pub mod gauges;
 pub mod intake;
+pub mod key;
+mod lanes;
+mod open;
 mod put_back;
 pub mod queue;
 mod receipts;
+mod tasks;
 pub mod wiring;
 
-use crate::admission::{Admitter, SharedProcedures};
-use crate::channel::Outlet;
+use crate::admission::SharedProcedures;
 use crate::channel::letter::Letters;
 use crate::config::Config;
-use crate::intake::amqp::Queue;
-use crate::intake::spool::{Arrivals, Spool};
 use crate::journal::life::LifeEvent;
 use crate::journal::orders::Lanes;
-use crate::journal::{Journal, JournalError, Moment, OpenOptions};
-use crate::lane::deliver::{ChannelWorker, SharedTemplates};
-use crate::lane::letter::{Drafter, SharedLetters};
-use crate::lane::operator::{Operator, Way};
-use crate::lane::{self, Context, Worker, mint::Minter, retry::Policy, target::TargetWorker};
-use crate::model::Verb;
-use crate::observe::{
-    health::Health, http, metrics::Metrics, pulse::Beat, pulse::Pulse, status, systemd, watch::Watch,
-};
+use crate::journal::{Journal, JournalError};
+use crate::lane::deliver::SharedTemplates;
+use crate::lane::letter::SharedLetters;
+use crate::lane::{self, Context};
+use crate::observe::{health::Health, metrics::Metrics, pulse::Pulse, status, systemd, watch::Watch};
 use crate::procedure::Site;
-use crate::secret::seal::SealingKey;
-use crate::target::Target;
 use control::Control;
 use gauges::Gauges;
-use jiff::SignedDuration;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use tasks::Tasks;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -108,20 +102,6 @@ impl Signals {
     }
 }
 
-/// Everything opened, nothing moving yet.
-struct Opened {
-    targets: Vec<Arc<dyn Target>>,
-    channels: Vec<wiring::OpenChannel>,
-    outlets: Vec<Arc<dyn Outlet>>,
-    site: Arc<Site>,
-    procedures: SharedProcedures,
-    templates: SharedTemplates,
-    letters: SharedLetters,
-    key: Arc<SealingKey>,
-    spool: Arc<Spool>,
-    queues: Vec<Arc<Queue>>,
-}
-
 /// Starts the daemon; returns once it takes requests.
 ///
 /// # Errors
@@ -136,13 +116,13 @@ pub async fn start(config: Config) -> Result<Running, EndError> {
 /// As [`start`].
 pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<Running, EndError> {
     let signals = Signals::listen()?;
-    let opened = open(&config)?;
+    let opened = open::open(&config)?;
     let metrics = Metrics::new();
     let pulse = Pulse::new();
     let health = Health::new(pulse.clone());
     let beat = pulse.register("the journal", LONGEST_COMMIT);
-    let (journal, writer) = open_journal(&config, &metrics, beat).await?;
-    let workers = workers(&config, &opened);
+    let (journal, writer) = open::journal(&config, &metrics, beat).await?;
+    let workers = lanes::workers(&config, &opened);
     let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
     // Before anything else is written: a crash must not make it forget that it was put back.
     let outlets: Vec<String> = opened.outlets.iter().map(|outlet| outlet.name().to_owned()).collect();
@@ -159,7 +139,7 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
         journal: journal.clone(),
         metrics: metrics.clone(),
         pulse,
-        policy: policy(&config),
+        policy: lanes::policy(&config),
         watch: Watch::default(),
         shutdown: stages.lanes.clone(),
     };
@@ -211,118 +191,13 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
         let context = context.clone();
         lanes.spawn(async move { ("a lane", lane::run(worker, context).await.map_err(|error| error.to_string())) });
     }
-    let mut tasks = JoinSet::new();
-    spawn(&mut tasks, "the control socket", {
-        let shutdown = stages.rest.clone();
-        async move {
-            control.serve(socket, left, shutdown).await;
-            Ok(())
-        }
-    });
-    spawn(&mut tasks, "the HTTP server", {
-        let (health, metrics, shutdown) = (health.clone(), metrics.clone(), stages.rest.clone());
-        let refresh = gauges.clone();
-        let receipts = receipts::taker(&config, journal.clone(), opened.key.clone());
-        async move {
-            http::serve(listener, health, metrics, move || refresh.refresh(), receipts, pages, shutdown)
-                .await
-                .map_err(|error| error.to_string())
-        }
-    });
-    spawn(&mut tasks, "the watchdog", {
-        let (health, shutdown) = (health.clone(), stages.rest.clone());
-        async move {
-            systemd::watchdog(health, shutdown).await;
-            Ok(())
-        }
-    });
-    spawn(&mut tasks, "outcome documents", {
-        let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
-        let spool = opened.spool.clone();
-        let outlets = wiring::outlet_sources(&config);
-        async move {
-            if !context.journal.released(&context.shutdown).await {
-                return Ok(());
-            }
-            lane::outcome::run(spool, outlets, context).await.map_err(|error| error.to_string())
-        }
-    });
-    spawn(&mut tasks, "the clock", {
-        let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
-        async move { lane::clock::run(context).await.map_err(|error| error.to_string()) }
-    });
-    spawn(&mut tasks, "retention", {
-        let context = Context { shutdown: stages.rest.clone(), ..context.clone() };
-        let retention =
-            lane::retention::Retention { context, spool: opened.spool.clone(), policy: config.retention.policy() };
-        async move {
-            // What was put back is looked at before anything of it goes.
-            if !retention.context.journal.released(&retention.context.shutdown).await {
-                return Ok(());
-            }
-            retention.run().await.map_err(|error| error.to_string())
-        }
-    });
-    spawn(&mut tasks, "the operator's notices", {
-        let operator = operator(&config, &opened, &context, &stages, lanes_and_outlets)?;
-        async move { operator.run().await.map_err(|error| error.to_string()) }
-    });
-    for outlet in &opened.outlets {
-        let (outlet, context) = (outlet.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
-        // After the journal was put back each is paused, as a lane is.
-        spawn(&mut tasks, "an outlet of outcome documents", async move {
-            lane::post::run(outlet, context).await.map_err(|error| error.to_string())
-        });
-    }
-    for open in &opened.channels {
-        let (channel, context) = (open.channel.clone(), Context { shutdown: stages.rest.clone(), ..context.clone() });
-        spawn(&mut tasks, "the arrivals of a channel", async move {
-            lane::receipts::run(channel, context).await.map_err(|error| error.to_string())
-        });
-    }
-    let admitter = Admitter {
-        spool: opened.spool.clone(),
-        journal: journal.clone(),
-        procedures: opened.procedures.clone(),
-        site: opened.site.clone(),
-        targets: opened.targets.clone(),
-        sources: Arc::new(
-            opened
-                .spool
-                .sources()
-                .chain(config.source.iter().filter(|source| source.queue.is_some()))
-                .map(|source| (source.name.clone(), source.clone()))
-                .collect::<BTreeMap<_, _>>(),
-        ),
-        metrics: metrics.clone(),
-        ending: stages.intake.clone(),
-    };
-    for queue in opened.queues.iter().filter(|queue| queue.takes_messages()) {
-        let task = queue::QueueTask {
-            queue: queue.clone(),
-            admitter: admitter.clone(),
-            gauges: gauges.clone(),
-            shutdown: stages.intake.clone(),
-        };
-        let (journal, end) = (journal.clone(), stages.intake.clone());
-        spawn(&mut tasks, "a queue", async move {
-            if journal.released(&end).await {
-                task.run().await;
-            }
-            Ok(())
-        });
-    }
+    let mut tasks = Tasks { config: &config, opened: &opened, context, stages: &stages, set: JoinSet::new() };
+    tasks.serve(control, (socket, left), &health, (listener, gauges.clone(), pages));
+    tasks.documents();
+    tasks.time(lanes_and_outlets)?;
     let held = put_back::close_intake(&journal, &health, &metrics);
-    spawn(&mut tasks, "the spool", {
-        let (spool, journal, end) = (opened.spool.clone(), journal.clone(), stages.intake.clone());
-        let intake = intake::Intake { admitter, health: health.clone(), gauges, shutdown: stages.intake.clone() };
-        async move {
-            if journal.released(&end).await {
-                intake.run(Arrivals::new(spool)).await;
-            }
-            Ok(())
-        }
-    });
+    tasks.intake(&health, &gauges);
+    let tasks = tasks.set;
     // Whoever asks from READY on is told the truth.
     health.set_journal(journal.writable().borrow().clone());
     let (version, head) = (env!("CARGO_PKG_VERSION"), journal.head());
@@ -353,147 +228,6 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
         health,
         signals,
     })
-}
-
-fn spawn(
-    tasks: &mut JoinSet<Ended>,
-    name: &'static str,
-    task: impl Future<Output = Result<(), String>> + Send + 'static,
-) {
-    tasks.spawn(async move { (name, task.await) });
-}
-
-fn open(config: &Config) -> Result<Opened, EndError> {
-    let problems = crate::config::problems(config);
-    if !problems.is_empty() {
-        return Err(EndError::Config(problems.join("\n")));
-    }
-    let bad = |problems: Vec<String>| EndError::Config(problems.join("\n"));
-    let templates = wiring::templates(config).map_err(bad)?;
-    let targets = wiring::targets(config).map_err(|problems| EndError::Unavailable(problems.join("\n")))?;
-    let channels = wiring::channels(config).map_err(bad)?;
-    let queues = wiring::queues(config).map_err(bad)?;
-    let outlets = wiring::outlets(config, &queues).map_err(bad)?;
-    let site = Arc::new(wiring::site_of(config));
-    let procedures = wiring::procedures(config, &site).map_err(bad)?;
-    let letters = wiring::letters(config, &procedures).map_err(bad)?;
-    // The key is made beside the journal, and so before it.
-    if let Some(dir) = config.journal.path.parent() {
-        crate::durable::make_dir(dir, 0o750)
-            .map_err(|error| EndError::Unavailable(format!("{}: {error}", dir.display())))?;
-    }
-    let (credentials, file) = wiring::key_places(config);
-    let key = wiring::key(credentials.as_deref(), &file, &config.journal.path).map_err(EndError::Config)?;
-    let spool = Spool::open(&config.spool, &config.source).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidInput => EndError::Config(error.to_string()),
-        _ => EndError::Unavailable(format!("[spool] {}: {error}", config.spool.path.display())),
-    })?;
-    Ok(Opened {
-        targets,
-        channels,
-        outlets,
-        site,
-        procedures: Arc::new(RwLock::new(Arc::new(procedures))),
-        templates: Arc::new(RwLock::new(Arc::new(templates))),
-        letters: Arc::new(RwLock::new(Arc::new(letters))),
-        key: Arc::new(key),
-        spool,
-        queues,
-    })
-}
-
-async fn open_journal(
-    config: &Config,
-    metrics: &Metrics,
-    beat: Beat,
-) -> Result<(Journal, std::thread::JoinHandle<()>), EndError> {
-    let options = OpenOptions { path: config.journal.path.clone() };
-    let elsewhere = [config.spool.path.join(put_back::WITNESS)];
-    let metrics = metrics.clone();
-    // A large journal may take long to migrate.
-    systemd::extend_timeout(Duration::from_secs(600));
-    tokio::task::spawn_blocking(move || {
-        Journal::open_watched(&options, &elsewhere, move |moment| match moment {
-            Moment::Begins => beat.busy(),
-            Moment::Failed => beat.idle(),
-            Moment::Committed(commit) => {
-                beat.idle();
-                metrics.journal_commit(commit.took, commit.operations);
-            }
-        })
-        .map_err(|error| EndError::Unavailable(error.to_string()))
-    })
-    .await
-    .map_err(|error| EndError::Failed(error.to_string()))?
-}
-
-fn policy(config: &Config) -> Policy {
-    let seconds = |seconds: u64| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 4));
-    Policy {
-        first: seconds(config.lane.retry_seconds),
-        longest: seconds(config.lane.retry_max_seconds),
-        give_up: seconds(config.lane.give_up_hours.saturating_mul(3600)),
-        settle: seconds(config.lane.settle_seconds),
-        never_blindly: false,
-    }
-}
-
-/// How long nothing may succeed in a lane, where nothing is configured.
-const LANE_DOWN_MINUTES: u32 = 5;
-
-fn operator(
-    config: &Config,
-    opened: &Opened,
-    context: &Context,
-    stages: &Stages,
-    lanes: Lanes,
-) -> Result<Operator, EndError> {
-    let settings = wiring::operator(config).map_err(|problems| EndError::Config(problems.join("\n")))?;
-    let channel = config
-        .operator
-        .as_ref()
-        .and_then(|operator| opened.channels.iter().find(|open| open.channel.name() == operator.channel));
-    let way = match (settings, channel) {
-        (Some(settings), Some(open)) => Some(Way {
-            settings,
-            channel: open.channel.clone(),
-            message_domain: open.message_domain.clone(),
-            templates: opened.templates.clone(),
-        }),
-        _ => None,
-    };
-    let minutes = config.operator.as_ref().map_or(LANE_DOWN_MINUTES, |operator| operator.lane_down_minutes);
-    Ok(Operator {
-        context: Context { shutdown: stages.rest.clone(), ..context.clone() },
-        lanes,
-        lane_down: SignedDuration::from_mins(i64::from(minutes)),
-        way,
-    })
-}
-
-/// Steps that one core hashes in one batch: about 50 ms of SHA-512-crypt, so that a single request is not kept waiting.
-const MINT_BATCH: usize = 32;
-
-fn workers(config: &Config, opened: &Opened) -> Vec<Arc<dyn Worker>> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let batch = config.lane.batch.max(1);
-    let mut workers: Vec<Arc<dyn Worker>> =
-        vec![Arc::new(Minter { key: opened.key.clone(), cores, batch: MINT_BATCH.min(batch) })];
-    for target in &opened.targets {
-        workers.push(Arc::new(TargetWorker::new(target.clone(), opened.key.clone(), batch)));
-    }
-    workers.push(Arc::new(Drafter { letters: opened.letters.clone(), spool: opened.spool.clone(), batch }));
-    for open in &opened.channels {
-        workers.push(Arc::new(ChannelWorker {
-            channel: open.channel.clone(),
-            templates: opened.templates.clone(),
-            key: opened.key.clone(),
-            spool: opened.spool.clone(),
-            message_domain: open.message_domain.clone(),
-        }));
-    }
-    debug_assert!(workers.iter().any(|worker| worker.lane() == Verb::MINT_LANE));
-    workers
 }
 
 /// What made the daemon leave its main loop.

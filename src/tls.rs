@@ -5,7 +5,7 @@ mod expiry;
 mod mail;
 
 pub use expiry::{file_ends, files_that_end, saw, seen};
-pub use mail::{GLANCE, MailGlance};
+pub use mail::MailGlance;
 
 use crate::model::said::tidy;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod daemon;
+#[path = "support/deaths.rs"]
+mod deaths;
 #[path = "faults/once.rs"]
 mod once;
 

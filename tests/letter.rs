@@ -5,6 +5,8 @@
 
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod daemon;
+#[path = "support/deaths.rs"]
+mod deaths;
 #[path = "support/smtp_server.rs"]
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod smtp_server;

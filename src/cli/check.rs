@@ -1,5 +1,6 @@
 //! `akund check`
 
+mod line;
 mod nagios;
 mod retention;
 mod trial;
@@ -9,15 +10,15 @@ use super::output::say;
 use super::{Common, output};
 use crate::channel::{Destination, Outlet};
 use crate::config::Config;
-use crate::daemon::wiring::{self, OpenChannel, lost};
+use crate::daemon::key::{self, Standing};
+use crate::daemon::wiring::{self, OpenChannel};
 use crate::intake::spool::Spool;
 use crate::journal::read::Reader;
 use crate::model::Finding;
 use crate::procedure::Procedure;
-use crate::secret::seal::SealingKey;
 use clap::Args as ClapArgs;
 use jiff::Timestamp;
-use serde::Serialize;
+use line::Line;
 use std::io::ErrorKind::PermissionDenied;
 use std::path::Path;
 
@@ -38,19 +39,6 @@ pub struct Args {
     nagios: bool,
 }
 
-#[derive(Serialize)]
-struct Line {
-    part: String,
-    good: bool,
-    /// Good, and yet something is to be done soon.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    warns: bool,
-    said: String,
-    /// How the command ends because of it: a server that is down is no mistake in the configuration.
-    #[serde(skip)]
-    exit: Exit,
-}
-
 /// Looks at everything that the configuration names; changes nothing, and sends nothing unless it is told to.
 pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     if args.nagios {
@@ -63,12 +51,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         output::json(&lines)?;
     } else {
         for line in &lines {
-            let mark = match line {
-                Line { good: false, .. } => "✗",
-                Line { warns: true, .. } => "!",
-                Line { .. } => "✓",
-            };
-            say!("{mark} {}: {}", line.part, line.said.trim_end());
+            say!("{}", line.shown());
         }
         say!("{}", if good { "all is in order" } else { "something must be mended first" });
     }
@@ -82,23 +65,18 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
 async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     let mut lines = Vec::new();
     let bad = |part: &str, problems: Vec<String>| -> Vec<Line> {
-        problems
-            .into_iter()
-            .map(|said| Line { part: part.to_owned(), good: false, warns: false, said, exit: Exit::Config })
-            .collect()
+        problems.into_iter().map(|said| Line::bad(part, said, Exit::Config)).collect()
     };
-    let good =
-        |part: &str, said: String| Line { part: part.to_owned(), good: true, warns: false, said, exit: Exit::Good };
     let problems = crate::config::problems(config);
     if problems.is_empty() {
-        lines.push(good("configuration", "read and understood".into()));
+        lines.push(Line::good("configuration", "read and understood"));
     }
     lines.extend(bad("configuration", problems));
     lines.extend(bad("spool", Spool::problems(&config.spool, &config.source)));
     lines.extend(kept(config));
     let closed = std::fs::read_dir(&config.templates.path).is_err_and(|error| error.kind() == PermissionDenied);
     match wiring::templates(config) {
-        Ok(templates) => lines.push(good("templates", wiring::told(&templates))),
+        Ok(templates) => lines.push(Line::good("templates", wiring::told(&templates))),
         Err(problems) => lines.extend(bad("templates", problems)),
     }
     let targets = wiring::targets_untouched(config).unwrap_or_else(|problems| {
@@ -117,7 +95,7 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     match wiring::procedures(config, &site) {
         Ok(procedures) => {
             let names: Vec<&str> = procedures.keys().map(String::as_str).collect();
-            lines.push(good("procedures", names.join(", ")));
+            lines.push(Line::good("procedures", names.join(", ")));
             lines.extend(procedures.values().filter_map(|procedure| holidays(procedure, Timestamp::now())));
             match wiring::letters(config, &procedures) {
                 // Told of above: these are in the same directory.
@@ -125,7 +103,8 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
                 Ok(letters) => {
                     let names: Vec<&str> = letters.names().collect();
                     if !names.is_empty() {
-                        lines.push(good("letters", format!("every placeholder is known in {}", names.join(", "))));
+                        let said = format!("every placeholder is known in {}", names.join(", "));
+                        lines.push(Line::good("letters", said));
                     }
                 }
                 Err(problems) => lines.extend(bad("letters", problems)),
@@ -134,7 +113,7 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         Err(problems) => lines.extend(bad("procedures", problems)),
     }
     match wiring::operator(config) {
-        Ok(Some(_)) => lines.push(good("operator", "is told of what needs a person".into())),
+        Ok(Some(_)) => lines.push(Line::good("operator", "is told of what needs a person")),
         Ok(None) => {}
         Err(problems) => lines.extend(bad("operator", problems)),
     }
@@ -163,8 +142,8 @@ async fn try_out(channels: &[OpenChannel], to: &Destination) -> Vec<Line> {
         lines.extend(found(&format!("channel {}", open.channel.name()), vec![trial::send(open, to).await]));
     }
     if lines.is_empty() {
-        let said = "no channel of the configuration goes there, so no test notice was sent".to_owned();
-        lines.push(Line { part: "channels".into(), good: false, warns: false, said, exit: Exit::Config });
+        let said = "no channel of the configuration goes there, so no test notice was sent";
+        lines.push(Line::bad("channels", said, Exit::Config));
     }
     lines
 }
@@ -177,7 +156,7 @@ fn holidays(procedure: &Procedure, now: Timestamp) -> Option<Line> {
         "{name}: its holidays file is not complete for {year}; add that year's days, and `complete {year}`, else its \
          deadlines fall too early"
     );
-    Some(Line { part: "procedures".into(), good: true, warns: true, said, exit: Exit::Good })
+    Some(Line::warning("procedures", said))
 }
 
 /// The journal, its key and what retention would take from it. What cannot be seen for one reason is told once.
@@ -186,17 +165,16 @@ fn kept(config: &Config) -> Vec<Line> {
     let Err(error) = path.metadata() else {
         let journal = journal(path);
         let readable = journal.good;
-        return vec![journal, key(config), retention::line(config, readable)];
+        return vec![journal, sealing(config), retention::line(config, readable)];
     };
     if error.kind() == std::io::ErrorKind::NotFound {
-        let said = format!("{} will be made at the first start", path.display());
-        let journal = Line { part: "journal".into(), good: true, warns: false, said, exit: Exit::Good };
-        return vec![journal, key(config), retention::line(config, false)];
+        let journal = Line::good("journal", format!("{} will be made at the first start", path.display()));
+        return vec![journal, sealing(config), retention::line(config, false)];
     }
     let said = format!("{}: {error}; run this as akund's own user", path.display());
-    let journal = Line { part: "journal".into(), good: false, warns: false, said, exit: Exit::NotPermitted };
-    let key = key(config);
-    let beside = wiring::key_places(config).1.parent() == path.parent();
+    let journal = Line::bad("journal", said, Exit::NotPermitted);
+    let key = sealing(config);
+    let beside = key::places(config).1.parent() == path.parent();
     [Some(journal), Some(key).filter(|key| key.good || !beside), Some(retention::line(config, false))]
         .into_iter()
         .flatten()
@@ -205,43 +183,26 @@ fn kept(config: &Config) -> Vec<Line> {
 
 /// Looked at, where it is there.
 fn journal(path: &Path) -> Line {
-    let (good, said) = match Reader::look(path) {
-        Ok(()) => (true, format!("{} can be read", path.display())),
-        Err(error) => (false, error.to_string()),
-    };
-    Line { part: "journal".into(), good, warns: false, said, exit: Exit::Unavailable }
+    let looked = Reader::look(path).map(|()| format!("{} can be read", path.display()));
+    Line::found("journal", looked.map_err(|error| error.to_string()), Exit::Unavailable)
 }
 
-fn key(config: &Config) -> Line {
-    let (credentials, file) = wiring::key_places(config);
-    let path = &config.journal.path;
-    let journal = path.exists().then(|| Reader::open_untouched(path).and_then(|journal| journal.sealing_key()).ok());
-    let bound = journal.flatten().flatten();
-    let (good, said) = match (SealingKey::look(credentials.as_deref(), &file), bound) {
-        (Ok(Some(key)), Some(bound)) if key.key_id() != bound => (
-            false,
-            format!(
-                "{} can be read, and the journal's secrets are sealed with key {bound}; give back that one",
-                key.key_id()
-            ),
-        ),
-        (Ok(Some(key)), _) => (true, format!("{} can be read", key.key_id())),
+fn sealing(config: &Config) -> Line {
+    let (credentials, file) = key::places(config);
+    let said = key::look(credentials.as_deref(), &file, &config.journal.path).and_then(|standing| match &standing {
         // Where systemd hands it over, only the service sees it: this command, typed by a person, does not.
-        (Ok(None), Some(bound)) if credentials.is_none() && runs(config) => {
-            (true, format!("the running akund has {bound}; systemd hands it over, so it is not to be seen from here"))
+        Standing::Lost { bound } if credentials.is_none() && runs(config) => {
+            Ok(format!("the running akund has {bound}; systemd hands it over, so it is not to be seen from here"))
         }
-        (Ok(None), Some(bound)) if credentials.is_none() => (
-            false,
+        Standing::Lost { .. } if credentials.is_none() => standing.said(&file).map_err(|lost| {
             format!(
-                "{}; if systemd hands it over (LoadCredential=), start akund, or look as the service does: akund-as-service check",
-                lost(&file, &bound)
-            ),
-        ),
-        (Ok(None), Some(bound)) => (false, lost(&file, &bound)),
-        (Ok(None), None) => (true, format!("{} will be made at the first start", file.display())),
-        (Err(problem), _) => (false, problem),
-    };
-    Line { part: "key".into(), good, warns: false, said, exit: Exit::Config }
+                "{lost}; if systemd hands it over (LoadCredential=), start akund, or look as the service does: \
+                 akund-as-service check"
+            )
+        }),
+        _ => standing.said(&file),
+    });
+    Line::found("key", said, Exit::Config)
 }
 
 /// Whether a daemon listens, which it does only when it has its journal's key.
@@ -250,17 +211,7 @@ fn runs(config: &Config) -> bool {
 }
 
 fn found(part: &str, findings: Vec<Finding>) -> Vec<Line> {
-    let line = |finding: Finding| {
-        let good = finding.is_ok();
-        Line {
-            part: part.to_owned(),
-            good,
-            warns: false,
-            said: finding.unwrap_or_else(|problem| problem),
-            exit: Exit::Unavailable,
-        }
-    };
-    findings.into_iter().map(line).collect()
+    findings.into_iter().map(|finding| Line::found(part, finding, Exit::Unavailable)).collect()
 }
 
 #[cfg(test)]

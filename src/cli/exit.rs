@@ -1,6 +1,5 @@
 //! Exit codes (sysexits.h), and a failure that ends a command.
 
-use super::output::say;
 use crate::journal::JournalError;
 use std::process::ExitCode;
 
@@ -32,7 +31,8 @@ pub enum Exit {
 }
 
 impl Exit {
-    fn code(self) -> u8 {
+    /// As the process gives it.
+    pub fn code(self) -> u8 {
         match self {
             Self::Good => 0,
             Self::Negative => 1,
@@ -68,14 +68,6 @@ impl Failure {
     /// A failure.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into() }
-    }
-    /// Prints it: text on stderr, or with `--json` a document on stdout.
-    pub fn tell(&self, json: bool) {
-        if json {
-            say!("{}", serde_json::json!({"error": self.message, "exit": self.exit.code()}));
-        } else {
-            eprintln!("akund: {}", self.message.trim_end());
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::exit::{Exit, Failure};
 use super::output::say;
 use super::{Common, output};
 use crate::config::Config;
-use crate::daemon::wiring;
+use crate::daemon::key;
 use crate::journal::backup::{self, BackupError, Copied};
 use crate::journal::{restored, unknown};
 use crate::secret::seal;
@@ -86,8 +86,8 @@ struct Key {
 const ADVICE: &str = "keep a copy of the key apart from this file: whoever has both can read the passwords in it, and without \
                       the key a journal that is put back does not start";
 
-fn key(config: &Config) -> Key {
-    let (_, file) = wiring::key_places(config);
+fn kept_in(config: &Config) -> Key {
+    let (_, file) = key::places(config);
     let place = match file.exists() {
         true => file.display().to_string(),
         false => format!("the systemd credential {} of the service, or {}", seal::CREDENTIAL, file.display()),
@@ -98,7 +98,7 @@ fn key(config: &Config) -> Key {
 fn backup(common: &Common, config: &Config, file: &Path) -> Result<Exit, Failure> {
     let state = crate::durable::parent(&config.journal.path).to_owned();
     let copied = backup::copy(&config.journal.path, file, &[state, config.spool.path.clone()])?;
-    let key = key(config);
+    let key = kept_in(config);
     if common.json {
         output::json(&Report { copied: &copied, key })?;
         return Ok(Exit::Good);

@@ -148,7 +148,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.tell(common.json);
+            output::failure(&failure, common.json);
             failure.exit.into()
         }
     }

@@ -41,6 +41,15 @@ fn keep(written: io::Result<()>) {
     }
 }
 
+/// Prints why a command could not do what was asked: text on stderr, or with `--json` a document on stdout.
+pub fn failure(failure: &Failure, json: bool) {
+    if json {
+        say!("{}", serde_json::json!({"error": failure.message, "exit": failure.exit.code()}));
+    } else {
+        eprintln!("akund: {}", failure.message.trim_end());
+    }
+}
+
 /// Prints a document as JSON.
 pub fn json(document: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document)

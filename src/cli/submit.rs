@@ -11,7 +11,7 @@ use crate::daemon::wiring;
 use crate::durable;
 use crate::intake::record::{self, Parsed, Rules};
 use crate::intake::spool::{LOCAL, is_record_name};
-use crate::model::{AccountUid, Check, Facts, Judgement, PlannedStep, Record, Verdict};
+use crate::model::{AccountUid, Check, Evidence, Facts, Judgement, PlannedStep, Record, Verdict};
 use crate::procedure::{self, Procedure, Site};
 use clap::Args as ClapArgs;
 use house::{House, Vouched};
@@ -97,9 +97,9 @@ struct Todo {
 impl Judged {
     fn of(request: String, line: usize, judgement: Judgement) -> Self {
         let Judgement { verdict, checklist, plan, notices, .. } = judgement;
-        let depends = checklist.iter().any(|check| !check.met && !is_looked_up(&check.requirement));
+        let depends = checklist.iter().any(|check| !check.met && !is_looked_up(check));
         let checked = |check: Check| {
-            let looked_up = is_looked_up(&check.requirement);
+            let looked_up = is_looked_up(&check);
             Checked {
                 met: looked_up.then_some(check.met),
                 found: if looked_up || check.met { check.found } else { String::new() },
@@ -317,8 +317,8 @@ fn hand_in(house: &House, name: &str, vouched: &Vouched, bytes: &[u8]) -> Result
 }
 
 /// Whether a requirement is judged by the record alone. The others need the register and the targets, which a dry run does not ask.
-fn is_looked_up(requirement: &str) -> bool {
-    !["in the register", "at the targets", "may be adopted"].iter().any(|end| requirement.ends_with(end))
+fn is_looked_up(check: &Check) -> bool {
+    check.held_against == Evidence::Record
 }
 
 fn print(report: &Report) {

@@ -14,12 +14,9 @@ use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
 use crate::intake::amqp::Queue;
 use crate::journal::post::Wanted;
-use crate::journal::read::Reader;
 use crate::model::{Fault, NoticeKind, Scheme};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
-use crate::secret::place::credentials_directory;
 pub use crate::secret::place::read_secret;
-use crate::secret::seal::SealingKey;
 use crate::target::Target;
 use crate::target::google::Workspace;
 use crate::target::ldap::Directory;
@@ -28,7 +25,6 @@ use crate::target::mailmaps::MailMaps;
 use crate::target::mapfiles::MapFiles;
 use crate::target::radius::Radius;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A channel and the domain that its Message-IDs carry.
@@ -226,34 +222,6 @@ pub fn told(templates: &Templates) -> String {
 /// Loads the letter templates that the procedures name, over the built-in one.
 pub fn letters(config: &Config, procedures: &BTreeMap<String, Arc<Procedure>>) -> Result<Letters, Vec<String>> {
     Letters::load(&config.templates.path, procedures.values().filter_map(|procedure| procedure.letter_template()))
-}
-
-/// The sealing key, made where there is none yet. A journal that has one gets no other: a new one would only hide that it is lost.
-///
-/// # Errors
-/// A sentence.
-pub fn key(credentials: Option<&Path>, file: &Path, journal: &Path) -> Result<SealingKey, String> {
-    if SealingKey::look(credentials, file)?.is_none()
-        && journal.exists()
-        && let Ok(Some(bound)) = Reader::open_untouched(journal).and_then(|journal| journal.sealing_key())
-    {
-        return Err(lost(file, &bound));
-    }
-    SealingKey::load_or_make(credentials, file)
-}
-
-/// What is to be said of a journal whose key is not there.
-pub fn lost(file: &Path, bound: &str) -> String {
-    format!(
-        "the journal's secrets are sealed with key {bound}, and there is no key at {}, nor a credential: give it back from where it was kept apart",
-        file.display()
-    )
-}
-
-/// Where the sealing key is: systemd's credentials directory, and the file to fall back on.
-pub fn key_places(config: &Config) -> (Option<PathBuf>, PathBuf) {
-    let file = config.journal.key_file.clone().unwrap_or_else(|| config.journal.path.with_extension("key"));
-    (credentials_directory(), file)
 }
 
 /// The domain of "Name <a@b>" or "a@b".

@@ -1,16 +1,22 @@
 //! Admission: verdict, plan and reservation of one batch of records become durable in one commit.
 
+mod known;
+mod revision;
+
 use super::budget::Budgets;
 use super::state::{self, Move, State};
 use super::tx::Tx;
 use super::{Journal, JournalError, course, mark, register};
 use crate::model::verdict::Judgement;
-use crate::model::{Account, AccountUid, Action, Facts, HoldReason, NameFact, Record, RequestKey, RequestUid, Verdict};
+use crate::model::{Account, AccountUid, Action, Facts, HoldReason, Record, RequestUid, Verdict};
 use jiff::Timestamp;
+use revision::{earlier, standing};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
+
+pub(super) use known::holder;
 
 /// One file or message that was handed in, its evidence already safe.
 #[derive(Debug, Clone)]
@@ -146,65 +152,6 @@ pub(super) fn record_submission(tx: &mut Tx<'_>, submission: &Submission) -> Res
     .ok_or_else(|| JournalError::Internal("a submission just written is not there".into()))
 }
 
-struct Earlier {
-    id: i64,
-    uid: Uuid,
-    revision: u32,
-    digest: [u8; 32],
-    state: State,
-}
-
-fn earlier(tx: &mut Tx<'_>, key: &RequestKey) -> Result<Vec<Earlier>, JournalError> {
-    tx.rows(
-        "SELECT id, uid, revision, digest, state FROM request WHERE procedure = ?1 AND ext_id = ?2 ORDER BY revision",
-        (&key.procedure, &key.id),
-        |row| {
-            let word: String = row.get(4)?;
-            Ok(Earlier {
-                id: row.get(0)?,
-                uid: row.get(1)?,
-                revision: row.get(2)?,
-                digest: row.get(3)?,
-                state: State::from_word(&word).unwrap_or(State::Stuck),
-            })
-        },
-    )
-}
-
-/// What an earlier request of the same id means for this record. Pure.
-fn standing(key: &RequestKey, digest: &[u8; 32], earlier: &[Earlier]) -> Result<Option<usize>, Admitted> {
-    if let Some(same) = earlier.iter().find(|e| e.revision == key.revision) {
-        return Err(if same.digest == *digest {
-            Admitted::Duplicate { state: same.state }
-        } else {
-            Admitted::Rejected(format!(
-                "request {key} was accepted before with other content; a corrected request keeps its id and counts its revision up"
-            ))
-        });
-    }
-    let Some((place, last)) = earlier.iter().enumerate().next_back() else { return Ok(None) };
-    if key.revision < last.revision {
-        return Err(Admitted::Rejected(format!(
-            "revision {} of {}:{} is older than revision {}, which is {}",
-            key.revision,
-            key.procedure,
-            key.id,
-            last.revision,
-            last.state.as_str()
-        )));
-    }
-    if state::transition(last.state, Move::Supersede).is_err() {
-        return Err(Admitted::Rejected(format!(
-            "revision {} of {}:{} is {}; a higher revision replaces only a refused, conflicted or held request",
-            last.revision,
-            key.procedure,
-            key.id,
-            last.state.as_str()
-        )));
-    }
-    Ok(Some(place))
-}
-
 fn admit_one(
     tx: &mut Tx<'_>,
     submission: &Submission,
@@ -231,7 +178,7 @@ fn admit_one(
     }
     let live = admission.live.iter().filter_map(|(_, _, uid)| *uid);
     let proposed = mark::uid(tx.seed(), &record.key, &admission.digest, live);
-    let mut facts = facts(tx, &submission.source, admission, proposed)?;
+    let mut facts = known::facts(tx, &submission.source, admission, proposed)?;
     if record.action != Action::Create {
         facts.taken_away.clone_from(budgets.of(tx)?);
     }
@@ -245,112 +192,6 @@ fn admit_one(
         tx.event(old.uid.as_bytes(), "replaced", &serde_json::json!({"by": admitted.1}))?;
     }
     Ok(Admitted::New { uid: admitted.1, state: admitted.2, verdict: judgement.verdict.as_str() })
-}
-
-/// What the register knows about the record's names, its holder and the account it names.
-/// `proposed` is the uid of the account that it may make: what carries that at a target is no stranger's.
-fn facts(tx: &mut Tx<'_>, source: &str, admission: &Admission, proposed: AccountUid) -> Result<Facts, JournalError> {
-    let record = &admission.record;
-    let mut facts = Facts { source: source.to_owned(), signed_as: admission.signed_as.clone(), ..Facts::default() };
-    for name in &admission.names {
-        if let Some((account, key)) = holder_of(tx, name)? {
-            facts.names.entry(name.clone()).or_default().push(NameFact::Register { account, request: key });
-        }
-    }
-    for (name, target, uid) in &admission.live {
-        let known = *uid == Some(proposed)
-            || facts.names.get(name).is_some_and(|held| {
-                held.iter()
-                    .any(|fact| matches!(fact, NameFact::Register { account, .. } if Some(account) == uid.as_ref()))
-            });
-        if !known {
-            facts.names.entry(name.clone()).or_default().push(NameFact::Target { target: target.clone() });
-        }
-    }
-    let named = record.account.address.as_ref().map(|a| a.as_str());
-    let named = named.or(record.account.username.as_ref().map(|u| u.as_str()));
-    if let Some(name) = named
-        && let Some((account, state, made_for)) = account_by_name(tx, name, &record.key.procedure)?
-    {
-        let (procedure, by, adopted) = made_for;
-        facts.other_holder = by != holder(&procedure, &record.applicant.identifier);
-        facts.no_holder = by == holder(&procedure, "");
-        facts.adopted = adopted;
-        facts.account = Some(account);
-        facts.account_state = Some(state);
-    }
-    if !record.applicant.identifier.is_empty() {
-        let holder = holder(&record.key.procedure, &record.applicant.identifier);
-        facts.holder_has = tx.rows(
-            "SELECT account ->> 'address' FROM account WHERE holder = ?1 AND state IN ('reserved', 'active', 'suspended', 'imported')
-               AND account ->> 'address' IS NOT NULL",
-            [holder],
-            |row| row.get(0),
-        )?;
-    }
-    if let Some(unit) = &admission.unit {
-        facts.unit_has = accounts_of_unit(tx, &record.key.procedure, unit)?;
-    }
-    Ok(facts)
-}
-
-/// Addresses (or user names, where there is none) of a unit's accounts of this procedure, some of them. The index
-/// `account_unit` serves it.
-fn accounts_of_unit(tx: &mut Tx<'_>, procedure: &str, unit: &str) -> Result<Vec<String>, JournalError> {
-    tx.rows(
-        "SELECT coalesce(account ->> 'address', account ->> 'username') FROM account
-         WHERE procedure = ?1 AND lower(account ->> 'unit') = lower(?2) AND state IN ('reserved', 'active', 'suspended')
-         ORDER BY created_at LIMIT 5",
-        [procedure, unit],
-        |row| row.get(0),
-    )
-}
-
-fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>, JournalError> {
-    let hidden = tx.hidden_name(name)?;
-    tx.row(
-        "SELECT n.account, coalesce(r.procedure || ':' || r.ext_id || '@' || r.revision, '')
-         FROM name n JOIN account a ON a.uid = n.account LEFT JOIN request r ON r.id = a.request WHERE n.name IN (?1, ?2)",
-        [name, &hidden],
-        |row| Ok((AccountUid(row.get(0)?), row.get(1)?)),
-    )
-}
-
-/// For whom an account was made: the procedure, the digest of [`holder`], and whether it was adopted.
-type MadeFor = (String, [u8; 32], bool);
-
-/// An account, its state, and for whom it was made.
-type Registered = (Account, String, MadeFor);
-
-/// The account that has a name, if it was made by this procedure: another one's approvals do not reach it.
-fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Option<Registered>, JournalError> {
-    let found: Option<(String, String, MadeFor)> = tx.row(
-        "SELECT a.account, a.state, a.procedure, a.holder, a.adopted IS NOT NULL FROM name n JOIN account a ON a.uid = n.account
-         WHERE n.name = ?1 AND a.procedure = ?2 AND a.emptied IS NULL",
-        [name, procedure],
-        |row| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?, row.get(4)?))),
-    )?;
-    // One whose data are gone or damaged has its names still, and nothing that could be asked for: it must not stop intake.
-    let read = |(account, state, made_for): (String, String, _)| match serde_json::from_str(&account) {
-        Ok(account) => Some((account, state, made_for)),
-        Err(error) => {
-            tracing::error!(
-                damage = super::damage(&error),
-                "an account in the register cannot be read; what is asked of it is refused"
-            );
-            None
-        }
-    };
-    Ok(found.and_then(read))
-}
-
-/// Finds a holder's other accounts without keeping the identifier beside them.
-pub(super) fn holder(procedure: &str, identifier: &str) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update((procedure.len() as u64).to_be_bytes());
-    hasher.update(procedure);
-    hasher.update(identifier);
-    hasher.finalize().into()
 }
 
 /// A digest that says nothing once its salt is gone.
@@ -489,38 +330,4 @@ fn plan(tx: &mut Tx<'_>, request: i64, flow: i64, state: State, judgement: &Judg
         course::advance(tx, request)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(revision: u32) -> RequestKey {
-        RequestKey { procedure: "p".into(), id: "1".into(), revision }
-    }
-
-    fn before(revision: u32, state: State) -> Earlier {
-        Earlier { id: 1, uid: Uuid::nil(), revision, digest: [1; 32], state }
-    }
-
-    #[test]
-    fn a_higher_revision_replaces_only_what_is_refused_conflicted_or_held() {
-        for state in State::ALL {
-            let replaceable = matches!(state, State::Refused | State::Conflicted | State::Held);
-            let standing = standing(&key(2), &[2; 32], &[before(1, state)]);
-            assert_eq!(standing.is_ok(), replaceable, "{state:?}");
-        }
-    }
-
-    #[test]
-    fn the_same_content_is_a_duplicate_and_other_content_is_rejected() {
-        let earlier = [before(1, State::Done)];
-        assert_eq!(standing(&key(1), &[1; 32], &earlier).err(), Some(Admitted::Duplicate { state: State::Done }));
-        assert!(matches!(standing(&key(1), &[2; 32], &earlier), Err(Admitted::Rejected(_))));
-    }
-
-    #[test]
-    fn a_lower_revision_is_rejected() {
-        assert!(matches!(standing(&key(1), &[9; 32], &[before(2, State::Refused)]), Err(Admitted::Rejected(_))));
-    }
 }

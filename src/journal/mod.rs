@@ -23,6 +23,7 @@ mod budget;
 pub mod bulk;
 pub mod chain;
 mod course;
+mod document;
 pub mod holdings;
 pub mod letters;
 pub mod life;

@@ -10,7 +10,7 @@ use super::budget::Budgets;
 use super::read::Reader;
 use super::tx::Tx;
 use crate::model::request::WantedAccount;
-use crate::model::verdict::Check;
+use crate::model::verdict::{Check, Evidence};
 use crate::model::{
     Account, AccountUid, Action, Grant, HoldReason, Judgement, PlannedStep, Record, RequestKey, StepDetail, Verb,
     Verdict,
@@ -292,7 +292,13 @@ fn judgement(fix: &Fix, original: &Original, used_up: bool) -> Judgement {
         false => format!("it differs at {}, and an order puts it right", fix.target),
         true => format!("more changes at {} than in a day are made by themselves: look, then release", fix.target),
     };
-    let check = Check { requirement: "reconciled by an order".into(), met: !used_up, found: found.clone(), sop: None };
+    let check = Check {
+        requirement: "reconciled by an order".into(),
+        met: !used_up,
+        found: found.clone(),
+        sop: None,
+        held_against: Evidence::Accounts,
+    };
     Judgement {
         verdict: match used_up {
             false => Verdict::Permit { grant },

@@ -182,21 +182,11 @@ mod tests {
 
     fn account() -> Account {
         Account {
-            uid: AccountUid(uuid::Uuid::nil()),
             address: Some("humas@example.ac.id".parse().unwrap()),
-            username: "humas".parse().unwrap(),
-            aliases: Vec::new(),
             name: "Humas".into(),
-            given_name: String::new(),
-            family_name: String::new(),
             category: "unit".into(),
-            unit: String::new(),
             services: vec!["mail".into()],
-            ends_at: None,
-            quota: None,
-            group: None,
-            recovery_email: None,
-            recovery_phone: None,
+            ..Account::bare(AccountUid(uuid::Uuid::nil()), "humas".parse().unwrap())
         }
     }
 

@@ -1,5 +1,6 @@
 //! A channel's lane: renders one notice for one recipient immediately before it is handed over.
 
+use super::said::{last_day, titles};
 use super::{Success, Worker};
 use crate::channel::letter::Kind;
 use crate::channel::notice::plain::plain;
@@ -12,7 +13,6 @@ use crate::model::Answer;
 use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Secret, Verdict, role_text};
 use crate::secret::seal::SealingKey;
 use futures_util::future::join_all;
-use jiff::{ToSpan, tz::TimeZone};
 use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -34,6 +34,8 @@ pub struct ChannelWorker {
     pub spool: Arc<Spool>,
     /// The right side of Message-IDs (RFC 5322 §3.6.4): the sender's domain.
     pub message_domain: String,
+    /// The most steps in a batch.
+    pub batch: usize,
 }
 
 impl Worker for ChannelWorker {
@@ -44,7 +46,7 @@ impl Worker for ChannelWorker {
         self.channel.parallel().div_ceil(self.batch())
     }
     fn batch(&self) -> usize {
-        self.channel.together().max(1)
+        self.channel.together().min(self.batch).max(1)
     }
     fn never_blindly(&self) -> bool {
         self.channel.uncertain() == Uncertain::Stuck
@@ -78,7 +80,7 @@ impl ChannelWorker {
             _ => None,
         };
         let told = told(&facts.verdict);
-        let signers = super::letter::titles(&claim.detail.signed_by, &facts.texts);
+        let signers = titles(&claim.detail.signed_by, &facts.texts);
         let signed = facts.paper.as_ref().and_then(|paper| paper.signed.as_ref());
         let letter = signed.map(|signed| SignedLetter {
             number: &signed.number,
@@ -232,11 +234,4 @@ fn told(verdict: &Verdict) -> Told {
             Told { reasons: reasons.clone(), alternatives: names.collect(), ..Told::default() }
         }
     }
-}
-
-/// The last day on which the account is valid, in the procedure's zone.
-pub(super) fn last_day(account: &Account, facts: &NoticeFacts) -> Option<jiff::civil::Date> {
-    let zone = facts.texts.get(crate::model::verdict::TIME_ZONE).and_then(|name| TimeZone::get(name).ok());
-    let last = account.ends_at?.checked_sub(1.second()).ok()?;
-    Some(last.to_zoned(zone.unwrap_or(TimeZone::UTC)).date())
 }

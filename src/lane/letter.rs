@@ -1,12 +1,12 @@
 //! The lane of letters: fills the letter of notification into a draft and keeps it in the spool's evidence.
 
+use super::said::{last_day, titles};
 use super::{Success, Worker};
 use crate::channel::letter::{LetterFacts, Letters, Values};
 use crate::intake::spool::Spool;
 use crate::journal::{Claim, Kept};
-use crate::model::{Answer, Fault, Verb, role_text};
+use crate::model::{Answer, Fault, Verb};
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The letter templates in force; a reload puts new ones in their place.
@@ -64,7 +64,7 @@ fn draft(claim: &Claim, letters: &Letters, spool: &Spool) -> Result<Success, Fau
     let values = Values::of(&LetterFacts {
         record: &facts.record,
         account: claim.account.as_ref(),
-        last_day: claim.account.as_ref().and_then(|account| super::deliver::last_day(account, facts)),
+        last_day: claim.account.as_ref().and_then(|account| last_day(account, facts)),
         texts: &facts.texts,
         signers: &signers,
         // Of the first attempt, so that a repeat writes the same letter.
@@ -77,9 +77,4 @@ fn draft(claim: &Claim, letters: &Letters, spool: &Spool) -> Result<Success, Fau
         .map_err(|error| Fault::transient(format!("the draft of the letter could not be kept: {error}")))?;
     crate::crash::point("draft-kept");
     Ok(Success { note: Some(evidence.clone()), kept: Some(Kept { evidence, sha256 }), ..Success::default() })
-}
-
-/// What roles are called, for people.
-pub(super) fn titles(roles: &[String], texts: &BTreeMap<String, String>) -> Vec<String> {
-    roles.iter().map(|role| texts.get(&role_text(role, "title")).unwrap_or(role).clone()).collect()
 }

@@ -21,6 +21,7 @@ pub mod post;
 pub mod receipts;
 pub mod retention;
 pub mod retry;
+mod said;
 pub mod target;
 
 use crate::journal::{Claim, Journal, JournalError, Kept, Settled, Settlement, Turn};

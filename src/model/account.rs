@@ -92,3 +92,26 @@ pub struct Account {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_phone: Option<Phone>,
 }
+
+impl Account {
+    /// What every account has; all else is empty.
+    pub fn bare(uid: AccountUid, username: Username) -> Self {
+        Self {
+            uid,
+            address: None,
+            username,
+            aliases: Vec::new(),
+            name: String::new(),
+            given_name: String::new(),
+            family_name: String::new(),
+            category: String::new(),
+            unit: String::new(),
+            services: Vec::new(),
+            ends_at: None,
+            quota: None,
+            group: None,
+            recovery_email: None,
+            recovery_phone: None,
+        }
+    }
+}

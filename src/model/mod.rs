@@ -28,4 +28,4 @@ pub use request::{Action, Approval, Decision, Document, Person, Record, RequestK
 pub use secret::Secret;
 pub use specimen::Specimen;
 pub use step::{NoticeKind, Plan, PlannedStep, Proof, Recipient, Refused, StepDetail, StepId, Verb, role_text};
-pub use verdict::{Alternative, Check, Facts, Grant, HoldReason, Judgement, NameFact, TakenAway, Verdict};
+pub use verdict::{Alternative, Check, Evidence, Facts, Grant, HoldReason, Judgement, NameFact, TakenAway, Verdict};

@@ -86,6 +86,19 @@ pub struct Check {
     /// The number of the SOP step it belongs to, if the procedure numbers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sop: Option<String>,
+    /// What it was held against; not part of the record that is kept.
+    #[serde(skip)]
+    pub held_against: Evidence,
+}
+
+/// What a requirement is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Evidence {
+    /// The record and the procedure alone.
+    #[default]
+    Record,
+    /// What the register and the targets hold, too.
+    Accounts,
 }
 
 /// What a permitted request may have.

@@ -2,7 +2,8 @@
 //! judging and chosen from while judging, so that nothing is ever chosen or offered that was not asked about.
 
 use super::compiled::{CategoryRules, Procedure};
-use super::naming::{MAX_CANDIDATES, Parts};
+use super::naming::MAX_CANDIDATES;
+use super::parts::Parts;
 use crate::model::{Action, Address, Domain, Record, Username};
 
 /// Most names that [`names_to_look_up`] gives.

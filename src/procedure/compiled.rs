@@ -3,14 +3,12 @@
 use super::calendar::Calendar;
 use super::file::{ApprovalRule, Category, CheckKind, DocumentRule, File, Language, RouteKind};
 use super::naming::{NameRule, Reserved};
-use super::plan::Site;
-use super::report::Report;
 use super::standard::Deadline;
 use crate::model::{Action, Domain, NoticeKind, Quota, Record, Verb, role_text};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex::Regex;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A written procedure, parsed and checked. Made only by [`Procedure::parse`].
 #[derive(Debug)]
@@ -153,13 +151,6 @@ impl SopIndex {
 }
 
 impl Procedure {
-    /// Parses and checks a procedure file. `file_name` is shown in the report; its stem must be the file's `name`.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the file, each finding at its line.
-    pub fn parse(file_name: &str, text: &str) -> Result<Self, Report> {
-        super::check::procedure(file_name, text).map_err(|findings| Report::new(file_name, text, findings))
-    }
     /// The word in `procedure` of a record.
     pub fn name(&self) -> &str {
         &self.file.name
@@ -211,53 +202,6 @@ impl Procedure {
     /// What may be asked for.
     pub fn actions(&self) -> &[Action] {
         &self.file.actions
-    }
-
-    /// What in this procedure cannot be carried out at this site; each a sentence for the sysadmin. Empty: all is well.
-    pub fn check_site(&self, site: &Site) -> Vec<String> {
-        let name = self.name();
-        let mut wrong = Vec::new();
-        let services = self.categories.values().flat_map(|c| c.services.iter().chain(&c.allowed_services));
-        let services: BTreeSet<&String> = services.collect();
-        for service in services.into_iter().filter(|s| !site.targets.iter().any(|t| t.services.contains(s))) {
-            wrong.push(format!(
-                "procedure `{name}` grants the service `{service}`, but no [target] provides it; \
-                 add it to a target's `services` or take it out of the procedure"
-            ));
-        }
-        let delivery = &self.file.delivery;
-        let mut channels: Vec<&String> = Vec::new();
-        let news = delivery.news_channels.iter().flatten();
-        for channel in delivery.channels.iter().chain(&delivery.username_channels).chain(news) {
-            if !channels.contains(&channel) {
-                channels.push(channel);
-            }
-        }
-        for channel in channels.into_iter().filter(|c| !site.channels.iter().any(|s| s.name == **c)) {
-            let known: Vec<&str> = site.channels.iter().map(|c| c.name.as_str()).collect();
-            let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
-            wrong.push(format!(
-                "procedure `{name}` delivers through the channel `{channel}`, but the configuration has no \
-                 [channel.{channel}] (channels: {known})"
-            ));
-        }
-        // Gateways keep what they sent: such a password must be changed at once, and the message says where.
-        let sms = site.channels.iter().find(|c| !c.carries_email && delivery.channels.contains(&c.name));
-        let mints = self.actions().iter().any(|action| action.mints());
-        if let Some(sms) = sms.filter(|_| mints && !self.file.texts.contains_key("change_url")) {
-            wrong.push(format!(
-                "procedure `{name}` hands passwords out by text message ({}), which must be changed at the first log-in: say where in [texts], as \
-                 `change_url = \"https://…\"`",
-                sms.name
-            ));
-        }
-        let writes = self.file.letter.is_some() || !self.file.report.is_empty();
-        if writes && super::plan::email_channel(self, site).is_none() {
-            wrong.push(format!(
-                "procedure `{name}` sends reports or letters, but the configuration has no [channel] that carries e-mail"
-            ));
-        }
-        wrong
     }
 
     /// The file name of the letter's template, where it has a letter.

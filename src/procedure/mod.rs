@@ -17,6 +17,7 @@ pub mod file;
 mod judge;
 mod load;
 mod naming;
+mod parts;
 mod plan;
 mod problem;
 pub mod report;
@@ -25,6 +26,7 @@ mod sentences;
 #[cfg(test)]
 mod sentences_tests;
 mod shape;
+mod site;
 mod specimen;
 pub mod standard;
 mod template;
@@ -36,8 +38,9 @@ pub use compiled::Procedure;
 pub use file::Language;
 pub use judge::judge;
 pub use load::load_dir;
-pub use plan::{Site, SiteChannel, SiteTarget, notices, plan};
+pub use plan::{notices, plan};
 pub use report::{Finding, Report};
+pub use site::{Site, SiteChannel, SiteTarget};
 
 use crate::model::{AccountUid, Check, Facts, Judgement, Plan, Record, Verdict};
 use jiff::Timestamp;

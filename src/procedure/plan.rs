@@ -2,39 +2,11 @@
 
 use super::compiled::Procedure;
 use super::rules::{DeliverTo, ReportWhen};
+use super::site::{Site, SiteChannel, SiteTarget};
 use crate::model::{
     Action, Address, Grant, HoldReason, NoticeKind, Person, Plan, PlannedStep, Recipient, Record, Scheme, StepDetail,
     Verb, Verdict,
 };
-
-/// What this site has, as far as procedures must know it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Site {
-    /// In the order of the configuration.
-    pub targets: Vec<SiteTarget>,
-    /// In the order of the configuration.
-    pub channels: Vec<SiteChannel>,
-}
-
-/// A target of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteTarget {
-    /// Its name; the name of its lane.
-    pub name: String,
-    /// The services it provides.
-    pub services: Vec<String>,
-    /// The password schemes it needs.
-    pub schemes: Vec<Scheme>,
-}
-
-/// A channel of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteChannel {
-    /// Its name; the name of its lane.
-    pub name: String,
-    /// Whether it carries e-mail (else SMS).
-    pub carries_email: bool,
-}
 
 /// The steps of a grant: for each target, in the order of the services, apply and prove; before them the password
 /// where there is a new one; then reports and the letter, where the procedure has them; last the notice, over the channels that
@@ -60,7 +32,7 @@ pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) 
     }
     let told = holder(record, grant, procedure, site);
     plan.extend(told.iter().filter(|step| step.detail.unless.is_empty()).cloned());
-    let email = email_channel(procedure, site);
+    let email = procedure.email_channel(site);
     plan.extend(reports(record, procedure, email, ReportWhen::Proven));
     plan.extend(letter(record, procedure, email));
     if let Some(reach) = reach(record, grant.action, procedure, site) {
@@ -113,12 +85,6 @@ fn holder(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) ->
     let mut step = deliver(record, procedure, &channels, NoticeKind::Changed, Recipient::Holder)?;
     (step.detail.aside, step.detail.unless, step.detail.sop) = (true, unless, None);
     Some(step)
-}
-
-/// The channel for what only e-mail carries: the first of the procedure's that does, else of the site's.
-pub(super) fn email_channel<'s>(procedure: &Procedure, site: &'s Site) -> Option<&'s SiteChannel> {
-    let named = |name: &String| site.channels.iter().find(|c| c.name == *name && c.carries_email);
-    procedure.file.delivery.channels.iter().find_map(named).or_else(|| site.channels.iter().find(|c| c.carries_email))
 }
 
 fn reports(record: &Record, procedure: &Procedure, email: Option<&SiteChannel>, when: ReportWhen) -> Plan {

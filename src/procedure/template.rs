@@ -1,6 +1,6 @@
 //! Templates of the naming rule: `{given}.{family}`.
 
-use super::naming::Parts;
+use super::parts::Parts;
 
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -143,9 +143,7 @@ pub fn existing(action: Action) -> (Record, Facts) {
         record.change = Some(Change { address, ..Change::default() });
     }
     let account = Account {
-        uid: OTHER,
         address: Some("budi@example.ac.id".parse().unwrap()),
-        username: "budi".parse().unwrap(),
         aliases: vec!["b.santoso@example.ac.id".parse().unwrap()],
         name: "Budi Santoso".into(),
         given_name: "Budi".into(),
@@ -153,11 +151,7 @@ pub fn existing(action: Action) -> (Record, Facts) {
         category: "lecturer".into(),
         unit: "Fakultas Teknik".into(),
         services: vec!["mail".into(), "hotspot".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(OTHER, "budi".parse().unwrap())
     };
     let state = if action == Action::Resume { "suspended" } else { "active" };
     let facts = Facts { account: Some(account), account_state: Some(state.into()), ..Facts::default() };

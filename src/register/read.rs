@@ -240,21 +240,15 @@ impl Row<'_> {
             targets: parts(self.cell(Column::Targets)),
         };
         let account = Account {
-            uid: AccountUid(uuid::Uuid::nil()),
             address,
-            username,
             aliases,
             name: entry.name.clone(),
-            given_name: String::new(),
-            family_name: String::new(),
             category: entry.category.clone(),
             unit: entry.unit.clone(),
             services: entry.services.clone(),
             ends_at: last_day.and_then(|day| self.end_of(day)),
-            quota: None,
-            recovery_email: None,
-            recovery_phone: None,
             group: Some(entry.group.clone()).filter(|group| !group.is_empty()),
+            ..Account::bare(AccountUid(uuid::Uuid::nil()), username)
         };
         Ok(Some(Import { line: self.line, entry, account }))
     }

@@ -1,21 +1,15 @@
 //! A connection to MariaDB or MySQL.
 
-use super::line::{self, Line, of_commit};
-use super::{Engine, Remote, Row, Session, Trouble, Value};
+use super::client::client;
+use super::{Engine, Session, Trouble, Value, line};
 use crate::config::database::{DatabaseServer, ServerPlace};
 use crate::model::Secret;
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row as _, TypeInfo};
+use sqlx::mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode};
+use sqlx::{Column, ConnectOptions, Row, TypeInfo};
 use std::path::Path;
 use tokio::runtime::Handle;
 
-/// One connection.
-#[derive(Debug)]
-pub struct MariaDb {
-    connection: MySqlConnection,
-    line: Line,
-}
+client!(MariaDb, sqlx::MySql, Engine::MariaDb, text: str::to_owned, cell: cell);
 
 impl MariaDb {
     /// Connects and logs in.
@@ -25,11 +19,7 @@ impl MariaDb {
         ca_file: Option<&Path>,
         handle: &Handle,
     ) -> Result<Self, Trouble> {
-        let options = options(server, password, ca_file);
-        let connection = line::within(handle, line::CONNECT, options.connect())
-            .ok_or_else(|| Trouble::transient(format!("no connection within {} s", line::CONNECT.as_secs())))?
-            .map_err(|error| line::trouble(Engine::MariaDb, &error))?;
-        let mut mariadb = Self { connection, line: Line::new(handle.clone(), Engine::MariaDb) };
+        let mut mariadb = Self::dial(&options(server, password, ca_file), handle)?;
         // What does not fit is refused and not cut off; readers that see each other's rows only when committed take no gap locks.
         mariadb.run(
             &format!(
@@ -69,63 +59,15 @@ fn options(server: &DatabaseServer, password: Option<&Secret>, ca_file: Option<&
     options
 }
 
-impl Session for MariaDb {
-    fn engine(&self) -> Engine {
-        self.line.engine()
-    }
-
-    fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64, Trouble> {
-        let done = if values.is_empty() {
-            // The text protocol: several statements, and those that cannot be prepared.
-            self.line.wait(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.connection))?
-        } else {
-            self.line.wait(query(sql, values).execute(&mut self.connection))?
-        };
-        Ok(done.rows_affected())
-    }
-
-    fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, Trouble> {
-        let rows = self.line.wait(query(sql, values).fetch_all(&mut self.connection))?;
-        rows.iter().map(|row| row_of(row).map_err(|error| line::trouble(Engine::MariaDb, &error))).collect()
-    }
-
-    fn commit(&mut self) -> Result<(), Trouble> {
-        self.run("COMMIT", &[]).map(|_| ()).map_err(of_commit)
-    }
-}
-
-impl Remote for MariaDb {
-    fn is_lost(&self) -> bool {
-        self.line.is_lost()
-    }
-
-    fn close(self: Box<Self>) {
-        let Self { connection, mut line } = *self;
-        let _ = line.wait(connection.close());
-    }
-}
-
-/// What is bound is never part of the text.
-fn query(sql: &str, values: &[Value]) -> Query<'static, sqlx::MySql, MySqlArguments> {
-    values.iter().fold(sqlx::query(AssertSqlSafe(sql.to_owned())), |query, value| match value {
-        Value::Integer(number) => query.bind(*number),
-        Value::Text(text) => query.bind(text.as_deref()),
-        Value::Secret(secret) => query.bind(secret.expose()),
+fn cell(row: &MySqlRow, n: usize) -> Result<Value, sqlx::Error> {
+    Ok(match row.column(n).type_info().name() {
+        name if name.ends_with("UNSIGNED") => {
+            let number = row.try_get_unchecked::<Option<u64>, _>(n)?;
+            Value::Integer(number.map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
+        }
+        "BOOLEAN" | "TINYINT" | "SMALLINT" | "INT" | "MEDIUMINT" | "BIGINT" => {
+            Value::Integer(row.try_get_unchecked(n)?)
+        }
+        _ => Value::Text(row.try_get_unchecked(n)?),
     })
-}
-
-fn row_of(row: &MySqlRow) -> Result<Row, sqlx::Error> {
-    let cell = |n: usize| -> Result<Value, sqlx::Error> {
-        Ok(match row.column(n).type_info().name() {
-            name if name.ends_with("UNSIGNED") => {
-                let number = row.try_get_unchecked::<Option<u64>, _>(n)?;
-                Value::Integer(number.map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
-            }
-            "BOOLEAN" | "TINYINT" | "SMALLINT" | "INT" | "MEDIUMINT" | "BIGINT" => {
-                Value::Integer(row.try_get_unchecked(n)?)
-            }
-            _ => Value::Text(row.try_get_unchecked(n)?),
-        })
-    };
-    Ok(Row((0..row.len()).map(cell).collect::<Result<_, _>>()?))
 }

@@ -4,6 +4,7 @@
 //! Statements are plain SQL with `?` for each value; where the engines differ, `dialect` knows.
 
 pub mod certificate;
+mod client;
 mod dialect;
 pub mod inspect;
 mod inspect_server;

@@ -18,9 +18,9 @@ pub mod sheet;
 
 use super::home::HomeTemplate;
 use super::login::Proofs;
-use super::{Applied, Found, Held, Target, Work};
+use super::{Applied, Found, Held, Target, Work, blocking, work};
 use crate::config::target::MapFilesConfig;
-use crate::model::{AccountUid, Action, Answer, Fault, FaultClass, Finding, Proof, Scheme};
+use crate::model::{AccountUid, Answer, Fault, FaultClass, Finding, Proof, Scheme};
 use crate::secret::hash;
 use crate::sql::sqlite::parse_mode;
 use accounts::{Maps, Rules, Which, interest};
@@ -106,23 +106,12 @@ impl MapFiles {
         Ok(target)
     }
 
-    /// Runs blocking work for a batch off the async threads; one answer per entry even if it panics.
     fn blocking<R: Send + 'static>(
         &self,
         batch: &[Work],
         work: impl FnOnce(&Shared, &[Work]) -> Result<Vec<Result<R, Fault>>, Fault> + Send + 'static,
     ) -> Answer<'_, Vec<Result<R, Fault>>> {
-        let (shared, batch) = (Arc::clone(&self.shared), batch.to_vec());
-        let entries = batch.len();
-        Box::pin(async move {
-            if entries == 0 {
-                return Vec::new();
-            }
-            let done = tokio::task::spawn_blocking(move || work(&shared, &batch)).await.unwrap_or_else(|e| {
-                Err(Fault::unknown(format!("target {}: its work on a batch ended unexpectedly: {e}", self.name)))
-            });
-            done.unwrap_or_else(|fault| (0..entries).map(|_| Err(fault.clone())).collect())
-        })
+        blocking::each(&self.name, &self.shared, batch, work)
     }
 }
 
@@ -138,12 +127,8 @@ impl Target for MapFiles {
     }
 
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
-        let (shared, names) = (Arc::clone(&self.shared), names.to_vec());
-        Box::pin(async move {
-            tokio::task::spawn_blocking(move || shared.find(&names)).await.unwrap_or_else(|e| {
-                Err(Fault::transient(format!("target {}: looking names up ended unexpectedly: {e}", self.name)))
-            })
-        })
+        let names = names.to_vec();
+        blocking::ask(&self.name, &self.shared, "looking names up", move |shared| shared.find(&names))
     }
 
     fn identify<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
@@ -184,14 +169,7 @@ impl Target for MapFiles {
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
         self.blocking(batch, |shared, batch| {
             shared.write(batch, |maps, work, _| {
-                if work.action != Action::Create {
-                    // Undoing anything else by deleting would take away an account that another request made.
-                    return Err(Fault::permanent(format!(
-                        "account {}: the action {} cannot be taken back, only create can",
-                        work.account.uid,
-                        work.action.as_str()
-                    )));
-                }
+                work::only_a_create(work)?;
                 maps.undo(work.account.uid);
                 Ok(())
             })
@@ -199,21 +177,11 @@ impl Target for MapFiles {
     }
 
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            tokio::task::spawn_blocking(move || shared.keep_up()).await.unwrap_or_else(|e| {
-                Err(Fault::transient(format!("target {}: closing ended accounts failed unexpectedly: {e}", self.name)))
-            })
-        })
+        blocking::ask(&self.name, &self.shared, "closing ended accounts", Shared::keep_up)
     }
 
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            tokio::task::spawn_blocking(move || shared.list()).await.unwrap_or_else(|e| {
-                Err(Fault::transient(format!("target {}: reading all accounts ended unexpectedly: {e}", self.name)))
-            })
-        })
+        blocking::ask(&self.name, &self.shared, "reading all accounts", Shared::list)
     }
 
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {

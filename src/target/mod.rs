@@ -1,6 +1,7 @@
 //! Targets: where accounts are made. A target knows nothing of retries, leases or the journal.
 
 pub mod adopt;
+mod blocking;
 pub mod google;
 pub mod home;
 pub mod ldap;

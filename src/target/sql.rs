@@ -5,8 +5,8 @@
 //! many rows, all in one transaction. The number of statements depends on the tables and hardly on the batch.
 
 use super::login::Proofs;
-use super::{Applied, Found, Held, Target, Work};
-use crate::model::{Action, Answer, Fault, Finding, Proof, Scheme};
+use super::{Applied, Found, Held, Target, Work, blocking, work};
+use crate::model::{Answer, Fault, Finding, Proof, Scheme};
 use crate::secret::hash;
 use crate::sql::{Schema, Session, Store, Trouble};
 use jiff::Timestamp;
@@ -128,23 +128,12 @@ impl<T: Tables> SqlTarget<T> {
         }
     }
 
-    /// Runs blocking work for a batch off the async threads; one answer per entry even if it panics.
     fn blocking<R: Send + 'static>(
         &self,
         batch: &[Work],
-        work: impl FnOnce(&Shared<T>, &[Work]) -> Vec<Result<R, Fault>> + Send + 'static,
+        work: impl FnOnce(&Shared<T>, &[Work]) -> Result<Vec<Result<R, Fault>>, Fault> + Send + 'static,
     ) -> Answer<'_, Vec<Result<R, Fault>>> {
-        if batch.is_empty() {
-            return Box::pin(async { Vec::new() });
-        }
-        let (shared, batch) = (Arc::clone(&self.shared), batch.to_vec());
-        let (name, entries) = (self.name.clone(), batch.len());
-        Box::pin(async move {
-            tokio::task::spawn_blocking(move || work(&shared, &batch)).await.unwrap_or_else(|e| {
-                let fault = Fault::unknown(format!("target {name}: its work on a batch ended unexpectedly: {e}"));
-                (0..entries).map(|_| Err(fault.clone())).collect()
-            })
-        })
+        blocking::each(&self.name, &self.shared, batch, work)
     }
 }
 
@@ -162,32 +151,22 @@ impl<T: Tables> Target for SqlTarget<T> {
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
         // No text in a database holds a NUL, and some take it for a bad question.
         let names: Vec<String> = names.iter().filter(|name| !name.contains('\0')).cloned().collect();
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            tokio::task::spawn_blocking(move || {
-                shared.store.ask("looking names up", |db| Ok(one_per_name(shared.tables.find(db, &names)?)))
-            })
-            .await
-            .unwrap_or_else(|e| {
-                Err(Fault::transient(format!("target {}: looking names up ended unexpectedly: {e}", self.name)))
-            })
+        blocking::ask(&self.name, &self.shared, "looking names up", move |shared| {
+            shared.store.ask("looking names up", |db| Ok(one_per_name(shared.tables.find(db, &names)?)))
         })
     }
 
     fn identify<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
         self.blocking(batch, |shared, batch| {
-            let picture = match shared.store.look("looking for accounts", |db| shared.tables.load(db, batch)) {
-                Ok(picture) => picture,
-                Err(fault) => return batch.iter().map(|_| Err(fault.clone())).collect(),
-            };
+            let picture = shared.store.look("looking for accounts", |db| shared.tables.load(db, batch))?;
             let named = |work| Ok(Applied { external_id: Some(shared.tables.identify(&picture, work)?) });
-            batch.iter().map(named).collect()
+            Ok(batch.iter().map(named).collect())
         })
     }
 
     fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
         self.blocking(batch, |shared, batch| {
-            shared.change("writing accounts", batch, |picture, work, now| {
+            Ok(shared.change("writing accounts", batch, |picture, work, now| {
                 if work.adopted.is_some() {
                     shared.tables.claim(picture, work)?;
                 }
@@ -196,7 +175,7 @@ impl<T: Tables> Target for SqlTarget<T> {
                     shared.tables.disclaim(picture, work);
                 }
                 done.map(|()| Applied { external_id: None })
-            })
+            }))
         })
     }
 
@@ -208,25 +187,16 @@ impl<T: Tables> Target for SqlTarget<T> {
 
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
         self.blocking(batch, |shared, batch| {
-            shared.change("taking accounts back", batch, |picture, work, now| match work.action {
-                Action::Create => shared.tables.undo(picture, work, now),
-                // Undoing anything else by deleting would take away an account that another request made.
-                other => Err(Fault::permanent(format!(
-                    "account {}: the action {} cannot be taken back, only create can",
-                    work.account.uid,
-                    other.as_str()
-                ))),
-            })
+            Ok(shared.change("taking accounts back", batch, |picture, work, now| {
+                work::only_a_create(work)?;
+                shared.tables.undo(picture, work, now)
+            }))
         })
     }
 
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            let all = move || shared.store.look("reading all accounts", |db| shared.tables.list(db));
-            tokio::task::spawn_blocking(all).await.unwrap_or_else(|e| {
-                Err(Fault::transient(format!("target {}: reading all accounts ended unexpectedly: {e}", self.name)))
-            })
+        blocking::ask(&self.name, &self.shared, "reading all accounts", |shared| {
+            shared.store.look("reading all accounts", |db| shared.tables.list(db))
         })
     }
 
@@ -266,20 +236,17 @@ impl<T: Tables> Shared<T> {
     }
 
     /// Looks through a connection that was opened for it, and in one snapshot.
-    fn prove(&self, batch: &[Work], password: Hash) -> Vec<Result<Proof, Fault>> {
-        let picture = match self.store.look("reading accounts back", |db| self.tables.load(db, batch)) {
-            Ok(picture) => picture,
-            Err(fault) => return batch.iter().map(|_| Err(fault.clone())).collect(),
-        };
+    fn prove(&self, batch: &[Work], password: Hash) -> Result<Vec<Result<Proof, Fault>>, Fault> {
+        let picture = self.store.look("reading accounts back", |db| self.tables.load(db, batch))?;
         let now = Timestamp::now();
-        hash::on_every_core(batch, |work| {
+        Ok(hash::on_every_core(batch, |work| {
             self.tables.as_wanted(&picture, work, now)?;
             if !work.action.mints() || password == Hash::LeftToTheServer {
                 return Ok(Proof::Observed);
             }
             self.tables.opens(&picture, work)?;
             Ok(Proof::Stored)
-        })
+        }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What targets ask of a work, whatever they keep accounts in.
 
 use super::Work;
-use crate::model::{Account, Fault, Scheme, Secret};
+use crate::model::{Account, Action, Fault, Scheme, Secret};
 use crate::secret::hash;
 use jiff::Timestamp;
 
@@ -24,6 +24,18 @@ pub(super) fn check_password(work: &Work, stored: &str, scheme: Scheme) -> Resul
         "account {}: the stored hash is not one of the password about to be handed over; somebody else has changed it",
         work.account.uid
     )))
+}
+
+/// Undoing anything else by deleting would take away an account that another request made.
+pub(super) fn only_a_create(work: &Work) -> Result<(), Fault> {
+    match work.action {
+        Action::Create => Ok(()),
+        other => Err(Fault::permanent(format!(
+            "account {}: the action {} cannot be taken back, only create can",
+            work.account.uid,
+            other.as_str()
+        ))),
+    }
 }
 
 /// For sentences: the first character of a user name.

@@ -13,8 +13,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
-/// For the whole of it, where nobody waits.
-pub const GLANCE: Duration = Duration::from_secs(10);
 /// Most bytes of one reply.
 const MOST: usize = 16 * 1024;
 

@@ -1,38 +1,13 @@
 //! `kill -9` anywhere: the process dies at a named place, is started again, and finishes the work.
 
 use crate::daemon::{Setup, Site, crashed, eventually};
+use crate::deaths::{at_every_commit, each};
 use crate::once::{self, Work};
 use nix::sys::signal::Signal;
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Small batches, so that there are many places to die at.
 const SMALL_BATCHES: &str = "retry_seconds = 1\nbatch = 5";
-
-/// Runs every case in a directory of its own, several at a time, and reports all that fail.
-fn each<T: Send>(cases: impl IntoIterator<Item = T>, name: impl Fn(&T) -> String + Sync, run: impl Fn(&T) + Sync) {
-    let queue: Mutex<VecDeque<T>> = Mutex::new(cases.into_iter().collect());
-    let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let Some(case) = queue.lock().unwrap().pop_front() else { return };
-                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&case))) {
-                        let said = panic.downcast_ref::<String>().cloned();
-                        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-                        failures.lock().unwrap().push(format!("{}: {}", name(&case), said.unwrap_or_default()));
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n\n"));
-}
 
 /// Runs the daemon until it dies at the place, or has done everything. Half of the files are there when it starts, the
 /// others come when the first are taken. Whether it died.
@@ -127,12 +102,12 @@ fn a_death_in_a_lane_makes_no_account_twice_and_loses_none() {
 fn a_death_while_notices_leave_sends_none_under_another_name() {
     dies_at(&[
         &["email-claimed"],
-        &["email-claimed:20"],
-        &["email-claimed:41"],
+        &["email-claimed:4"],
+        &["email-claimed:8"],
         &["email-done"],
         &["email-done:2", "email-done:2", "email-claimed:3"],
-        &["email-done:20"],
-        &["email-done:41"],
+        &["email-done:4"],
+        &["email-done:8"],
     ]);
 }
 
@@ -157,26 +132,7 @@ fn a_death_around_a_commit_of_many_is_followed_by_the_rest_of_the_work() {
 #[test]
 fn a_death_before_or_after_any_commit_of_one_request_is_followed_by_its_end() {
     let work = Work::single();
-    for place in ["journal-before-commit", "journal-committed"] {
-        // The first commit that is never reached; it comes, for the work ends.
-        let end = AtomicUsize::new(usize::MAX);
-        let tried = AtomicUsize::new(0);
-        each(
-            1..200_usize,
-            |number| format!("{place}:{number}"),
-            |number| {
-                if *number > end.load(Ordering::Relaxed) {
-                    return;
-                }
-                tried.fetch_add(1, Ordering::Relaxed);
-                if !dies_and_finishes(&work, &[&format!("{place}:{number}")]) {
-                    end.fetch_min(*number, Ordering::Relaxed);
-                }
-            },
-        );
-        assert!(end.into_inner() < 199, "one request takes more commits than were tried");
-        assert!(tried.into_inner() > 10, "one request takes more commits than that");
-    }
+    at_every_commit(10, |place| dies_and_finishes(&work, &[place]));
 }
 
 #[test]

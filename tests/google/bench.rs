@@ -175,21 +175,16 @@ pub fn account(n: usize) -> Account {
 
 pub fn named(local: &str) -> Account {
     Account {
-        uid: AccountUid(Uuid::now_v7()),
         address: Some(address(&format!("{local}@example.org"))),
-        username: local.parse().unwrap_or_else(|_| "user".parse().unwrap()),
-        aliases: Vec::new(),
         name: "Siti Aminah".into(),
         given_name: "Siti".into(),
         family_name: "Aminah".into(),
         category: "staff".into(),
         unit: "Biro Administrasi".into(),
         services: vec!["mail".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
         recovery_email: Some(address("siti@example.net")),
         recovery_phone: Some(akund::model::Phone::parse("081234567890", "ID").unwrap()),
+        ..Account::bare(AccountUid(Uuid::now_v7()), local.parse().unwrap_or_else(|_| "user".parse().unwrap()))
     }
 }
 

@@ -2,33 +2,9 @@
 //! comes to its end.
 
 use crate::daemon::{Site, count, crashed, eventually, files_under};
+use crate::deaths::{at_every_commit, each};
 use crate::fixture::{self, PDF, release, request, today};
 use nix::sys::signal::Signal;
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-fn each<T: Send>(cases: impl IntoIterator<Item = T>, name: impl Fn(&T) -> String + Sync, run: impl Fn(&T) + Sync) {
-    let queue: Mutex<VecDeque<T>> = Mutex::new(cases.into_iter().collect());
-    let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let Some(case) = queue.lock().unwrap().pop_front() else { return };
-                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&case))) {
-                        let said = panic.downcast_ref::<String>().cloned();
-                        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-                        failures.lock().unwrap().push(format!("{}: {}", name(&case), said.unwrap_or_default()));
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n\n"));
-}
 
 fn stands(site: &Site, state: &str) -> bool {
     fixture::stands(site, "K/1", state)
@@ -124,23 +100,5 @@ fn a_death_at_any_boundary_of_the_letter_is_followed_by_its_end() {
 /// From the first commit to the last, the order that brings the letter among them.
 #[test]
 fn a_death_before_or_after_any_commit_of_a_request_with_a_letter_is_followed_by_its_end() {
-    for place in ["journal-before-commit", "journal-committed"] {
-        let end = AtomicUsize::new(usize::MAX);
-        let tried = AtomicUsize::new(0);
-        each(
-            1..200_usize,
-            |number| format!("{place}:{number}"),
-            |number| {
-                if *number > end.load(Ordering::Relaxed) {
-                    return;
-                }
-                tried.fetch_add(1, Ordering::Relaxed);
-                if !dies_and_finishes(&format!("{place}:{number}")) {
-                    end.fetch_min(*number, Ordering::Relaxed);
-                }
-            },
-        );
-        assert!(end.into_inner() < 199, "one request takes more commits than were tried");
-        assert!(tried.into_inner() > 20, "one request takes more commits than that");
-    }
+    at_every_commit(20, dies_and_finishes);
 }

@@ -35,21 +35,14 @@ fn record() -> Record {
 fn filled(template: &LetterTemplate) -> Vec<u8> {
     let record = record();
     let account = Account {
-        uid: AccountUid(uuid::Uuid::nil()),
         address: Some("dishub@kab.example".parse().unwrap()),
-        username: "dishub".parse().unwrap(),
-        aliases: Vec::new(),
         name: "Dinas Perhubungan".into(),
         given_name: "Dinas".into(),
         family_name: "Perhubungan".into(),
         category: "office".into(),
         unit: "Dinas Perhubungan".into(),
         services: vec!["mail".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(AccountUid(uuid::Uuid::nil()), "dishub".parse().unwrap())
     };
     let texts: BTreeMap<String, String> = [
         ("institution", "Dinas Kominfo Uji"),

@@ -17,21 +17,14 @@ pub fn account(n: usize) -> Account {
 
 pub fn named(local: &str) -> Account {
     Account {
-        uid: AccountUid(Uuid::now_v7()),
         address: Some(address(&format!("{local}@example.org"))),
-        username: local.parse().unwrap(),
-        aliases: Vec::new(),
         name: "Biro Humas".into(),
         given_name: "Biro".into(),
         family_name: "Humas".into(),
         category: "unit".into(),
         unit: "Biro Administrasi".into(),
         services: vec!["mail".into(), "hotspot".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(AccountUid(Uuid::now_v7()), local.parse().unwrap())
     }
 }
 

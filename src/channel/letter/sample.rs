@@ -33,21 +33,14 @@ pub(super) fn values(language: &str) -> Values {
         approvals: Vec::new(),
     };
     let account = "dinas".parse().ok().map(|username| Account {
-        uid: AccountUid(Uuid::nil()),
         address: "dinas@kabupaten.example".parse().ok(),
-        username,
-        aliases: Vec::new(),
         name: "Dinas Contoh".into(),
         given_name: "Dinas".into(),
         family_name: "Contoh".into(),
         category: "office".into(),
         unit: "Dinas Contoh Kabupaten Contoh".into(),
         services: vec!["mail".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(AccountUid(Uuid::nil()), username)
     });
     let texts = [
         ("institution", "Dinas Komunikasi dan Informatika Kabupaten Contoh"),

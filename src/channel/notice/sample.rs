@@ -2,7 +2,7 @@
 
 use super::{NoticeContext, SignedLetter};
 use crate::model::{
-    Account, AccountUid, Action, Check, NoticeKind, Person, Record, RequestKey, Secret, Specimen,
+    Account, AccountUid, Action, Check, Evidence, NoticeKind, Person, Record, RequestKey, Secret, Specimen,
     request::WantedAccount,
 };
 use jiff::civil::Date;
@@ -84,27 +84,22 @@ pub(super) fn full() -> Sample {
     record.responsible = Some(responsible);
     record.account.address.clone_from(&address);
     let account = "humas".parse().ok().map(|username| Account {
-        uid: AccountUid(Uuid::nil()),
         address,
-        username,
-        aliases: Vec::new(),
         name: "Biro Humas".into(),
         given_name: "Biro".into(),
         family_name: "Humas".into(),
         category: "unit".into(),
         unit: "Biro Administrasi".into(),
         services: vec!["mail".into(), "hotspot".into()],
-        ends_at: None,
-        quota: None,
         group: Some("pegawai".into()),
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(AccountUid(Uuid::nil()), username)
     });
     let check = Check {
         requirement: "alamat bebas di register".into(),
         met: false,
         found: "dipakai akun lain".into(),
         sop: Some("4".into()),
+        held_against: Evidence::Record,
     };
     Sample {
         record,

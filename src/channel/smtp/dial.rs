@@ -8,7 +8,7 @@ use crate::model::Finding;
 use crate::model::said::tidy;
 use crate::model::{Fault, Secret};
 use crate::tcp::{LineWise, ONE_ADDRESS, connect, off_loopback};
-use crate::tls::{GLANCE, MailGlance, smtp_parameters};
+use crate::tls::{MailGlance, smtp_parameters};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
@@ -16,6 +16,10 @@ use lettre::transport::smtp::commands::Ehlo;
 use lettre::transport::smtp::extension::ClientId;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::time::Duration;
+
+/// The longest that a notice which could not be handed over waits for the look at the certificate that was refused.
+const CHANNEL_GLANCE: Duration = Duration::from_secs(10);
 
 /// Makes connections to one server.
 pub(super) struct Dialer {
@@ -123,7 +127,7 @@ impl Dialer {
 
     async fn note_refused<T>(&self, outcome: &Result<T, Error>, addresses: &[SocketAddr]) {
         if let (Some(glance), Err(error)) = (&self.glance, outcome) {
-            glance.after(error, addresses, GLANCE).await;
+            glance.after(error, addresses, CHANNEL_GLANCE).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! What `[retention]` comes to, and what would go now.
 
-use super::Line;
+use super::line::Line;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::config::Config;
@@ -21,11 +21,10 @@ pub fn line(config: &Config, readable: bool) -> Line {
         true => foreseen(config, &policy, Timestamp::now()),
         false => Ok(String::new()),
     };
-    let (good, said) = match looked {
-        Ok(due) => (true, format!("{}{due}{}", policy.sentence(), copies(&config.journal.path))),
-        Err(error) => (false, format!("what would go cannot be told: {error}")),
-    };
-    Line { part: "retention".into(), good, warns: false, said, exit: Exit::Unavailable }
+    let said = looked
+        .map(|due| format!("{}{due}{}", policy.sentence(), copies(&config.journal.path)))
+        .map_err(|error| format!("what would go cannot be told: {error}"));
+    Line::found("retention", said, Exit::Unavailable)
 }
 
 /// What would go, and when.

@@ -14,7 +14,7 @@ mod time;
 
 use super::compiled::{Procedure, SopIndex};
 use super::file::{CheckKind, File, SopStep};
-use super::report::Finding;
+use super::report::{Finding, Report};
 use super::shape::{Place, Spans, suggestion};
 use crate::model::{Action, NoticeKind};
 use jiff::tz::TimeZone;
@@ -27,8 +27,18 @@ use std::fmt::Write;
 /// Format version of procedure files.
 const FORMAT: u32 = 1;
 
+impl Procedure {
+    /// Parses and checks a procedure file. `file_name` is shown in the report; its stem must be the file's `name`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, each finding at its line.
+    pub fn parse(file_name: &str, text: &str) -> Result<Self, Report> {
+        procedure(file_name, text).map_err(|findings| Report::new(file_name, text, findings))
+    }
+}
+
 /// Parses, checks and compiles.
-pub(super) fn procedure(file_name: &str, text: &str) -> Result<Procedure, Vec<Finding>> {
+fn procedure(file_name: &str, text: &str) -> Result<Procedure, Vec<Finding>> {
     let mut spans = Spans::parse(text)?;
     let mut findings = spans.compare(&super::schema());
     let unreadable = findings.iter().any(|f| !f.message.starts_with("unknown key"));

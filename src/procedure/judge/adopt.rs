@@ -6,7 +6,7 @@
 use super::{Case, Sheet};
 use crate::model::{Account, Action, Address, Grant, NameFact, Username};
 use crate::procedure::file::{CheckKind, Field};
-use crate::procedure::naming::full_name;
+use crate::procedure::parts::full_name;
 use crate::procedure::problem::{Problem, quoted};
 use std::collections::BTreeSet;
 
@@ -61,21 +61,13 @@ impl Case<'_> {
         let person = &self.record.applicant;
         let full = full_name(person, &self.procedure.file.person);
         let known = Account {
-            uid: self.uid,
             address: wanted.address.clone(),
-            username,
-            aliases: Vec::new(),
             name: person.name.clone(),
             given_name: full.given,
             family_name: full.family,
             category: person.category.clone(),
             unit: person.unit.clone(),
-            services: Vec::new(),
-            ends_at: None,
-            quota: None,
-            group: None,
-            recovery_email: None,
-            recovery_phone: None,
+            ..Account::bare(self.uid, username)
         };
         self.adopted(known, None, true, sheet)
     }

@@ -4,7 +4,7 @@ use super::{Case, MOST_ALTERNATIVES, Sheet};
 use crate::model::{Account, Action, Address, Alternative, Grant, Username};
 use crate::procedure::candidates::{Candidates, for_create, has_address, services};
 use crate::procedure::file::CheckKind;
-use crate::procedure::naming::{Parts, full_name};
+use crate::procedure::parts::{Parts, full_name};
 use crate::procedure::problem::{Problem, quoted};
 use jiff::Timestamp;
 

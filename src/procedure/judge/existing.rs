@@ -6,7 +6,7 @@ use crate::model::request::Change;
 use crate::model::{Account, Action, Address, Alternative, Grant, Person};
 use crate::procedure::candidates::{MAX_ALIASES, aliases, for_change, has_address};
 use crate::procedure::file::CheckKind;
-use crate::procedure::naming::{Parts, full_name};
+use crate::procedure::parts::{Parts, full_name};
 use crate::procedure::problem::{Problem, quoted};
 
 impl Case<'_> {

@@ -16,9 +16,11 @@ mod tests;
 
 use super::compiled::{CategoryRules, Procedure, Route};
 use super::file::{CheckKind, Language, RouteKind};
-use super::plan::Site;
 use super::problem::{Class, Problem};
-use crate::model::{AccountUid, Action, Alternative, Check, Facts, Grant, HoldReason, NameFact, Record, Verdict};
+use super::site::Site;
+use crate::model::{
+    AccountUid, Action, Alternative, Check, Evidence, Facts, Grant, HoldReason, NameFact, Record, Verdict,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -150,6 +152,21 @@ struct Held {
     target: bool,
 }
 
+/// What requirements of a kind are held against.
+fn evidence(kind: CheckKind) -> Evidence {
+    match kind {
+        CheckKind::Register | CheckKind::Targets => Evidence::Accounts,
+        CheckKind::Category
+        | CheckKind::Fields
+        | CheckKind::Documents
+        | CheckKind::Approvals
+        | CheckKind::Contact
+        | CheckKind::Account
+        | CheckKind::Expiry
+        | CheckKind::Holder => Evidence::Record,
+    }
+}
+
 /// The checklist in the making.
 struct Sheet<'p> {
     procedure: &'p Procedure,
@@ -171,6 +188,7 @@ impl<'p> Sheet<'p> {
             met: true,
             found: found.into(),
             sop: self.procedure.sop.check(kind),
+            held_against: evidence(kind),
         };
         self.checks.push(check);
     }
@@ -179,7 +197,8 @@ impl<'p> Sheet<'p> {
     fn unmet(&mut self, kind: CheckKind, requirement: impl Into<String>, problems: Vec<Problem>) {
         let said: Vec<String> = problems.iter().map(|p| p.say(self.language)).collect();
         let (requirement, sop) = (requirement.into(), self.procedure.sop.check(kind));
-        self.checks.push(Check { requirement, met: false, found: said.join(" "), sop });
+        let (found, held_against) = (said.join(" "), evidence(kind));
+        self.checks.push(Check { requirement, met: false, found, sop, held_against });
         self.problems.extend(problems);
     }
 

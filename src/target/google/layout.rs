@@ -163,21 +163,15 @@ mod tests {
 
     fn account(address: &str) -> Account {
         Account {
-            uid: AccountUid(Uuid::nil()),
             address: Some(address.parse().unwrap()),
-            username: "humas".parse().unwrap(),
-            aliases: Vec::new(),
             name: "Dr. Siti Aminah".into(),
             given_name: "Siti".into(),
             family_name: "Aminah".into(),
             category: "staff".into(),
-            unit: String::new(),
             services: vec!["mail".into()],
-            ends_at: None,
-            quota: None,
-            group: None,
             recovery_email: Some("siti@example.net".parse().unwrap()),
             recovery_phone: Some(crate::model::Phone::parse("081234567890", "ID").unwrap()),
+            ..Account::bare(AccountUid(Uuid::nil()), "humas".parse().unwrap())
         }
     }
 

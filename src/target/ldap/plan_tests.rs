@@ -15,21 +15,14 @@ fn layout(more: &str) -> Layout {
 
 fn account() -> Account {
     Account {
-        uid: AccountUid(Uuid::from_u128(7)),
         address: Some("humas@example.org".parse().unwrap()),
-        username: "humas".parse().unwrap(),
         aliases: vec!["pers@example.org".parse().unwrap()],
         name: "Biro, Humas".into(),
         given_name: "Biro".into(),
         family_name: "Humas".into(),
         category: "unit".into(),
-        unit: String::new(),
         services: vec!["mail".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(AccountUid(Uuid::from_u128(7)), "humas".parse().unwrap())
     }
 }
 

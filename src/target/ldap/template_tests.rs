@@ -4,21 +4,15 @@ use uuid::Uuid;
 
 fn account() -> Account {
     Account {
-        uid: AccountUid(Uuid::nil()),
         address: Some("humas@example.org".parse().unwrap()),
-        username: "humas".parse().unwrap(),
         aliases: vec!["a@example.org".parse().unwrap(), "b@example.org".parse().unwrap()],
         name: "Biro {name} Humas".into(),
-        given_name: String::new(),
         family_name: "Humas".into(),
         category: "unit".into(),
-        unit: String::new(),
         services: vec!["mail".into()],
         ends_at: Some("2027-06-30T17:00:00Z".parse().unwrap()),
         quota: Some(Quota(5_000_000_000)),
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(AccountUid(Uuid::nil()), "humas".parse().unwrap())
     }
 }
 

@@ -15,8 +15,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The longest that the look at a refused certificate may take.
-const GLANCE: Duration = Duration::from_secs(2);
+/// The longest that a proof waits for the look at the certificate that was refused.
+const PROOF_GLANCE: Duration = Duration::from_secs(2);
 
 /// A submission server.
 pub struct Submission {
@@ -89,7 +89,7 @@ impl Submission {
     async fn dial(&self) -> Result<AsyncSmtpConnection, String> {
         let began = Instant::now();
         // The refusal must be told before the attempt is too late.
-        let glance_limit = || GLANCE.min(self.limit.saturating_sub(began.elapsed()) / 2);
+        let glance_limit = || PROOF_GLANCE.min(self.limit.saturating_sub(began.elapsed()) / 2);
         let found = tokio::net::lookup_host((self.place.host.as_str(), self.place.port)).await;
         let addresses: Vec<SocketAddr> =
             found.map_err(|e| self.says(&format!("cannot be looked up: {}", tidy(&e.to_string(), ""))))?.collect();

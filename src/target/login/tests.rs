@@ -41,23 +41,7 @@ impl Login for Pretended {
 }
 
 fn work(action: Action, username: &str, with_password: bool) -> Work {
-    let account = Account {
-        uid: AccountUid(uuid::Uuid::new_v4()),
-        address: None,
-        username: username.parse().unwrap(),
-        aliases: Vec::new(),
-        name: String::new(),
-        given_name: String::new(),
-        family_name: String::new(),
-        category: String::new(),
-        unit: String::new(),
-        services: Vec::new(),
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
-    };
+    let account = Account::bare(AccountUid(uuid::Uuid::new_v4()), username.parse().unwrap());
     let credential = with_password.then(|| Credential { password: Secret::new("x"), hashes: Vec::new() });
     Work { step: StepId(1), action, account, external_id: None, credential, uncertain: false, adopted: None }
 }

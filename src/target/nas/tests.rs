@@ -30,23 +30,7 @@ async fn nas(code: u8, attributes: &'static [u8]) -> (Peer, tokio::sync::mpsc::U
 }
 
 pub(in crate::target) fn work(action: Action) -> Work {
-    let account = Account {
-        uid: AccountUid(uuid::Uuid::new_v4()),
-        address: None,
-        username: "humas".parse().unwrap(),
-        aliases: Vec::new(),
-        name: String::new(),
-        given_name: String::new(),
-        family_name: String::new(),
-        category: String::new(),
-        unit: String::new(),
-        services: Vec::new(),
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
-    };
+    let account = Account::bare(AccountUid(uuid::Uuid::new_v4()), "humas".parse().unwrap());
     Work { step: StepId(1), action, account, external_id: None, credential: None, uncertain: false, adopted: None }
 }
 
