@@ -25,13 +25,13 @@ pub mod retry;
 mod said;
 pub mod target;
 mod until;
-pub mod watch;
 
 use crate::journal::{Claim, Journal, JournalError, Kept, Settled, Settlement, Turn};
 use crate::model::Answer;
 use crate::model::{Fault, FaultClass, Proof, Verb};
 use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
 use crate::observe::pulse::{Beat, Pulse};
+use crate::observe::watch::Watch;
 use fold::{Fold, alike};
 use jiff::Timestamp;
 use retry::{Failure, Policy};
@@ -100,7 +100,7 @@ pub struct Context {
     /// How patient lanes are.
     pub policy: Policy,
     /// Which lanes get nothing done.
-    pub watch: watch::Watch,
+    pub watch: Watch,
     /// Cancelled when the daemon drains: what is in flight is finished and recorded, nothing more is claimed.
     pub shutdown: CancellationToken,
 }

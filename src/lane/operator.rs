@@ -16,6 +16,7 @@ use crate::channel::notice::OperatorNotice;
 use crate::channel::{Channel, Destination, Envelope};
 use crate::journal::JournalError;
 use crate::journal::operator::{LANE, LaneDown};
+use crate::journal::orders::Lanes;
 use crate::journal::read::Reader;
 use crate::model::{Fault, FaultClass};
 use jiff::civil::Date;
@@ -52,8 +53,8 @@ pub struct Way {
 pub struct Operator {
     /// What every lane is given.
     pub context: Context,
-    /// Every lane there is.
-    pub lanes: Vec<String>,
+    /// Every lane there is, and every outlet.
+    pub lanes: Lanes,
     /// How long nothing may succeed in a lane before it is down.
     pub lane_down: SignedDuration,
     /// None: nobody is told; that lanes went down is recorded all the same.
