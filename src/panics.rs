@@ -6,7 +6,7 @@ use tokio::task::JoinError;
 
 /// From now on a panic is a line in the log, with file, line and thread; what it said is not. Call it once the log is started.
 pub fn keep_quiet() {
-    std::panic::set_hook(Box::new(|panic| tell(panic)));
+    std::panic::set_hook(Box::new(tell));
 }
 
 fn tell(panic: &PanicHookInfo<'_>) {
