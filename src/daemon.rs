@@ -19,11 +19,12 @@ use crate::admission::SharedProcedures;
 use crate::channel::letter::Letters;
 use crate::config::Config;
 use crate::journal::life::LifeEvent;
+use crate::journal::orders::Lanes;
 use crate::journal::{Journal, JournalError};
 use crate::lane::deliver::SharedTemplates;
 use crate::lane::letter::SharedLetters;
 use crate::lane::{self, Context};
-use crate::observe::{health::Health, metrics::Metrics, pulse::Pulse, status, systemd};
+use crate::observe::{health::Health, metrics::Metrics, pulse::Pulse, status, systemd, watch::Watch};
 use crate::procedure::Site;
 use control::Control;
 use gauges::Gauges;
@@ -124,7 +125,9 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
     let workers = lanes::workers(&config, &opened);
     let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
     // Before anything else is written: a crash must not make it forget that it was put back.
-    put_back::recognise(&journal, &opened.spool, names.clone())
+    let outlets: Vec<String> = opened.outlets.iter().map(|outlet| outlet.name().to_owned()).collect();
+    let all: Vec<String> = names.iter().chain(&outlets).cloned().collect();
+    put_back::recognise(&journal, &opened.spool, all.clone())
         .await
         .map_err(|error| EndError::Unavailable(error.to_string()))?;
     journal.bind_key(opened.key.key_id()).await.map_err(|error| EndError::Config(error.to_string()))?;
@@ -137,18 +140,17 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
         metrics: metrics.clone(),
         pulse,
         policy: lanes::policy(&config),
-        watch: lane::watch::Watch::default(),
+        watch: Watch::default(),
         shutdown: stages.lanes.clone(),
     };
-    let outlets: Vec<String> = opened.outlets.iter().map(|outlet| outlet.name().to_owned()).collect();
-    let gauges = Gauges::open(&journal, &metrics, &health, &names, outlets)
+    let gauges = Gauges::open(&journal, &metrics, &health, &names, outlets.clone())
         .map_err(|error| EndError::Unavailable(error.to_string()))?;
     for lane in gauges.orphans() {
         // Nothing is in flight there any more: an operator may withdraw what waits. A notice may have been taken, and is not sent
         // again by itself when the channel is configured again.
         journal.recover(&lane, true).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
     }
-    let forgotten = journal.forget_lanes_down(names.clone()).await;
+    let forgotten = journal.forget_lanes_down(all).await;
     for lane in forgotten.map_err(|error| EndError::Unavailable(error.to_string()))? {
         tracing::info!(lane, "it was down, and is no longer configured");
     }
@@ -165,14 +167,17 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
     let pages = status::router(status::Source {
         journal: config.journal.path.clone(),
         lanes: names.clone(),
+        outlets: outlets.clone(),
+        watch: context.watch.clone(),
         metrics: metrics.clone(),
         health: health.clone(),
         procedures: opened.procedures.clone(),
     });
+    let lanes_and_outlets = Lanes { lanes: names, outlets };
     let control = Control {
         journal: journal.clone(),
         metrics: metrics.clone(),
-        lanes: names.clone(),
+        lanes: lanes_and_outlets.clone(),
         procedures: opened.procedures.clone(),
         site: opened.site.clone(),
         spool: opened.spool.clone(),
@@ -189,7 +194,7 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
     let mut tasks = Tasks { config: &config, opened: &opened, context, stages: &stages, set: JoinSet::new() };
     tasks.serve(control, (socket, left), &health, (listener, gauges.clone(), pages));
     tasks.documents();
-    tasks.time(names)?;
+    tasks.time(lanes_and_outlets)?;
     let held = put_back::close_intake(&journal, &health, &metrics);
     tasks.intake(&health, &gauges);
     let tasks = tasks.set;

@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod daemon;
 
+#[path = "office/holder.rs"]
+mod holder;
 #[path = "office/operator.rs"]
 mod operator;
 #[path = "office/register.rs"]

@@ -41,7 +41,7 @@ fn clear(server: &Server) -> Smtp {
 }
 
 fn impatient(server: &Server) -> Smtp {
-    open(&SmtpConfig { timeout_seconds: 2, ..config(server, SmtpTls::None) })
+    open(&SmtpConfig { timeout_seconds: 8, ..config(server, SmtpTls::None) })
 }
 
 /// A channel that trusts the server's CA, and the directory that holds it.

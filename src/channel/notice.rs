@@ -26,6 +26,7 @@
 //! | `last_day` | the last valid day, written out; or empty |
 //! | `password` | in `credentials` only, and never in its subject |
 //! | `apart` | whether the password goes by itself: `account` and `wanted` are empty then, since another notice has them |
+//! | `holder` | in `changed`: it goes to the account's holder, of what another contact asked for |
 //! | `reasons`, `alternatives`, `missing` | lists of sentences and names |
 //! | `checklist` | list of `.requirement` `.met` `.found` |
 //! | `institution`, `title`, `login_url`, `webmail_url`, `hotspot_url`, `change_url`, `help`, `obligations`, `form_url`, `instructions`, `instructions_url` | the procedure's texts of that name; empty where it has none |
@@ -90,6 +91,8 @@ pub struct NoticeContext<'a> {
     pub password: Option<&'a Secret>,
     /// The password goes by itself: neither address nor user name is shown beside it.
     pub apart: bool,
+    /// For [`NoticeKind::Changed`]: it goes to the account's holder, of what another contact asked for.
+    pub holder: bool,
 }
 
 /// What a notice says of the signed letter that goes with it.
@@ -121,6 +124,7 @@ impl<'a> NoticeContext<'a> {
             handed_over: false,
             password: None,
             apart: false,
+            holder: false,
         }
     }
 }

@@ -142,9 +142,15 @@ async fn released(config: &Config) -> Result<(), Failure> {
 }
 
 /// Drops each sample whole, and the next only when akund has taken it: of files that lie there together the spool takes
-/// the small ones first, and some samples want the address that the one before them shall get.
+/// the small ones first, and some samples want the address that the one before them shall get. A corrected request waits, as
+/// people do, until it was told what to correct.
 async fn hand_in(config: &Config, samples: &[Sample]) -> Result<(), Failure> {
+    let reader = Reader::open(&config.journal.path)?;
     for file in samples.iter().flat_map(|sample| &sample.files) {
+        let since = Instant::now();
+        while reader.moving()? && file.is_early(&reader.list(&[], usize::MAX)?) && since.elapsed() < PATIENCE {
+            tokio::time::sleep(TAKEN).await;
+        }
         let bytes = std::fs::read(&file.path)?;
         let dropped = config.spool.path.join("incoming").join(&file.dropped);
         durable::replace(&dropped, &bytes, 0o640)?;

@@ -92,7 +92,7 @@ enum Command {
     Withdraw(order::OnRequest),
     /// Let a lane (or all) claim nothing more. Survives a restart.
     #[command(
-        after_help = "Examples:\n  akund pause email --reason \"mail server moves tonight\"\n  akund pause                     all lanes"
+        after_help = "Examples:\n  akund pause email --reason \"mail server moves tonight\"\n  akund pause tickets --reason \"ticket system is upgraded\"    outcome documents wait\n  akund pause                     all lanes, and all that outcome documents go to"
     )]
     Pause(order::OnLane),
     /// Let a lane (or all) work again.

@@ -91,10 +91,11 @@ fn day(text: &str) -> Result<Date, String> {
     })
 }
 
-/// An order on lanes.
+/// An order on lanes; an outlet of outcome documents is one, too.
 #[derive(Debug, ClapArgs)]
 pub struct OnLane {
-    /// The lane (the name of a target or channel, or `credentials`); without it, all.
+    /// The lane: the name of a target or channel, `credentials`, `letter`, or the webhook or queue that outcome documents go to; without
+    /// it, all.
     lane: Option<String>,
     /// Why; kept with the order.
     #[arg(long, default_value = "")]

@@ -6,6 +6,7 @@ use crate::channel::letter::Kind;
 use crate::intake::spool::Spool;
 use crate::journal::letters::KeptLetters;
 use crate::journal::officials::InForce;
+use crate::journal::orders::Lanes;
 use crate::journal::{Journal, Kept};
 use crate::model::{Facts, Record};
 use crate::observe::metrics::{Metrics, OrderResult};
@@ -49,8 +50,8 @@ pub struct Control {
     pub journal: Journal,
     /// Counts.
     pub metrics: Metrics,
-    /// Every lane there is.
-    pub lanes: Vec<String>,
+    /// What can be paused.
+    pub lanes: Lanes,
     /// By which what is handed out anew is judged.
     pub procedures: SharedProcedures,
     /// For planning it.
@@ -173,7 +174,7 @@ mod tests {
         let control = Control {
             journal,
             metrics: Metrics::new(),
-            lanes: vec!["maps".into()],
+            lanes: vec!["maps".to_owned()].into(),
             procedures: SharedProcedures::default(),
             site: Arc::default(),
             spool: Spool::open(&spool, &[]).unwrap(),

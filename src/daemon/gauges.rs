@@ -106,9 +106,10 @@ impl Gauges {
             self.metrics.set_lane_paused(&status.lane, status.paused);
         }
         for outlet in self.outlets.iter() {
-            let (waiting, stuck) = reader.posts_waiting(outlet)?;
-            self.metrics.set_publications_due(outlet, waiting);
-            self.metrics.set_lane_stuck(outlet, stuck);
+            let status = reader.outlet(outlet)?;
+            self.metrics.set_publications_due(outlet, status.ready + status.retry + status.running);
+            self.metrics.set_lane_stuck(outlet, status.stuck);
+            self.metrics.set_lane_paused(outlet, status.paused);
         }
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         self.metrics.set_journal_bytes(size(&self.path));

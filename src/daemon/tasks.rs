@@ -7,6 +7,7 @@ use super::{EndError, Ended, Stages, intake, queue, receipts, wiring};
 use crate::admission::Admitter;
 use crate::config::Config;
 use crate::intake::spool::Arrivals;
+use crate::journal::orders::Lanes;
 use crate::lane::operator::{Operator, Way};
 use crate::lane::{self, Context};
 use crate::observe::{health::Health, http, systemd};
@@ -79,10 +80,8 @@ impl Tasks<'_> {
         });
         for outlet in self.opened.outlets.iter().cloned() {
             let context = self.to_the_end();
+            // After the journal was put back each is paused, as a lane is.
             self.spawn("an outlet of outcome documents", async move {
-                if !context.journal.released(&context.shutdown).await {
-                    return Ok(());
-                }
                 lane::post::run(outlet, context).await.map_err(|error| error.to_string())
             });
         }
@@ -98,7 +97,7 @@ impl Tasks<'_> {
     ///
     /// # Errors
     /// [`EndError::Config`].
-    pub fn time(&mut self, lanes: Vec<String>) -> Result<(), EndError> {
+    pub fn time(&mut self, lanes: Lanes) -> Result<(), EndError> {
         let context = self.to_the_end();
         self.spawn("the clock", async move { lane::clock::run(context).await.map_err(|error| error.to_string()) });
         let (context, spool) = (self.to_the_end(), self.opened.spool.clone());
@@ -115,7 +114,7 @@ impl Tasks<'_> {
         Ok(())
     }
 
-    fn operator(&self, lanes: Vec<String>) -> Result<Operator, EndError> {
+    fn operator(&self, lanes: Lanes) -> Result<Operator, EndError> {
         let configured = self.config.operator.as_ref();
         let settings = wiring::operator(self.config).map_err(|problems| EndError::Config(problems.join("\n")))?;
         let named = |name: &str| self.opened.channels.iter().find(|open| open.channel.name() == name);

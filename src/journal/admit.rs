@@ -314,14 +314,15 @@ pub(super) fn texts(tx: &mut Tx<'_>, texts: &BTreeMap<String, String>) -> Result
 /// request is working and no earlier request works on the same account.
 fn plan(tx: &mut Tx<'_>, request: i64, flow: i64, state: State, judgement: &Judgement) -> Result<(), JournalError> {
     let notices = judgement.notices.iter().map(|step| ("notice", step));
-    let plan = judgement.plan.iter().map(|step| ("plan", step));
+    let part = |aside: bool| if aside { "notice" } else { "plan" };
+    let plan = judgement.plan.iter().map(|step| (part(step.detail.aside), step));
     for (place, (part, step)) in notices.chain(plan).enumerate() {
         let id = course::step_id(request, place)?;
         tx.run(
             "INSERT INTO step (id, part, lane, verb, detail, state) VALUES (?1, ?2, ?3, ?4, ?5, 'blocked')",
             (id, part, &step.lane, step.verb.as_str(), serde_json::to_string(&step.detail)?),
         )?;
-        if part == "notice" {
+        if part == "notice" && !step.detail.aside {
             course::make_ready(tx, id, &step.lane, flow)?;
         }
     }

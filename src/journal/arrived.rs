@@ -88,7 +88,8 @@ fn uncertain(tx: &mut Tx<'_>, request: i64) -> Result<Vec<Uncertain>, JournalErr
     let found: Vec<(i64, String, String, u32, String, bool)> = tx.rows(
         &format!(
             "SELECT s.id, s.lane, s.part, s.attempts, s.detail, {} FROM step s
-             WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.state = 'stuck' AND {} ORDER BY s.id",
+             WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.state = 'stuck'
+               AND ({} OR CASE WHEN json_valid(s.detail) THEN coalesce(s.detail ->> '$.aside', 0) ELSE 0 END) ORDER BY s.id",
             restored::MINTED_SINCE,
             bulk::UNCERTAIN
         ),

@@ -53,13 +53,20 @@ pub(super) fn advance_from(
         Some(State::Withdrawing) => "undo",
         _ => return Ok(false),
     };
-    let next: Option<(i64, String, String, String)> = tx.row(
-        "SELECT id, state, lane, verb FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = ?2
-           AND state NOT IN ('done', 'cancelled') ORDER BY id LIMIT 1",
+    let next: Option<(i64, String, String, String, String)> = tx.row(
+        "SELECT id, state, lane, verb, part FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255
+           AND (part = ?2 AND state NOT IN ('done', 'cancelled') OR part = 'notice' AND state = 'blocked' AND ?2 = 'plan')
+         ORDER BY id LIMIT 1",
         (request, part),
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
     )?;
-    match next {
+    if let Some((id, _, lane, _, part)) = &next
+        && part == "notice"
+    {
+        begin_aside(tx, *id, lane, flow)?;
+        return advance_from(tx, request, state, flow);
+    }
+    match next.map(|(id, state, lane, verb, _)| (id, state, lane, verb)) {
         // No lane brings it: an order does.
         Some((id, state, _, verb)) if state == "blocked" && verb == Verb::Sign.as_str() => {
             let now = tx.micros();
@@ -80,11 +87,48 @@ pub(super) fn advance_from(
     }
 }
 
-/// Cancels every step of a request that is not done and not in flight.
+/// A notice that nothing waits for leaves; unless the request's own notice was handed over at the very same address.
+fn begin_aside(tx: &mut Tx<'_>, id: i64, lane: &str, flow: i64) -> Result<(), JournalError> {
+    let detail: Option<String> = tx.row("SELECT detail FROM step WHERE id = ?1", [id], |row| row.get(0))?;
+    let unless = match detail {
+        Some(detail) => serde_json::from_str::<StepDetail>(&detail)?.unless,
+        None => Vec::new(),
+    };
+    let handed_over: Vec<String> = match unless.is_empty() {
+        true => Vec::new(),
+        false => tx.rows(
+            "SELECT lane FROM step WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND part = 'plan' AND verb = 'deliver'
+               AND state = 'done' AND CASE WHEN json_valid(detail) THEN detail ->> '$.notice' END IN ('changed', 'credentials', 'username')",
+            [id >> 8],
+            |row| row.get(0),
+        )?,
+    };
+    if handed_over.iter().any(|lane| unless.contains(lane)) {
+        return tx.run("UPDATE step SET state = 'cancelled' WHERE id = ?1", [id]).map(drop);
+    }
+    make_ready(tx, id, lane, flow)
+}
+
+/// A request whose own notice is stuck has been carried out: what is told aside does not wait for a person.
+fn begin_asides(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
+    let blocked: Vec<(i64, String, i64)> = tx.rows(
+        "SELECT s.id, s.lane, r.flow FROM step s JOIN request r ON r.id = ?1
+         WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.part = 'notice' AND s.state = 'blocked' ORDER BY s.id",
+        [request],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    for (id, lane, flow) in blocked {
+        begin_aside(tx, id, &lane, flow)?;
+    }
+    Ok(())
+}
+
+/// Cancels every step of a request that is not done and not in flight, but what tells a holder of what was carried out.
 pub(super) fn cancel(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     tx.run(
         "UPDATE step SET state = 'cancelled' WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255
-           AND state IN ('blocked', 'ready', 'retry', 'stuck')",
+           AND state IN ('blocked', 'ready', 'retry', 'stuck')
+           AND NOT (part = 'notice' AND state IN ('ready', 'retry') AND CASE WHEN json_valid(detail) THEN coalesce(detail ->> '$.aside', 0) ELSE 0 END)",
         [request],
     )?;
     Ok(())
@@ -124,6 +168,9 @@ pub(super) fn stick_step(tx: &mut Tx<'_>, id: i64, fault: &Fault) -> Result<(), 
     );
     if carries {
         tx.move_request(request, Move::GiveUp, "a lane gave up")?;
+        if part == "plan" && verb == Verb::Deliver.as_str() {
+            begin_asides(tx, request)?;
+        }
     } else {
         register::report(tx, request)?;
     }

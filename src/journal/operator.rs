@@ -4,6 +4,7 @@
 //! covers the events up to [`Told::telling`], which is committed before it leaves, so that a notice whose fate a crash left unknown is
 //! sent again with the same Message-ID; once it was taken, `told` moves there. What is no longer so by then is left out.
 
+use super::orders::Lanes;
 use super::read::{LaneStatus, Reader, maybe_time, time};
 use super::{Journal, JournalError};
 use jiff::Timestamp;
@@ -102,7 +103,7 @@ pub struct Digest {
     pub oldest: Option<(String, Timestamp)>,
     /// The longest stuck and held requests.
     pub waiting: Vec<(String, String, Timestamp)>,
-    /// Each lane.
+    /// Each lane, and each outlet of outcome documents.
     pub lanes: Vec<LaneStatus>,
     /// Those that are down.
     pub down: Vec<LaneDown>,
@@ -262,7 +263,7 @@ impl Reader {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn digest(&self, since: Timestamp, lanes: &[String], most: usize) -> Result<Digest, JournalError> {
+    pub fn digest(&self, since: Timestamp, lanes: &Lanes, most: usize) -> Result<Digest, JournalError> {
         let snapshot = self.connection.unchecked_transaction()?;
         let count = |sql: &str| -> Result<u64, JournalError> {
             let micros = since.as_microsecond();
@@ -275,6 +276,8 @@ impl Reader {
         let waiting = statement
             .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?, time(row, 2)?)))?
             .collect::<Result<_, _>>()?;
+        let outlets = lanes.outlets.iter().map(|outlet| self.outlet(outlet));
+        let lanes = lanes.lanes.iter().map(|lane| self.lane(lane));
         let digest = Digest {
             received: count(RECEIVED)?,
             done: count(DONE)?,
@@ -282,7 +285,7 @@ impl Reader {
             open: self.open_counts()?,
             oldest,
             waiting,
-            lanes: lanes.iter().map(|lane| self.lane(lane)).collect::<Result<_, _>>()?,
+            lanes: lanes.chain(outlets).collect::<Result<_, _>>()?,
             down: self.lanes_down()?,
         };
         snapshot.finish()?;

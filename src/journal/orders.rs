@@ -183,6 +183,21 @@ pub struct CarriedOut {
     pub login: String,
 }
 
+/// What can be paused.
+#[derive(Debug, Clone, Default)]
+pub struct Lanes {
+    /// Every lane there is.
+    pub lanes: Vec<String>,
+    /// Every outlet of outcome documents, which is paused as a lane is.
+    pub outlets: Vec<String>,
+}
+
+impl From<Vec<String>> for Lanes {
+    fn from(lanes: Vec<String>) -> Self {
+        Self { lanes, outlets: Vec::new() }
+    }
+}
+
 impl Journal {
     /// Carries out every new order. `lanes` are those that exist; `procedures` is what is needed of them for retry and redeliver; `kept`
     /// are the signed letters that lie in the spool: an order that brings one which does not yet stays new.
@@ -191,10 +206,11 @@ impl Journal {
     /// Where nothing could be written.
     pub async fn carry_out_orders(
         &self,
-        lanes: Vec<String>,
+        lanes: impl Into<Lanes>,
         procedures: Option<Arc<InForce>>,
         kept: KeptLetters,
     ) -> Result<Vec<CarriedOut>, JournalError> {
+        let lanes = Arc::new(lanes.into());
         let mut done = Vec::new();
         loop {
             let (lanes, procedures, kept) = (lanes.clone(), procedures.clone(), kept.clone());
@@ -219,7 +235,7 @@ impl Journal {
 
 fn carry_out(
     tx: &mut Tx<'_>,
-    lanes: &[String],
+    lanes: &Lanes,
     procedures: Option<&InForce>,
     kept: &KeptLetters,
 ) -> Result<Vec<CarriedOut>, JournalError> {
@@ -245,7 +261,7 @@ fn carry_out(
                 bulk::carry_out(tx, id, &argument).map(|done| done.map(|result| (Vec::new(), result)))
             }
             OrderVerb::Import => holdings::import(tx, id).map(|result| Some((Vec::new(), result))),
-            OrderVerb::Reconcile => reconcile::carry_out(tx, id, lanes).map(|result| Some((Vec::new(), result))),
+            OrderVerb::Reconcile => reconcile::carry_out(tx, id, &lanes.lanes).map(|result| Some((Vec::new(), result))),
             OrderVerb::Arrived => arrived(tx, id, &argument).map(Some),
             _ => one(tx, &order),
         });
@@ -308,7 +324,7 @@ struct One<'o> {
     verb: OrderVerb,
     argument: &'o str,
     reason: &'o str,
-    lanes: &'o [String],
+    lanes: &'o Lanes,
     procedures: Option<&'o InForce>,
     kept: Option<&'o Kept>,
 }
@@ -426,15 +442,16 @@ fn release(tx: &mut Tx<'_>, request: i64, state: &str, hold: Option<&str>, argum
     Ok(())
 }
 
-fn pause(tx: &mut Tx<'_>, pause: bool, lane: &str, reason: &str, lanes: &[String]) -> Result<String, JournalError> {
-    if !lane.is_empty() && !lanes.iter().any(|known| known == lane) {
+fn pause(tx: &mut Tx<'_>, pause: bool, lane: &str, reason: &str, lanes: &Lanes) -> Result<String, JournalError> {
+    let lanes: Vec<&str> = lanes.lanes.iter().chain(&lanes.outlets).map(String::as_str).collect();
+    if !lane.is_empty() && !lanes.contains(&lane) {
         return Err(JournalError::NotFound(format!("there is no lane `{lane}`; there are {}", lanes.join(", "))));
     }
     let now = tx.micros();
     if !pause && lane.is_empty() {
         restored::lift(tx)?;
     }
-    for name in lanes.iter().filter(|name| lane.is_empty() || *name == lane) {
+    for name in lanes.into_iter().filter(|name| lane.is_empty() || *name == lane) {
         tx.run(
             "INSERT INTO lane (name, paused, at, reason) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (name) DO UPDATE SET paused = ?2, at = ?3, reason = ?4",

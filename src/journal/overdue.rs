@@ -120,16 +120,17 @@ impl Reader {
         )?;
         let rows = statement.query_map([request], |row| {
             let detail: StepDetail = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
-            Ok(StepTime {
+            // What is told aside is no step of the written procedure.
+            Ok((!detail.aside).then_some(StepTime {
                 verb: row.get(0)?,
                 notice: detail.notice.map(|kind| kind.as_str().to_owned()),
                 sop: detail.sop,
                 began_at: maybe_time(row, 2)?,
                 done_at: maybe_time(row, 3)?,
                 cancelled: row.get::<_, String>(4)? == "cancelled",
-            })
+            }))
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
     /// Every request that is on its way, with what must be done in time; and those among `ids`, whatever became of them.

@@ -3,10 +3,13 @@
 //! A document is put here in the commit that records its outcome file as written, with the very bytes of that file. A newer document
 //! of the same request takes the place of one that is still waiting: the newest says all.
 
+use super::read::{LaneStatus, Reader, count, maybe_time};
+use super::status::{LaneFault, names};
 use super::tx::Tx;
 use super::{Journal, JournalError, Settlement, restored};
 use crate::model::{Fault, Posting};
 use jiff::Timestamp;
+use rusqlite::OptionalExtension;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -27,11 +30,22 @@ pub type Made = (i64, Result<Vec<u8>, String>);
 /// Most documents that are made at a time, where they are missing.
 const MAKE: i64 = 256;
 
-/// What is read of an outlet's documents: how many wait and are stuck, and which are to be made.
-pub(super) const READ: [&str; 2] = [
-    "SELECT (SELECT count(*) FROM posting WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running')),
-       (SELECT count(*) FROM posting WHERE outlet = ?1 AND state = 'stuck')",
+/// What is read of an outlet's documents: how many wait and are stuck, which are to be made, and what its last failure was.
+pub(super) const READ: [&str; 3] = [
+    "SELECT coalesce((SELECT paused FROM lane WHERE name = ?1), 0), on_way.ready, on_way.again, on_way.running,
+       (SELECT count(*) FROM posting WHERE outlet = ?1 AND state = 'stuck'),
+       (SELECT made_at FROM posting WHERE id = on_way.first)
+     FROM (SELECT count(*) FILTER (WHERE state = 'ready') AS ready, count(*) FILTER (WHERE state = 'retry') AS again,
+         count(*) FILTER (WHERE state = 'running') AS running, min(id) AS first
+       FROM posting INDEXED BY posting_open WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running')) on_way",
     "SELECT id, request FROM posting WHERE outlet = ?1 AND body IS NULL AND state <> 'done' ORDER BY id LIMIT ?2",
+    "SELECT last.fault_class, last.fault, p.account ->> '$.address', p.account ->> '$.username'
+     FROM (SELECT request, fault_class, fault FROM (SELECT request, fault_class, fault FROM posting INDEXED BY posting_open
+             WHERE outlet = ?1 AND state IN ('ready', 'retry', 'running') AND fault IS NOT NULL
+             ORDER BY due DESC LIMIT 1)
+       UNION ALL SELECT request, fault_class, fault FROM (SELECT request, fault_class, fault FROM posting INDEXED BY posting_stuck
+             WHERE outlet = ?1 AND state = 'stuck' ORDER BY request DESC LIMIT 1)) last
+     LEFT JOIN personal p ON p.request = last.request WHERE last.fault IS NOT NULL LIMIT 1",
 ];
 
 /// What there is to do at an outlet.
@@ -41,6 +55,8 @@ pub struct Posts {
     pub claims: Vec<Posting>,
     /// If there is none: when the next is due.
     pub next_due: Option<Timestamp>,
+    /// The outlet is paused: nothing is claimed until it is not.
+    pub paused: bool,
 }
 
 /// How a document stands at an outlet; for people.
@@ -60,7 +76,7 @@ pub struct PostStatus {
     pub said: Option<String>,
 }
 
-impl super::read::Reader {
+impl Reader {
     /// The latest document of a request at each outlet.
     ///
     /// # Errors
@@ -84,15 +100,37 @@ impl super::read::Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many documents are on their way to an outlet, and how many are stuck.
+    /// An outlet as it is now, as [`Reader::lane`] tells it of a lane: its steps are documents. `oldest` is when the first of those was
+    /// written that are on their way.
     ///
     /// # Errors
     /// Where they cannot be counted.
-    pub fn posts_waiting(&self, outlet: &str) -> Result<(u64, u64), JournalError> {
+    pub fn outlet(&self, outlet: &str) -> Result<LaneStatus, JournalError> {
         let mut statement = self.connection.prepare_cached(READ[0])?;
         Ok(statement.query_row([outlet], |row| {
-            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs()))
+            Ok(LaneStatus {
+                lane: outlet.to_owned(),
+                paused: row.get(0)?,
+                ready: count(row, 1)?,
+                retry: count(row, 2)?,
+                running: count(row, 3)?,
+                stuck: count(row, 4)?,
+                oldest: maybe_time(row, 5)?,
+            })
         })?)
+    }
+
+    /// The failure of an outlet's document that waits for its repetition or for a person; none: all went well, or was made good.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn outlet_fault(&self, outlet: &str) -> Result<Option<LaneFault>, JournalError> {
+        let mut statement = self.connection.prepare_cached(READ[2])?;
+        let row = |row: &rusqlite::Row<'_>| {
+            let class = row.get::<_, Option<String>>(0)?.unwrap_or_default();
+            Ok(LaneFault { class, fault: row.get(1)?, names: names(row, 2)? })
+        };
+        Ok(statement.query_row([outlet], row).optional()?)
     }
 
     /// Makes documents that are missing, as things stand: journals of before schema 12 kept none for a queue's broker.
@@ -109,7 +147,7 @@ impl super::read::Reader {
 }
 
 impl Journal {
-    /// Records what became of documents and claims at most `most` more, in one commit.
+    /// Records what became of documents and claims at most `most` more, in one commit; none while the outlet is paused.
     ///
     /// # Errors
     /// Where nothing could be written; the same call may be repeated until it succeeds.
@@ -271,8 +309,9 @@ pub(super) fn hold(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
 }
 
 fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalError> {
-    let mut posts = Posts::default();
-    if most == 0 {
+    let paused = tx.row("SELECT paused FROM lane WHERE name = ?1", [outlet], |row| row.get(0))?.unwrap_or(false);
+    let mut posts = Posts { paused, ..Posts::default() };
+    if most == 0 || paused {
         return Ok(posts);
     }
     let (now, began) = (tx.micros(), tx.now);

@@ -284,6 +284,7 @@ fn judgement(fix: &Fix, original: &Original, used_up: bool) -> Judgement {
         account: original.account.clone(),
         names: Vec::new(),
         budgeted: true,
+        takes_away: false,
         adopts: None,
     };
     let step = |verb| PlannedStep { lane: fix.target.clone(), verb, detail: StepDetail::default() };

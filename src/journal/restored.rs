@@ -4,8 +4,8 @@
 //! restored` sets, or because it has not the event that it is known to have had (`witness`). What follows is one transaction,
 //! before anything moves ([`Journal::recognise`]); a crash in it leaves the journal as it was put back, and it is recognised again.
 //!
-//! **Everything is paused**: every lane, by the same rows that `akund pause` writes; intake, outcome documents and what publishes and
-//! posts them, by `HOLD`, until `akund unpause` without a lane. Orders that were not yet carried out at the backup are refused: an
+//! **Everything is paused**: every lane and every outlet, by the same rows that `akund pause` writes; intake and outcome documents,
+//! by `HOLD`, until `akund unpause` without a lane. Orders that were not yet carried out at the backup are refused: an
 //! old `unpause` must not undo the pause, and a `withdraw` of last week may be a mistake today.
 //!
 //! **No older notice leaves without an order.** What was on its way becomes stuck; what would come later in a plan becomes stuck

@@ -247,7 +247,7 @@ fn seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
     })
 }
 
-fn names(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+pub(super) fn names(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
     let both: [Option<String>; 2] = [row.get(column)?, row.get(column + 1)?];
     Ok(both.into_iter().flatten().collect())
 }

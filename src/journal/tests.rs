@@ -105,8 +105,14 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
             let account = facts.account.clone().unwrap_or_else(made);
             let budgeted = record.action == Action::Suspend;
             let used_up = facts.taken_away.get("mail").is_some_and(|taken| taken.is_used_up());
-            let grant =
-                Grant { action: record.action, names: vec![address.to_string()], account, budgeted, adopts: None };
+            let grant = Grant {
+                action: record.action,
+                names: vec![address.to_string()],
+                account,
+                budgeted,
+                takes_away: false,
+                adopts: None,
+            };
             let adopts = (category == "adopt" && !facts.adopted).then(|| Box::new(grant.account.clone()));
             let grant = Grant { adopts, ..grant };
             match category {
@@ -128,9 +134,23 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
         verb,
         detail: StepDetail { to: to.clone().filter(|_| verb == Verb::Deliver), ..StepDetail::default() },
     };
+    let aside = |unless: &[&str]| {
+        let mut told = step("told", Verb::Deliver);
+        told.detail.aside = true;
+        told.detail.unless = unless.iter().map(|lane| (*lane).to_owned()).collect();
+        told
+    };
     let plan = match verdict.grant() {
         Some(grant) if grant.adopts.is_some() => {
             vec![step("mail", Verb::Adopt), step("mail", Verb::Apply), step("mail", Verb::Prove)]
+        }
+        Some(_) if record.applicant.category == "holder" => {
+            vec![step("mail", Verb::Apply), step("mail", Verb::Prove), aside(&[]), step("email", Verb::Deliver)]
+        }
+        Some(_) if record.applicant.category == "same" => {
+            let mut own = step("email", Verb::Deliver);
+            own.detail.notice = Some(crate::model::NoticeKind::Changed);
+            vec![step("mail", Verb::Apply), step("mail", Verb::Prove), own, aside(&["email"])]
         }
         Some(_) => vec![
             step("credentials", Verb::Mint),

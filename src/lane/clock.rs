@@ -5,6 +5,7 @@
 //! stays idle. What it sees goes into the metrics, too: they are as it looked last.
 
 use super::Context;
+use super::until::until;
 use crate::journal::JournalError;
 use crate::journal::overdue::{LANE, Raise};
 use crate::journal::read::Reader;
@@ -72,17 +73,8 @@ pub async fn run(context: Context) -> Result<(), JournalError> {
         let took = Timestamp::now().duration_since(began);
         let apart = took.checked_mul(SHARE).unwrap_or(APART).max(APART);
         loop {
-            let until = async {
-                match next {
-                    Some(next) => {
-                        let wait = next.duration_since(Timestamp::now());
-                        tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)).await;
-                    }
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                () = until => break,
+                () = until(next) => break,
                 () = bell.notified() => {
                     let soon = Timestamp::now().saturating_add(SOON).unwrap_or(Timestamp::MAX);
                     let soon = soon.max(began.saturating_add(apart).unwrap_or(Timestamp::MAX));

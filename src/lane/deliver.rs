@@ -10,7 +10,7 @@ use crate::intake::spool::Spool;
 use crate::journal::letters::Paper;
 use crate::journal::{Claim, steps::NoticeFacts};
 use crate::model::Answer;
-use crate::model::{Alternative, Fault, NoticeKind, Person, Recipient, Secret, Verdict, role_text};
+use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Secret, Verdict, role_text};
 use crate::secret::seal::SealingKey;
 use futures_util::future::join_all;
 use std::borrow::Cow;
@@ -68,7 +68,7 @@ impl ChannelWorker {
         let kind = claim.detail.notice.ok_or_else(|| Fault::permanent("the plan names no notice for this step"))?;
         let facts =
             claim.notice.as_deref().ok_or_else(|| Fault::permanent("the personal data of this request are gone"))?;
-        let person = recipient(facts, claim.detail.to.as_ref())?;
+        let person = recipient(facts, claim.account.as_ref(), claim.detail.to.as_ref())?;
         let to = self.destination(&person)?;
         let credential = match (kind, &claim.sealed) {
             (NoticeKind::Credentials, Some(sealed)) => {
@@ -99,6 +99,7 @@ impl ChannelWorker {
             checklist: &facts.checklist,
             password: credential.as_ref().map(|credential| &credential.password),
             apart: claim.detail.apart,
+            holder: claim.detail.to == Some(Recipient::Holder),
             ..NoticeContext::new(&facts.record, &person.name, &facts.texts)
         };
         let language = claim.detail.language.as_deref().unwrap_or("id");
@@ -191,10 +192,19 @@ fn file_name(number: &str) -> String {
 }
 
 /// Who the notice goes to. Of an official only the title and the address are known.
-fn recipient<'f>(facts: &'f NoticeFacts, to: Option<&Recipient>) -> Result<Cow<'f, Person>, Fault> {
+fn recipient<'f>(
+    facts: &'f NoticeFacts,
+    account: Option<&Account>,
+    to: Option<&Recipient>,
+) -> Result<Cow<'f, Person>, Fault> {
     Ok(match to {
         Some(Recipient::Responsible) => Cow::Borrowed(facts.record.contact()),
         Some(Recipient::Applicant) | None => Cow::Borrowed(&facts.record.applicant),
+        Some(Recipient::Holder) => {
+            let account = account.ok_or_else(|| Fault::permanent("the account's data are gone from the journal"))?;
+            let (email, phone) = (account.recovery_email.clone(), account.recovery_phone.clone());
+            Cow::Owned(Person { name: account.name.clone(), email, phone, ..Person::default() })
+        }
         Some(Recipient::Role(role)) => {
             let text = |what: &str| facts.texts.get(&role_text(role, what));
             let email = text("email").and_then(|email| email.parse().ok());

@@ -24,13 +24,14 @@ pub mod retention;
 pub mod retry;
 mod said;
 pub mod target;
-pub mod watch;
+mod until;
 
 use crate::journal::{Claim, Journal, JournalError, Kept, Settled, Settlement, Turn};
 use crate::model::Answer;
 use crate::model::{Fault, FaultClass, Proof, Verb};
 use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
 use crate::observe::pulse::{Beat, Pulse};
+use crate::observe::watch::Watch;
 use fold::{Fold, alike};
 use jiff::Timestamp;
 use retry::{Failure, Policy};
@@ -39,6 +40,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use until::until;
 
 /// A turn that takes longer than this is not moving, and the watchdog is no longer fed.
 const LONGEST_TURN: Duration = Duration::from_secs(600);
@@ -98,7 +100,7 @@ pub struct Context {
     /// How patient lanes are.
     pub policy: Policy,
     /// Which lanes get nothing done.
-    pub watch: watch::Watch,
+    pub watch: Watch,
     /// Cancelled when the daemon drains: what is in flight is finished and recorded, nothing more is claimed.
     pub shutdown: CancellationToken,
 }
@@ -321,15 +323,6 @@ impl Slot {
     }
 
     async fn wait(&self, next_due: Option<Timestamp>) {
-        let due = async {
-            match next_due {
-                Some(due) => {
-                    let wait = due.duration_since(Timestamp::now());
-                    tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)).await;
-                }
-                None => std::future::pending().await,
-            }
-        };
         let counted = async {
             match self.told.next() {
                 Some(next) => tokio::time::sleep_until(next.into()).await,
@@ -338,7 +331,7 @@ impl Slot {
         };
         tokio::select! {
             () = self.bell.notified() => {}
-            () = due => {}
+            () = until(next_due) => {}
             () = counted => {}
             () = self.context.shutdown.cancelled() => {}
         }

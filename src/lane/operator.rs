@@ -11,10 +11,12 @@ pub use next::{Next, Settings, Standing, next};
 
 use super::Context;
 use super::deliver::SharedTemplates;
+use super::until::until;
 use crate::channel::notice::OperatorNotice;
 use crate::channel::{Channel, Destination, Envelope};
 use crate::journal::JournalError;
 use crate::journal::operator::{LANE, LaneDown};
+use crate::journal::orders::Lanes;
 use crate::journal::read::Reader;
 use crate::model::{Fault, FaultClass};
 use jiff::civil::Date;
@@ -51,8 +53,8 @@ pub struct Way {
 pub struct Operator {
     /// What every lane is given.
     pub context: Context,
-    /// Every lane there is.
-    pub lanes: Vec<String>,
+    /// Every lane there is, and every outlet.
+    pub lanes: Lanes,
     /// How long nothing may succeed in a lane before it is down.
     pub lane_down: SignedDuration,
     /// None: nobody is told; that lanes went down is recorded all the same.
@@ -94,17 +96,8 @@ impl Operator {
                 }
             };
             beat.idle();
-            let until = async {
-                match wake {
-                    Some(wake) => {
-                        let wait = wake.duration_since(Timestamp::now());
-                        tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)).await;
-                    }
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                () = until => {}
+                () = until(wake) => {}
                 () = bell.notified() => {}
                 () = self.context.shutdown.cancelled() => return Ok(()),
             }

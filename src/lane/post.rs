@@ -3,12 +3,13 @@
 use super::away::Away;
 use super::fold::{Fold, alike};
 use super::retry::{self, Failure};
+use super::until::until;
 use super::{Context, tell_counted};
 use crate::channel::{NotTaken, Outlet};
 use crate::journal::post::{SettledPost, bell};
 use crate::journal::read::Reader;
 use crate::journal::{JournalError, Settlement};
-use crate::model::{Fault, Posting, Verb};
+use crate::model::{Fault, FaultClass, Posting, Verb};
 use crate::observe::metrics::PublicationResult;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -59,18 +60,21 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
         };
         settled = Arc::default();
         if posts.claims.is_empty() {
+            if posts.paused {
+                // Whoever lets it go on may have mended it: it is asked at once, and patiently.
+                (away, spared) = (Away::default(), None);
+            }
             if ending {
                 tell_counted(&name, told.rest());
                 outlet.rest().await;
                 return Ok(());
             }
             beat.idle();
-            let now = Timestamp::now();
-            let due = posts.next_due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO));
             let spared = spared.take();
             tokio::select! {
                 () = bell.notified(), if spared.is_none() => {}
-                () = tokio::time::sleep(spared.or(due).unwrap_or_default()), if spared.or(due).is_some() => {}
+                () = tokio::time::sleep(spared.unwrap_or_default()), if spared.is_some() => {}
+                () = until(posts.next_due), if spared.is_none() => {}
                 () = tokio::time::sleep(UNUSED), if in_use => {
                     in_use = false;
                     outlet.rest().await;
@@ -92,9 +96,27 @@ pub async fn run(outlet: Arc<dyn Outlet>, context: Context) -> Result<(), Journa
         crate::crash::point("post-done");
         away = away.after(&answers);
         context.metrics.set_target_up(&name, !away.is());
+        tell_watch(&context, &name, &answers, away.is());
         spared = away.spared(&context.policy, rand::random());
         let outcomes = posts.claims.iter().zip(answers);
         settled = Arc::new(outcomes.map(|(posting, answer)| settle(&context, &told, &name, posting, answer)).collect());
+    }
+}
+
+/// Who tells the operator hears of it, as of any lane; and the status page, of when it last met a fault.
+fn tell_watch(context: &Context, outlet: &str, answers: &[Result<String, NotTaken>], is_away: bool) {
+    let faults = answers.iter().rev().filter_map(|answer| match answer {
+        Err(NotTaken::Fault(fault) | NotTaken::Refused(fault)) => Some((fault.class, fault.message.as_str())),
+        Err(NotTaken::Unroutable(why)) => Some((FaultClass::Transient, why.as_str())),
+        Ok(_) => None,
+    });
+    let last = faults.clone().next();
+    if let Some((class, _)) = last {
+        context.metrics.lane_failed(outlet, class);
+    }
+    let fault = last.filter(|_| is_away).map(|(_, message)| message);
+    if context.watch.saw(outlet, fault, Timestamp::now()) {
+        context.journal.bell(crate::journal::operator::LANE).notify_one();
     }
 }
 

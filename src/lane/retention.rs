@@ -4,6 +4,7 @@
 //! unlinked first. New or changed ages take effect a day after they were first read.
 
 use super::Context;
+use super::until::until;
 use crate::intake::spool::{OutcomeKey, Spool};
 use crate::journal::JournalError;
 use crate::journal::read::Reader;
@@ -66,9 +67,8 @@ impl Retention {
         let beat = self.context.pulse.register("retention", LONGEST);
         let mut due = self.begin().await?;
         loop {
-            let wait = due.duration_since(Timestamp::now());
             tokio::select! {
-                () = tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)) => {}
+                () = until(Some(due)) => {}
                 () = self.context.shutdown.cancelled() => return Ok(()),
             }
             let looked = self.look(&beat).await;

@@ -135,7 +135,7 @@ pub struct OutcomeStep {
     /// With deliver: which notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
-    /// With deliver: to whom; `applicant`, `responsible` or a role.
+    /// With deliver: to whom; `applicant`, `responsible`, `holder` or a role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// The number of the step in the written procedure.

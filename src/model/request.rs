@@ -3,7 +3,7 @@
 //! They are made only by [`crate::intake::record`], which reports what is wrong with file, line, column
 //! and field. `Serialize`/`Deserialize` here are the journal's own round trip, not the outside format.
 
-use super::{Address, Phone, Quota, Username};
+use super::{Address, Phone, Quota, Recipient, Username};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -212,6 +212,10 @@ impl Record {
     /// Who gets what is said about this request: the responsible person where there is one, else the applicant.
     pub fn contact(&self) -> &Person {
         self.responsible.as_ref().unwrap_or(&self.applicant)
+    }
+    /// Whom of those it names a notice for this recipient goes to.
+    pub fn person(&self, to: &Recipient) -> &Person {
+        if *to == Recipient::Responsible { self.contact() } else { &self.applicant }
     }
 }
 

@@ -126,6 +126,8 @@ pub enum Recipient {
     Applicant,
     /// The responsible person's contact.
     Responsible,
+    /// The account's holder, at the contact that the register has of the account.
+    Holder,
     /// The official of a role, by the role's name; see [`role_text`] for where they are written to.
     Role(String),
 }
@@ -136,11 +138,12 @@ pub fn role_text(role: &str, what: &str) -> String {
 }
 
 impl Recipient {
-    /// For outcomes: `applicant`, `responsible`, or the role's name.
+    /// For outcomes: `applicant`, `responsible`, `holder`, or the role's name.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Applicant => "applicant",
             Self::Responsible => "responsible",
+            Self::Holder => "holder",
             Self::Role(role) => role,
         }
     }
@@ -176,6 +179,13 @@ pub struct StepDetail {
     /// For `Draft`, `Sign` and the notice with the draft: the roles that may sign the letter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signed_by: Vec<String>,
+    /// For `Deliver`: nothing waits for it, and its failure leaves the request as it is. It goes once what stands before it is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
+    /// With `aside`: it is not needed where the request's own notice was handed over by one of these channels, for that went to
+    /// the very same address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<String>,
     /// For the notice `report`: it goes when the credentials have been handed over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub handed_over: bool,

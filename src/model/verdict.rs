@@ -113,6 +113,9 @@ pub struct Grant {
     /// It takes something away and nobody approved it by itself: it counts against the change budget.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub budgeted: bool,
+    /// It takes something from the account's holder: the account itself, for a time or for good, days of it, or the password.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_away: bool,
     /// Of an account that akund did not make and may act on from now on: what is known of it before. Its targets name it first
     /// ([`super::Verb::Adopt`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -186,10 +186,15 @@ impl Metrics {
         let labels = [("lane", lane.into()), ("verb", verb.as_str().into())];
         self.0.table.step_seconds.get_or_create(&labels).observe(took.as_secs_f64());
         if let Some(class) = fault {
-            let now = Timestamp::now();
-            self.0.table.lane_last_fault_seconds.get_or_create(&[("lane", lane.into())]).set(unix(now));
-            self.seen(lane, |seen| seen.fault = Some((now, class)));
+            self.lane_failed(lane, class);
         }
+    }
+
+    /// A lane met a fault.
+    pub fn lane_failed(&self, lane: &str, class: FaultClass) {
+        let now = Timestamp::now();
+        self.0.table.lane_last_fault_seconds.get_or_create(&[("lane", lane.into())]).set(unix(now));
+        self.seen(lane, |seen| seen.fault = Some((now, class)));
     }
 
     /// An account was shown to work, and how; or it was not.

@@ -11,3 +11,4 @@ pub mod process;
 pub mod pulse;
 pub mod status;
 pub mod systemd;
+pub mod watch;

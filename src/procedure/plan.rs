@@ -30,6 +30,8 @@ pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) 
             plan.push(PlannedStep { lane: target.name.clone(), verb, detail });
         }
     }
+    let told = holder(record, grant, procedure, site);
+    plan.extend(told.iter().filter(|step| step.detail.unless.is_empty()).cloned());
     let email = procedure.email_channel(site);
     plan.extend(reports(record, procedure, email, ReportWhen::Proven));
     plan.extend(letter(record, procedure, email));
@@ -43,8 +45,46 @@ pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) 
             step
         }));
     }
+    plan.extend(told.into_iter().filter(|step| !step.detail.unless.is_empty()));
     plan.extend(reports(record, procedure, email, ReportWhen::HandedOver));
     plan
+}
+
+/// What takes something from an account's holder is told them, too, at the contact that the register has; unless the request's own
+/// notice goes there. Never at an address of the account, nor with a password, and nothing waits for it.
+///
+/// With `unless` it stands behind that notice, which then has to show by which channel it was handed over.
+fn holder(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) -> Option<PlannedStep> {
+    if !grant.takes_away || !procedure.file.delivery.tell_holder {
+        return None;
+    }
+    let account = &grant.account;
+    let mut own = account.address.iter().chain(&account.aliases);
+    let email = account.recovery_email.as_ref().filter(|email| !own.any(|own| own == *email));
+    let phone = account.recovery_phone.as_ref();
+    let mut channels = ways(email.is_some(), phone.is_some(), procedure.news_channels(), site);
+    let reach = reach(record, grant.action, procedure, site);
+    let told =
+        reach.as_ref().map(|reach| (record.person(&reach.to), [&reach.channels[..], &reach.username[..]].concat()));
+    let (asks, by) = told.unwrap_or((&record.applicant, Vec::new()));
+    let same = |channel: &SiteChannel| match channel.carries_email {
+        true => email.is_some() && asks.email.as_ref() == email,
+        false => phone.is_some() && asks.phone.as_ref() == phone,
+    };
+    let first = channels.first()?;
+    if !by.is_empty() && by.iter().all(|channel| same(channel)) {
+        return None;
+    }
+    let mut unless = Vec::new();
+    if by.first().is_some_and(|channel| same(channel)) || same(first) {
+        unless = by.iter().filter(|channel| same(channel)).map(|channel| channel.name.clone()).collect();
+    } else {
+        // It leaves at once, and must not follow the other one to where that may go after a refusal.
+        channels.retain(|channel| !same(channel));
+    }
+    let mut step = deliver(record, procedure, &channels, NoticeKind::Changed, Recipient::Holder)?;
+    (step.detail.aside, step.detail.unless, step.detail.sop) = (true, unless, None);
+    Some(step)
 }
 
 fn reports(record: &Record, procedure: &Procedure, email: Option<&SiteChannel>, when: ReportWhen) -> Plan {
@@ -278,6 +318,82 @@ mod tests {
             let steps = steps(&record, &facts);
             assert_eq!(steps, ["maps apply", "maps prove", "radius apply", "radius prove", "email deliver changed"]);
         }
+    }
+
+    /// Where and behind how many of the plan's other steps the holder is told: `sms, email after 4 unless email`.
+    fn holder_is_told(channels: &str, action: Action, asks: (&str, &str), holder: (&str, &str)) -> String {
+        let procedure = generic_with("channels = [\"email\"]", &format!("channels = [{channels}]"));
+        let (mut record, mut facts) = existing(action);
+        if action == Action::Change {
+            let expires = Some("2026-12-24".parse().unwrap());
+            record.change = Some(crate::model::request::Change { expires, ..Default::default() });
+        }
+        record.applicant.email = asks.0.parse().ok();
+        record.applicant.phone = crate::model::Phone::parse(asks.1, "ID").ok();
+        let account = facts.account.as_mut().unwrap();
+        (account.recovery_email, account.recovery_phone) =
+            (holder.0.parse().ok(), crate::model::Phone::parse(holder.1, "ID").ok());
+        let plan = decided(&record, &procedure, &facts).plan;
+        assert!(!plan.is_empty(), "{action:?}");
+        let Some(place) = plan.iter().position(|step| step.detail.to == Some(Recipient::Holder)) else {
+            assert!(plan.iter().all(|step| !step.detail.aside));
+            return String::new();
+        };
+        let step = &plan[place];
+        assert!(step.detail.aside && step.detail.sop.is_none() && step.detail.notice == Some(NoticeKind::Changed));
+        let by = [std::slice::from_ref(&step.lane), &step.detail.next[..]].concat().join(", ");
+        let own = plan.iter().position(|s| s.verb == Verb::Deliver && !s.detail.aside).unwrap();
+        assert!(plan[..place].iter().any(|step| step.verb == Verb::Prove), "it is carried out before");
+        let place = if place < own { "at once".into() } else { format!("unless {}", step.detail.unless.join(", ")) };
+        format!("{by} {place}")
+    }
+
+    #[test]
+    fn the_holder_is_told_of_what_another_contact_asked_for_and_never_twice_at_one_address() {
+        let (own, other) = ("budi.pribadi@example.org", "orang.lain@example.org");
+        let (phone, another) = ("+6281234567890", "+6281200000001");
+        let both = "\"sms\", \"email\"";
+        for (channels, asks, holder, expected) in [
+            ("\"email\"", (own, ""), (own, ""), ""),
+            ("\"email\"", (other, ""), (own, ""), "email at once"),
+            // The contact of the register is no contact of the channel: nobody can be told.
+            ("\"email\"", (other, phone), ("", phone), ""),
+            // The channel that is really used is the one that is compared.
+            (both, (own, phone), (own, phone), ""),
+            (both, (own, another), (own, phone), "sms at once"),
+            (both, (other, phone), (own, phone), "sms, email unless sms"),
+            (both, (own, ""), (own, phone), ""),
+            (both, (other, ""), (own, phone), "sms, email at once"),
+            (both, (own, another), (own, ""), "email unless email"),
+            // Never at the mailbox that was closed, nor at an alias of it.
+            ("\"email\"", (other, ""), ("budi@example.ac.id", ""), ""),
+            ("\"email\"", (other, ""), ("b.santoso@example.ac.id", ""), ""),
+            (both, (other, another), ("budi@example.ac.id", phone), "sms at once"),
+        ] {
+            let told = holder_is_told(channels, Action::Suspend, asks, holder);
+            assert_eq!(told, expected, "{channels} {asks:?} {holder:?}");
+        }
+        for (action, expected) in [
+            (Action::Suspend, "email at once"),
+            (Action::Reset, "email at once"),
+            (Action::Change, "email at once"),
+            (Action::Resume, ""),
+        ] {
+            assert_eq!(holder_is_told("\"email\"", action, (other, ""), (own, "")), expected, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn a_procedure_may_say_that_its_holders_are_told_otherwise() {
+        let (record, mut facts) = existing(Action::Suspend);
+        facts.account.as_mut().unwrap().recovery_email = Some("pemegang@example.org".parse().unwrap());
+        let told = |procedure: &Procedure| {
+            let plan = decided(&record, procedure, &facts).plan;
+            plan.iter().filter(|step| step.detail.to == Some(Recipient::Holder)).count()
+        };
+        assert_eq!(told(&generic()), 1);
+        assert_eq!(told(&generic_with("tell_holder = true", "")), 1, "the default");
+        assert_eq!(told(&generic_with("tell_holder = true", "tell_holder = false")), 0);
     }
 
     #[test]

@@ -217,6 +217,10 @@ pub struct Delivery {
     /// Who gets credentials. Default `responsible-or-applicant`.
     #[serde(default)]
     pub to: DeliverTo,
+    /// Whether the holder of an account is told when another contact than theirs has it suspended or removed, its end brought forward
+    /// or its password replaced. Default true.
+    #[serde(default = "yes")]
+    pub tell_holder: bool,
 }
 
 impl Delivery {

@@ -114,12 +114,18 @@ impl Directory {
         Ok(Open { session, transactions: self.transactions && root.as_ref().is_some_and(offered) })
     }
 
-    /// For a later batch. Not for a connection on which something went wrong: it may be dead without saying so.
+    /// For a later batch.
     fn keep(&self, open: Open) {
         let mut kept = self.kept();
         if kept.len() < AT_ONCE {
             kept.push(open);
         }
+    }
+
+    /// Instead of [`Self::keep`], after something went wrong: this connection, and those kept, may be dead without saying so.
+    fn give_up(&self, open: Open) {
+        drop(open);
+        self.kept().clear();
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<Open>> {
@@ -221,8 +227,9 @@ impl Directory {
         }
         let open = self.open().await?;
         let found = self.find_through(&open.session, names).await;
-        if found.is_ok() {
-            self.keep(open);
+        match &found {
+            Ok(_) => self.keep(open),
+            Err(_) => self.give_up(open),
         }
         found
     }

@@ -34,7 +34,7 @@ pub fn outcomes_are_published_once_confirmed_and_wait_where_nobody_is_bound(camp
     let siakad = campus.producer("siakad");
     site.until("the queue is declared", || site.log().contains("messages are taken from the queue"));
     // No notice goes out, and so each request has one outcome document.
-    assert_eq!(site.told(&["pause", "--reason", "uji hasil"]).0, 0);
+    assert_eq!(site.told(&["pause", "email", "--reason", "uji hasil"]).0, 0);
     siakad.hand_in(QUEUE, "a", &refused_student("H-1", 1).to_string());
     site.until("the file is there, whatever becomes of the publication", || site.outcomes().len() == 1);
     let counted = |page: &str, sample: &str| page.lines().any(|line| line.starts_with(sample) && !line.ends_with(" 0"));
@@ -85,7 +85,7 @@ pub fn what_ends_while_the_broker_is_away_is_published_when_it_is_back(campus: &
     let site = campus.site("akund.away", &outcomes);
     let mut daemon = site.start();
     assert!(daemon.until_says("messages are taken from the queue"));
-    assert_eq!(site.told(&["pause", "--reason", "uji hasil"]).0, 0);
+    assert_eq!(site.told(&["pause", "email", "--reason", "uji hasil"]).0, 0);
     bind(campus, "akund.late", "local.#");
     campus.broker.stop();
     for number in 0..3 {
@@ -95,7 +95,17 @@ pub fn what_ends_while_the_broker_is_away_is_published_when_it_is_back(campus: &
     let due = |many: u8| format!("akund_publications_due{{outlet=\"requests\"}} {many}");
     site.until("three are due", || daemon.get("/metrics").1.contains(&due(3)));
     assert_eq!(daemon.get("/healthz").0, 200, "a broker that is away is no unhealthy daemon");
+    // Paused, it is left alone when the broker is back, and the page tells both.
+    site.until("it is seen to be away", || daemon.get("/?lang=en").1.contains("Cannot be reached: requests"));
+    assert_eq!(site.told(&["pause", "requests", "--reason", "pelanggan diganti"]).0, 0);
     campus.broker.start_again();
+    site.until("messages are taken again", || {
+        daemon.get("/metrics").1.contains("akund_queue_up{queue=\"requests\"} 1")
+    });
+    let row = |page: &str| page.split("<tr>").find(|row| row.contains(">requests</th>")).unwrap_or_default().to_owned();
+    site.until("the page has it", || row(&daemon.get("/?lang=en").1).contains("paused"));
+    assert!(daemon.get("/metrics").1.contains(&due(3)));
+    assert_eq!(site.told(&["unpause", "requests"]).0, 0);
     site.until("nothing is due", || daemon.get("/metrics").1.contains(&due(0)));
     daemon.terminate();
     assert_eq!(campus.broker.drain("akund.late").len(), 3, "each of them, and once");

@@ -1,16 +1,17 @@
 //! Request files for tests, all of the procedure that ships with akund.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 pub const PROCEDURE: &str = include_str!("../../config/procedures/generic.toml");
 
-/// The day before yesterday: the procedure takes no old approvals.
-fn recently() -> jiff::Timestamp {
-    jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48)
-}
+/// The day before yesterday: the procedure takes no old approvals. One instant, so that a record written again is the same one,
+/// also when a day begins in between.
+static RECENTLY: LazyLock<jiff::Timestamp> =
+    LazyLock::new(|| jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48));
 
 fn approved_at() -> String {
-    recently().strftime("%Y-%m-%dT09:00:00Z").to_string()
+    RECENTLY.strftime("%Y-%m-%dT09:00:00Z").to_string()
 }
 
 fn approval(decision: &str) -> String {
@@ -44,7 +45,7 @@ pub fn formless(id: &str, local: &str) -> String {
          identifier = \"198501012015042001\"\nemail = \"siti.aminah@example.org\"\n[account]\n\
          address = \"{local}@example.ac.id\"\n[[document]]\nkind = \"letter\"\nnumber = \"B-9/2026\"\ndate = {day}\n{}",
         approval("decision = \"approved\""),
-        day = recently().strftime("%Y-%m-%d"),
+        day = RECENTLY.strftime("%Y-%m-%d"),
     )
 }
 

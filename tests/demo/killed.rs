@@ -1,13 +1,14 @@
 //! `kill -9` at any moment, and the same command again.
 
-use crate::fixture::{ACCOUNTS, Demo, HOTSPOTS, MAILBOXES, MESSAGES, REQUESTS, WAITING, pairs, unique};
+use crate::fixture::{ACCOUNTS, Demo, HOTSPOTS, MAILBOXES, MESSAGES, REQUESTS, WAITING, akund, pairs, unique};
 use crate::peers::wait_for;
-use akund::journal::read::Reader;
+use akund::journal::read::{Listed, Reader};
 use akund::model::{Scheme, Secret};
 use akund::secret::hash::verify;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Stdio;
 
 /// Starts the demo, kills it as soon as the condition holds.
 fn kill_when(demo: &Demo, what: &str, holds: impl FnMut() -> bool) {
@@ -41,6 +42,33 @@ fn killed_again_and_again_it_completes_with_every_account_once_and_every_passwor
     assert_eq!(demo.run().code, Some(0));
     assert_eq!(demo.messages().len(), before);
     everything_is_there_once(&demo);
+}
+
+#[test]
+fn a_corrected_request_waits_until_its_applicant_was_told_what_to_correct() {
+    let demo = Demo::new();
+    kill_when(&demo, "a request is in the journal", || !demo.requests().is_empty());
+    let typed = |arguments: &[&str]| {
+        let output = akund().arg("--config").arg(demo.dir.join("akund.toml")).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    // Kept for the next run: the notice of the conflict does not leave.
+    assert_eq!(typed(&["pause", "email", "--reason", "test"]).0, Some(75));
+    let mut child = akund().args(["demo", "--dir"]).arg(&demo.dir).stdout(Stdio::null()).spawn().unwrap();
+    let stands = |end: &str| demo.requests().iter().any(|one| one.request.ends_with(end));
+    wait_for("the conflict", || stands("F-2026-033@1"));
+    let reader = Reader::open(&demo.journal()).unwrap();
+    let idle = |lane: &str| reader.lane(lane).is_ok_and(|lane| lane.ready + lane.retry + lane.running == 0);
+    wait_for("nothing moves but e-mail", || ["mail", "radius", "sms", "credentials"].into_iter().all(idle));
+    assert!(!stands("F-2026-033@2"), "it was corrected before the applicant knew");
+    let (code, said) = typed(&["unpause", "--reason", "test"]);
+    assert_eq!(code, Some(0), "{said}");
+    wait_for("the correction", || stands("F-2026-033@2"));
+    let ended = || demo.requests().len() == REQUESTS && demo.requests().iter().all(Listed::rests);
+    wait_for("the end", || ended() && !reader.moving().unwrap());
+    assert_eq!(demo.messages().len(), MESSAGES);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 fn everything_is_there_once(demo: &Demo) {

@@ -37,7 +37,7 @@ password_file = {:?}
 services = [{service:?}]
 base = "{PEOPLE}"
 object_classes = ["inetOrgPerson"]
-timeout_seconds = 5
+timeout_seconds = 60
 [target.tree.attributes]
 cn = "{{name}}"
 sn = "{{family_name}}"

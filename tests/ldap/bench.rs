@@ -236,7 +236,7 @@ impl Site for OpenLdap {
         // In clear text, so that each run has the same bytes.
         self.toml().replace(&self.slapd.url(), &format!("ldap://127.0.0.1:{port}")).replace(
             &format!("ca_file = \"{}\"", self.slapd.authority.ca.display()),
-            "tls = \"none\"\ntimeout_seconds = 5",
+            "tls = \"none\"\ntimeout_seconds = 60",
         )
     }
     fn kill(&mut self) {

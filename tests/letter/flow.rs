@@ -88,7 +88,8 @@ fn report_drafts_signature_letter_and_credentials_leave_in_order_over_smtp() {
     let asked = "it waits for the signed letter: akund release DISHUB/1 --letter FILE --number NUMBER --signed-by \
                  head|secretary|acting-head --signed-on YYYY-MM-DD";
     assert!(code == 1 && told.contains(asked), "{code} {told}");
-    let (code, told) = release(&site, "DISHUB/1", "signed.pdf", "480/12/427.53/2026", "secretary", today());
+    let day = today();
+    let (code, told) = release(&site, "DISHUB/1", "signed.pdf", "480/12/427.53/2026", "secretary", day);
     assert_eq!((code, told.trim()), (0, "`DISHUB/1` is working now"));
     until(&site, "DISHUB/1", "done");
 
@@ -139,7 +140,7 @@ fn report_drafts_signature_letter_and_credentials_leave_in_order_over_smtp() {
     }
     let letter = &done["letter"];
     assert_eq!((text(letter, "number"), text(letter, "signed_by")), ("480/12/427.53/2026", "secretary"));
-    assert_eq!(text(letter, "signed_on"), today().to_string());
+    assert_eq!(text(letter, "signed_on"), day.to_string());
     assert_eq!(std::fs::read(site.spool.join(text(letter, "evidence"))).unwrap(), PDF);
     assert!(done["waits_for"].is_null());
     let (code, shown) = site.told(&["show", "DISHUB/1"]);

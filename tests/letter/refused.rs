@@ -18,7 +18,8 @@ fn a_letter_that_does_not_fit_is_refused_and_the_request_goes_on_waiting() {
     std::fs::write(site.path("archive.docx"), b"PK\x03\x04").unwrap();
     let draft = fixture::outbox(&site).into_iter().find_map(|mail| mail.files.into_iter().next()).unwrap().1;
     std::fs::write(site.path("draft.docx"), &draft).unwrap();
-    let (tomorrow, yesterday) = (today().checked_add(1.day()).unwrap(), today().checked_sub(1.day()).unwrap());
+    // A week off: a day may begin while this runs.
+    let (to_come, long_ago) = (today().checked_add(7.days()).unwrap(), today().checked_sub(7.days()).unwrap());
     for (letter, number, role, on, code, expected) in [
         (
             "signed.pdf",
@@ -28,8 +29,8 @@ fn a_letter_that_does_not_fit_is_refused_and_the_request_goes_on_waiting() {
             1,
             "`kasi` may not sign this letter; who may is head, secretary, acting-head",
         ),
-        ("signed.pdf", "1/2026", "head", tomorrow, 1, "and today is"),
-        ("signed.pdf", "1/2026", "head", yesterday, 1, "its draft was made on"),
+        ("signed.pdf", "1/2026", "head", to_come, 1, "and today is"),
+        ("signed.pdf", "1/2026", "head", long_ago, 1, "its draft was made on"),
         ("signed.pdf", " ", "head", today(), 1, "number is empty"),
         ("draft.docx", "1/2026", "head", today(), 1, "the draft as akund wrote it"),
         ("page.html", "1/2026", "head", today(), 65, "neither a PDF nor a Word file"),

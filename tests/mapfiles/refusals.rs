@@ -161,7 +161,7 @@ async fn an_account_whose_end_comes_is_closed_in_time_and_opened_again_by_a_chan
     let bench = Bench::new(MapKind::Lmdb);
     let mut account = named("humas");
     account.aliases = vec![address("pers@example.org")];
-    account.ends_at = from_now(1);
+    account.ends_at = from_now(15);
     let create = bench.create(&account);
     bench.apply(&create).await.unwrap();
     let due = bench.target.keep_up().await.unwrap();

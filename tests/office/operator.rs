@@ -172,7 +172,11 @@ fn a_lane_that_gets_nothing_done_is_told_and_so_is_its_return() {
 fn the_digest_is_sent_once_a_day_also_around_restarts() {
     let surat = "[channel.surat]\nkind = \"outbox\"\npath = \"surat\"\nfrom = \"akun@example.ac.id\"\n";
     let outbox = Setup::default().channel;
-    let site = site(&format!("{outbox}{surat}"), "channel = \"surat\"\ngather_seconds = 3600\ndigest = \"00:00\"\n");
+    // Half a day from now, whenever this runs.
+    let time = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(12)).in_tz("Asia/Jakarta").unwrap();
+    let time = time.strftime("%H:00");
+    let operator = format!("channel = \"surat\"\ngather_seconds = 3600\ndigest = \"{time}\"\n");
+    let site = site(&format!("{outbox}{surat}"), &operator);
     let digests = || -> Vec<Notice> {
         let read = |path: std::path::PathBuf| Notice::parse(path.clone(), &std::fs::read_to_string(&path).unwrap());
         files_under(&site.path("surat"))

@@ -215,6 +215,26 @@ fn every_command_prints_one_json_document() {
 }
 
 #[test]
+fn a_dry_run_ticks_off_nothing_that_only_the_register_knows() {
+    let site = Site::new();
+    let procedure = site.at("procedures/generic.toml");
+    let text = fs::read_to_string(&procedure).unwrap();
+    let strict = ["one_account_per_holder = false", "one_account_per_unit = false"]
+        .iter()
+        .fold(text, |text, rule| text.replace(rule, &rule.replace("false", "true")));
+    fs::write(&procedure, strict).unwrap();
+    site.write("request.toml", &record());
+    let dry = site.json(&["submit", "--dry-run", "request.toml"]);
+    let judged = &dry[0]["judged"][0];
+    assert_eq!(judged["verdict"], "permit", "{dry:#}");
+    let checklist = judged["checklist"].as_array().unwrap();
+    for what in ["holder has no account yet", "unit has no account yet"] {
+        let check = checklist.iter().find(|check| check["requirement"] == what).unwrap();
+        assert_eq!(check["met"], serde_json::Value::Null, "{check}");
+    }
+}
+
+#[test]
 fn show_and_list_fit_eighty_columns() {
     let site = Site::new();
     let daemon = site.start();

@@ -1,9 +1,11 @@
 //! An installation in a directory, with its daemon in a child process.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -176,12 +178,11 @@ pub fn wait(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A record with the dates of the last days, whenever the test is run.
+/// A record with the dates of the last days, whenever and wherever the test is run. Written again it is the same.
 pub fn dated(record: &str) -> String {
-    let now = jiff::Zoned::now();
-    let yesterday = now.yesterday().unwrap();
-    let before = yesterday.yesterday().unwrap();
+    static NOW: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
+    let ago = |hours: i64, format: &str| (*NOW - SignedDuration::from_hours(hours)).strftime(format).to_string();
     record
-        .replace("2026-11-20T09:00:00+07:00", &yesterday.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-        .replace("2026-11-18", &before.strftime("%Y-%m-%d").to_string())
+        .replace("2026-11-20T09:00:00+07:00", &ago(24, "%Y-%m-%dT%H:%M:%SZ"))
+        .replace("2026-11-18", &ago(48, "%Y-%m-%d"))
 }

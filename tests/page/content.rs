@@ -75,7 +75,11 @@ pub fn site() -> Site {
          hello = \"akund.example.ac.id\"\n",
         mail_server()
     );
-    let site = fixture::with(Setup { channel: smtp, ..Setup::default() });
+    // Nobody listens there.
+    let more = "[channel.tickets]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/akund\"\nsecret_file = \"./webhook-secret\"\n\
+         [channel.arsip]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\nsecret_file = \"./webhook-secret\"\n";
+    let site = fixture::with(Setup { channel: smtp, more: more.into(), ..Setup::default() });
+    std::fs::write(site.path("webhook-secret"), "rahasia-webhook-0123456789").unwrap();
     std::fs::write(site.path("procedures/kilat.toml"), hurried()).unwrap();
     site
 }
@@ -102,6 +106,7 @@ pub fn busy(site: &Site) -> Daemon {
             && state("lumajang-email", "005/88/Dishub/2026") == "waiting"
     });
     assert_eq!(site.told(&["pause", "email"]).0, 0);
+    assert_eq!(site.told(&["pause", "arsip", "--reason", "dipindah"]).0, 0);
     site.drop_in("kilat.toml", kilat("K-1/2026", "kilat"));
     site.drop_in("arab.toml", records::good(RIGHT_TO_LEFT, "arab"));
     site.drop_in("panjang.toml", kilat(&long(), "panjang"));
@@ -109,6 +114,9 @@ pub fn busy(site: &Site) -> Daemon {
         let journal = rusqlite::Connection::open(&site.journal).unwrap();
         let sql = "SELECT count(*) FROM step WHERE lane = 'email' AND verb = 'deliver' AND state = 'ready'";
         crate::daemon::count(&journal, sql) >= 3
+    });
+    site.until("it is seen that nobody listens", || {
+        daemon.get("/metrics").1.contains("akund_target_up{lane=\"tickets\"} 0")
     });
     site.until("what is late is seen", || daemon.get("/metrics").1.contains("standing=\"breached\"} 2"));
     daemon

@@ -90,6 +90,18 @@ fn the_page_is_readable_and_asks_nobody_else_for_anything() {
         assert!(text.contains(wanted), "{wanted} in\n{text}");
     }
     assert_eq!(tab.eval("document.querySelectorAll('script, img, iframe, b').length"), 0);
+    // Where outcome documents go, as lanes have it.
+    let row = |name: &str| {
+        let cells = format!(
+            "[...document.querySelectorAll('section[aria-labelledby=outlets] tbody tr')].find(row => \
+             row.querySelector('th').textContent == '{name}').innerText"
+        );
+        tab.eval(&cells).as_str().unwrap().to_owned()
+    };
+    let (tickets, arsip) = (row("tickets"), row("arsip"));
+    assert!(tickets.contains("unreachable") && tickets.contains("for ") && tickets.contains("transient"), "{tickets}");
+    assert!(arsip.contains("paused"), "{arsip}");
+    assert!(text.contains("Where outcome documents go") && text.contains("Paused: email, arsip"), "{text}");
     for personal in ["humas@", "tolak.satu", "pribadi", "Rukmini"] {
         assert!(!text.contains(personal), "{personal} in\n{text}");
     }

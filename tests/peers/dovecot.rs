@@ -74,7 +74,7 @@ service stats {{
     pub fn imap(&self, user: &str, password: &str) -> Result<(), String> {
         let port = self.imap.expect("a Dovecot that serves IMAP");
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("connecting to Dovecot");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("setting a time-out");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("setting a time-out");
         let mut lines = BufReader::new(stream);
         for (tag, command) in [("*", ""), ("a", &format!("a LOGIN {user} {password}\r\n")), ("b", "b SELECT INBOX\r\n")]
         {

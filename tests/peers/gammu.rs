@@ -80,7 +80,7 @@ impl Gammu {
     /// Rows of a query on the SQLite file, as text.
     pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let database = Connection::open(self.database()).expect("smsd's database");
-        database.busy_timeout(std::time::Duration::from_secs(10)).expect("a time limit");
+        database.busy_timeout(std::time::Duration::from_secs(60)).expect("a time limit");
         let mut statement = database.prepare(sql).expect("a query");
         let width = statement.column_count();
         let text = |row: &rusqlite::Row<'_>, n: usize| -> rusqlite::Result<String> {
@@ -100,7 +100,7 @@ impl Gammu {
     /// Runs statements on the SQLite file.
     pub fn run(&self, sql: &str) {
         let database = Connection::open(self.database()).expect("smsd's database");
-        database.busy_timeout(std::time::Duration::from_secs(10)).expect("a time limit");
+        database.busy_timeout(std::time::Duration::from_secs(60)).expect("a time limit");
         database.execute_batch(sql).expect("a statement");
     }
 }

@@ -206,7 +206,7 @@ impl MailHost {
 /// The recipients that Postfix refuses.
 fn refused(dir: &Path) -> rusqlite::Connection {
     let database = rusqlite::Connection::open(dir.join("refused.db")).expect("a database");
-    database.busy_timeout(Duration::from_secs(20)).expect("a time limit");
+    database.busy_timeout(Duration::from_secs(60)).expect("a time limit");
     database.execute_batch("CREATE TABLE IF NOT EXISTS refused (address TEXT)").expect("a table");
     database
 }
@@ -214,7 +214,7 @@ fn refused(dir: &Path) -> rusqlite::Connection {
 fn greets(port: u16, greeting: &str) -> bool {
     let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     let mut line = String::new();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).is_ok()
+    stream.set_read_timeout(Some(Duration::from_secs(60))).is_ok()
         && BufReader::new(stream).read_line(&mut line).is_ok()
         && line.starts_with(greeting)
 }

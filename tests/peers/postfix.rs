@@ -122,7 +122,7 @@ struct Dialogue {
 impl Dialogue {
     fn open(port: u16) -> Option<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         let mut dialogue = Self { stream: BufReader::new(stream) };
         (dialogue.reply()? == 220).then_some(dialogue)
     }

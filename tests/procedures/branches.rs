@@ -42,7 +42,7 @@ pub fn what_nobody_has_signed_is_no_request(at: &Institution, text: &str) {
 #[track_caller]
 pub fn a_decision_before_its_paper_is_none(at: &Institution, text: &str, id: &str) {
     let paper = text.lines().find(|line| line.starts_with("date = ")).unwrap();
-    let today = format!("date = {}", jiff::Zoned::now().date());
+    let today = format!("date = {}", crate::letter::today());
     at.ask("early.toml", &text.replacen(paper, &today, 1), &format!("{id}@1"), "held");
     let unmet = crate::institution::unmet(&at.outcome(&format!("{id}@1")));
     assert!(

@@ -117,7 +117,7 @@ fn papers_and_decision_are_supplied_by_a_higher_revision_alone(jambi: &Instituti
     assert_ne!(code, 0, "{said}");
     // A decision that was given before the letter was written is none on it.
     let letter = text.lines().find(|line| line.starts_with("date = ")).unwrap();
-    let today = format!("date = {}", jiff::Zoned::now().date());
+    let today = format!("date = {}", crate::letter::today());
     jambi.ask("late-letter.toml", &corrected(&edited(&text, &[(letter, &today)])), "F-2026-035@2", "held");
     let right = edited(&corrected(&text), &[("revision = 2", "revision = 3")]);
     jambi.ask("whole.toml", &right, "F-2026-035@3", "done");

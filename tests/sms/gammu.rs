@@ -254,6 +254,10 @@ async fn a_message_is_sent_once_by_an_smsd_on_postgresql() {
     let count = |id: &str| server.sql(&name, &format!("SELECT count(*) FROM sentitems WHERE \"CreatorID\" = '{id}'"));
     serves(&section, count, || drop(server.sql(&name, "UPDATE sentitems SET \"Status\" = 'DeliveryOK'"))).await;
     drop(gammu);
+    // By the clock on the server's wall, which is not UTC's.
+    server.sql(&name, "UPDATE phones SET \"TimeOut\" = LOCALTIMESTAMP - INTERVAL '1 minute'");
+    let checked = channel(&section).check().await;
+    assert!(checked.iter().any(Result::is_err), "smsd ended a minute ago: {checked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

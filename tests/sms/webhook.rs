@@ -152,3 +152,36 @@ fn a_webhook_that_comes_back_gets_only_the_newest_document_of_a_request() {
     assert!(of_a.last().unwrap().body.contains("generic:a+redeliver-1@1"), "{of_a:?}");
     daemon.terminate();
 }
+
+#[test]
+fn a_paused_webhook_gets_nothing_until_it_may_and_the_page_and_the_metrics_say_so() {
+    let tickets = WebServer::start(|_| Reply::Answer(200, String::new()));
+    let site = office(&section(&tickets.url("/")), "channels = [\"email\"]");
+    secret(&site, "webhook-secret", SECRET);
+    let daemon = site.start();
+    let (code, told) = site.told(&["pause", "tickets", "--reason", "sistem tiket diperbarui"]);
+    assert_eq!((code, told.trim()), (0, "lane tickets is paused"));
+    site.drop_in("a.toml", records::good("a", "siti"));
+    site.drop_in("b.toml", records::refused("b", "budi"));
+    site.until("both end, and their files are there", || site.outcomes().len() == 2);
+    let due = "akund_publications_due{outlet=\"tickets\"} 2";
+    site.until("two documents wait", || daemon.get("/metrics").1.contains(due));
+    // A later start still knows it.
+    daemon.terminate();
+    let daemon = site.start();
+    site.until("it is paused", || daemon.get("/metrics").1.contains("akund_lane_paused{lane=\"tickets\"} 1"));
+    let page = daemon.get("/?lang=en").1;
+    assert!(page.contains("Paused: tickets"), "{page}");
+    let row = page.split("<tr>").find(|row| row.contains(">tickets</th>")).unwrap();
+    assert!(row.contains("paused") && row.contains("data-label=\"Queued\">2<"), "{row}");
+    assert!(tickets.received().is_empty());
+    let (code, told) = site.told(&["pause", "tikets"]);
+    assert!(code == 1 && told.contains("there is no lane `tikets`") && told.contains("tickets"), "{code} {told}");
+    assert_eq!(site.told(&["unpause", "tickets"]).0, 0);
+    site.until("both are posted", || tickets.received().len() == 2);
+    site.until("nothing waits", || daemon.get("/metrics").1.contains("akund_publications_due{outlet=\"tickets\"} 0"));
+    assert!(daemon.get("/metrics").1.contains("akund_lane_paused{lane=\"tickets\"} 0"));
+    let (_, told) = site.told(&["audit", "show", "--kind", "order"]);
+    assert!(told.contains("tickets") && told.contains("sistem tiket diperbarui"), "{told}");
+    daemon.terminate();
+}

@@ -280,7 +280,7 @@ impl Bench {
 
 pub fn by_hand(path: &Path, sql: &str) {
     let db = Connection::open(path).unwrap();
-    db.busy_timeout(Duration::from_secs(5)).unwrap();
+    db.busy_timeout(Duration::from_secs(60)).unwrap();
     db.execute_batch(sql).unwrap();
 }
 

@@ -36,7 +36,7 @@ impl Mail {
             master_user: None,
             master_password_file: None,
             concurrency: 4,
-            timeout_seconds: 10,
+            timeout_seconds: 60,
         }
     }
 
@@ -210,7 +210,8 @@ impl Hotspot {
             methods,
             nas_identifier: "akund".into(),
             concurrency: 4,
-            timeout_seconds: 2,
+            // FreeRADIUS says nothing to who has another secret.
+            timeout_seconds: if secret == SECRET { 60 } else { 5 },
         };
         let read = |_: &std::path::Path| Ok(Secret::new(secret));
         let mut proven = config.clone();

@@ -31,8 +31,9 @@ pub(super) const TEXTS: [&str; 11] = [
 ];
 
 /// The other values; see the table in the module's documentation.
-pub(super) const VALUES: [&str; 18] = [
+pub(super) const VALUES: [&str; 19] = [
     "apart",
+    "holder",
     "number",
     "action",
     "recipient",
@@ -82,6 +83,7 @@ pub(super) fn values(context: &NoticeContext, language: &str) -> BTreeMap<&'stat
     let own = |(key, _): &(&String, &String)| !key.contains('.');
     let mut values: BTreeMap<&'static str, Value> = BTreeMap::from([
         ("apart", Value::from(context.apart)),
+        ("holder", Value::from(context.holder)),
         ("language", Value::from(language)),
         ("number", Value::from(plain(&record.key.id, FREE_TEXT))),
         ("action", Value::from(record.action.as_str())),

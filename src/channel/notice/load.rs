@@ -303,9 +303,11 @@ fn trial(templates: &Templates, kind: NoticeKind, language: &str) -> Vec<String>
     let actions = [Action::Create, Action::Change, Action::Reset, Action::Suspend, Action::Resume, Action::Remove];
     let samples = actions.into_iter().map(|a| full().asking_for(a)).chain(std::iter::once(bare()));
     let attempt = |sample: Sample| {
-        let aparts = if kind == NoticeKind::Credentials { &[false, true][..] } else { &[false] };
-        let attempts = aparts.iter().flat_map(|apart| {
-            let context = NoticeContext { apart: *apart, ..sample.context(kind) };
+        let others =
+            if matches!(kind, NoticeKind::Credentials | NoticeKind::Changed) { &[false, true][..] } else { &[false] };
+        let attempts = others.iter().flat_map(|other| {
+            let (apart, holder) = (*other && kind == NoticeKind::Credentials, *other && kind == NoticeKind::Changed);
+            let context = NoticeContext { apart, holder, ..sample.context(kind) };
             let text = templates.try_render(kind, language, &context).err();
             text.into_iter().chain(short.then(|| templates.try_short(kind, language, &context).err()).flatten())
         });

@@ -59,6 +59,7 @@ impl Sample {
             handed_over: false,
             password: (kind == NoticeKind::Credentials).then_some(&self.password),
             apart: false,
+            holder: false,
         }
     }
 

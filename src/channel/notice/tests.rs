@@ -265,6 +265,31 @@ fn each_action_has_its_own_words() {
 }
 
 #[test]
+fn the_holder_is_told_as_the_holder_in_few_words_and_without_a_password() {
+    let templates = built_in();
+    for (action, id, en) in [
+        (Action::Suspend, "menangguhkan akun humas@", "suspended the account humas@"),
+        (Action::Remove, "menghapus akun humas@", "removed the account humas@"),
+        (Action::Change, "mengubah data akun humas@", "changed the account humas@"),
+        (Action::Reset, "mengganti kata sandi akun humas@", "replaced the password of the account humas@"),
+    ] {
+        let sample = sample::full().asking_for(action);
+        let context = NoticeContext { holder: true, ..sample.context(NoticeKind::Changed) };
+        for (language, done, holder) in
+            [("id", id, "sebagai pemegang akun"), ("en", en, "as the holder of the account")]
+        {
+            let rendered = templates.render(NoticeKind::Changed, language, &context).unwrap();
+            let whole = whole(&rendered);
+            assert!(whole.contains(done) && whole.matches(holder).count() == 2, "{whole}");
+            assert!(!whole.contains(SAMPLE_PASSWORD), "{whole}");
+            let short = templates.render_short(NoticeKind::Changed, language, &context).unwrap();
+            let taken = crate::channel::sms::segments::segments(short.text.expose());
+            assert!(taken.parts <= 2, "{taken}: {}", short.text.expose());
+        }
+    }
+}
+
+#[test]
 fn html_loads_nothing_from_outside_and_fits_a_phone() {
     for kind in NoticeKind::ALL {
         for language in LANGUAGES {

@@ -26,6 +26,9 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a lock held by smsd is waited for (SQLite).
 const BUSY: Duration = Duration::from_secs(10);
+/// smsd's tables hold times without a zone, as the server's clock on the wall shows them, and sqlx's connections are in UTC. Which
+/// zone the server has is not told to a client that brought its own; its log has the same.
+const IN_ITS_TIME: &str = "SELECT set_config('TimeZone', current_setting('log_timezone'), false)";
 /// Messages that wait for the modem at once; it sends them one after the other.
 const PARALLEL: usize = 8;
 /// What marks akund's own.
@@ -248,6 +251,9 @@ impl Tables {
             }
             Place::Server(server) => {
                 let mut session = server.connect()?;
+                if session.engine() == Engine::Postgres {
+                    session.run(IN_ITS_TIME, &[])?;
+                }
                 let result = work(session.as_mut());
                 if result.is_err() {
                     let _ = session.run("ROLLBACK", &[]);
@@ -411,7 +417,7 @@ fn inspect(db: &mut dyn Session) -> Result<(i64, i64), Trouble> {
     }
     // smsd renews TimeOut every few seconds.
     let now = match engine {
-        Engine::Sqlite => "datetime('now')",
+        Engine::Sqlite => "datetime('now', 'localtime')",
         Engine::Postgres => "LOCALTIMESTAMP",
         Engine::MariaDb => "NOW()",
     };

@@ -87,6 +87,28 @@ pub struct SampleFile {
     pub path: PathBuf,
     /// Its name in the spool, with its source's directory.
     pub dropped: String,
+    /// Its requests, `PROCEDURE:ID@REVISION`.
+    keys: Vec<String>,
+}
+
+impl SampleFile {
+    fn new(path: PathBuf, dropped: String) -> Result<Self, Failure> {
+        let keys = keys(&path, &dropped)?;
+        Ok(Self { path, dropped, keys })
+    }
+
+    /// Whether it holds a higher revision of a request that still has something to do: to tell the applicant what is wrong. What
+    /// is not told by then akund tells no more.
+    pub fn is_early(&self, listed: &[Listed]) -> bool {
+        let told = |one: &Listed| one.step.is_none() || self.keys.contains(&one.request);
+        let open: BTreeSet<_> =
+            listed.iter().filter(|one| !told(one)).filter_map(|one| without_revision(&one.request)).collect();
+        self.keys.iter().filter_map(|key| without_revision(key)).any(|id| open.contains(id))
+    }
+}
+
+fn without_revision(request: &str) -> Option<&str> {
+    request.rsplit_once('@').map(|(id, _)| id)
 }
 
 impl Sample {
@@ -107,12 +129,15 @@ impl Sample {
     /// How many of its requests stand in which state. One that was held, and that whoever tries it has corrected by a higher
     /// revision, counts as held: nothing else ended it.
     pub fn found(&self, listed: &[Listed]) -> BTreeMap<String, usize> {
-        let id = |request: &str| request.rsplit_once('@').map(|(id, _)| id.to_owned());
-        let others: BTreeSet<_> =
-            listed.iter().filter(|one| !self.owns(&one.request)).filter_map(|one| id(&one.request)).collect();
+        let others: BTreeSet<_> = listed
+            .iter()
+            .filter(|one| !self.owns(&one.request))
+            .filter_map(|one| without_revision(&one.request))
+            .collect();
         let mut counts = BTreeMap::new();
         for one in listed.iter().filter(|one| self.owns(&one.request)) {
-            let corrected = one.state == "withdrawn" && id(&one.request).is_some_and(|id| others.contains(&id));
+            let corrected =
+                one.state == "withdrawn" && without_revision(&one.request).is_some_and(|id| others.contains(id));
             let state = if corrected { "held" } else { &one.state };
             *counts.entry(state.to_owned()).or_default() += 1;
         }
@@ -121,19 +146,15 @@ impl Sample {
 }
 
 /// The requests of a file, `PROCEDURE:ID@REVISION`; of one that cannot be read, none.
-fn keys(file: &SampleFile) -> Result<Vec<String>, Failure> {
-    let bytes = std::fs::read(&file.path)?;
-    let Ok(mut parsed) = record::parse(&file.dropped, &bytes) else { return Ok(Vec::new()) };
+fn keys(path: &Path, dropped: &str) -> Result<Vec<String>, Failure> {
+    let bytes = std::fs::read(path)?;
+    let Ok(mut parsed) = record::parse(dropped, &bytes) else { return Ok(Vec::new()) };
     let records = parsed.read(0..parsed.count(), &|_| None);
     Ok(records.into_iter().map(|(_, record)| record.key.to_string()).collect())
 }
 
-fn all_keys(files: &[SampleFile]) -> Result<BTreeSet<String>, Failure> {
-    let mut all = BTreeSet::new();
-    for file in files {
-        all.extend(keys(file)?);
-    }
-    Ok(all)
+fn all_keys(files: &[SampleFile]) -> BTreeSet<String> {
+    files.iter().flat_map(|file| file.keys.iter().cloned()).collect()
 }
 
 /// Writes what the demo needs into the directory.
@@ -176,8 +197,8 @@ pub fn prepare(dir: &Path) -> Result<Vec<Sample>, Failure> {
         if rejected {
             expected.insert("rejected".to_owned(), 1);
         }
-        let files = vec![SampleFile { path, dropped: name.to_owned() }];
-        Ok(Sample { name: name.to_owned(), about, keys: all_keys(&files)?, files, requests, letter: None, expected })
+        let files = vec![SampleFile::new(path, name.to_owned())?];
+        Ok(Sample { name: name.to_owned(), about, keys: all_keys(&files), files, requests, letter: None, expected })
     });
     generic.chain(SHOWN.iter().map(|shown| procedure(dir, shown, now))).collect()
 }
@@ -194,7 +215,7 @@ fn procedure(dir: &Path, shown: &Shown, now: Timestamp) -> Result<Sample, Failur
         let path = samples.join(request.name);
         write_once(&path, dated(request.text, now).as_bytes())?;
         let source = request.source.map_or(String::new(), |source| format!("{source}/"));
-        files.push(SampleFile { path, dropped: format!("{source}{name}-{}", request.name) });
+        files.push(SampleFile::new(path, format!("{source}{name}-{}", request.name))?);
     }
     let letter = shown.letter.map(|_| samples.join("surat.pdf"));
     if let (Some(path), Some(bytes)) = (&letter, shown.letter) {
@@ -203,7 +224,7 @@ fn procedure(dir: &Path, shown: &Shown, now: Timestamp) -> Result<Sample, Failur
     Ok(Sample {
         name: name.to_owned(),
         about: shown.about,
-        keys: all_keys(&files)?,
+        keys: all_keys(&files),
         files,
         requests: shown.expected.iter().map(|(_, requests)| requests).sum(),
         letter,

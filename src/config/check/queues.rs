@@ -3,6 +3,7 @@
 use super::super::tree::Part;
 use super::{Config, Findings, NAME_RULE, is_name, key};
 use crate::config::{QueueConfig, SourceConfig};
+use crate::model::Verb;
 use std::collections::BTreeMap;
 
 pub(super) fn queues(config: &Config, found: &mut Findings) {
@@ -71,6 +72,9 @@ fn one(name: &str, queue: &QueueConfig, config: &Config, found: &mut Findings) {
     // By its name what waits for it is told from what waits elsewhere.
     found.check(!config.channel.contains_key(name) && !config.target.contains_key(name), ["queue", name, "outcomes"], || {
         format!("queue {name} publishes outcomes, and a target or channel is called {name}, too: call one of them something else")
+    });
+    found.check(![Verb::MINT_LANE, Verb::LETTER_LANE].contains(&name), ["queue", name, "outcomes"], || {
+        format!("queue {name} publishes outcomes, and {name} is a lane of akund's own: call the queue something else")
     });
     let at = |field: &str| vec![key("queue"), key(name), key("outcomes"), key(field)];
     found.check_at(is_brokers_name(&outcomes.exchange), at("exchange"), || {

@@ -8,8 +8,14 @@ use crate::journal::receipt::Report;
 fn plan(_: &Admission, facts: &Facts, uid: AccountUid, _: Timestamp) -> Judgement {
     let address: Address = "a@x.id".parse().unwrap();
     let account = facts.account.clone().unwrap_or_else(|| account(uid, &address));
-    let grant =
-        Grant { action: Action::Create, names: vec![address.to_string()], account, budgeted: false, adopts: None };
+    let grant = Grant {
+        action: Action::Create,
+        names: vec![address.to_string()],
+        account,
+        budgeted: false,
+        takes_away: false,
+        adopts: None,
+    };
     let notice = |kind, lane: &str, next: &[&str]| PlannedStep {
         lane: lane.into(),
         verb: Verb::Deliver,
@@ -197,7 +203,7 @@ async fn put_back(f: Fixture) -> Fixture {
 
 async fn ordered(f: &Fixture, verb: OrderVerb, argument: &str) {
     orders::place(&f.path(), &order(verb, argument)).unwrap();
-    let lanes = ["credentials", "email", "sms"].map(str::to_owned).into();
+    let lanes = vec!["credentials".to_owned(), "email".to_owned(), "sms".to_owned()];
     let done = f.journal.carry_out_orders(lanes, None, Default::default()).await.unwrap().remove(0);
     assert!(done.done, "{}", done.result);
 }
@@ -450,6 +456,61 @@ async fn documents_that_come_back_let_those_behind_them_by_and_a_newer_one_is_an
 }
 
 #[tokio::test]
+async fn a_paused_outlet_claims_nothing_records_what_is_in_flight_and_stays_paused_after_a_restart() {
+    let f = Fixture::new();
+    f.admit((1..=3).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
+    write(&f, "it").await;
+    let lanes = || orders::Lanes { lanes: vec!["mail".into()], outlets: vec!["tickets".into()] };
+    let ordered = async |f: &Fixture, verb, lane: &str| {
+        orders::place(&f.path(), &order(verb, lane)).unwrap();
+        let carried = f.journal.carry_out_orders(lanes(), None, Default::default()).await.unwrap().remove(0);
+        (carried.done, carried.result)
+    };
+    let flying = f.journal.posts("tickets", Arc::default(), 1).await.unwrap().claims.remove(0);
+    assert_eq!(ordered(&f, OrderVerb::Pause, "tickets").await, (true, "lane tickets is paused".into()));
+    let done = Arc::new(vec![(flying.id, 1, Settlement::done(None))]);
+    let posts = f.journal.posts("tickets", done, 10).await.unwrap();
+    assert!(posts.paused && posts.claims.is_empty());
+    let status = f.reader().outlet("tickets").unwrap();
+    assert_eq!((status.paused, status.ready, status.retry, status.running, status.stuck), (true, 2, 0, 0, 0));
+    assert!(status.oldest.is_some_and(|at| at <= Timestamp::now()));
+    assert!(!f.reader().lane("mail").unwrap().paused, "only that one");
+    let f = f.reopen();
+    assert!(f.journal.posts("tickets", Arc::default(), 10).await.unwrap().paused);
+    let (done, said) = ordered(&f, OrderVerb::Pause, "tikcets").await;
+    assert!(!done && said.contains("there is no lane `tikcets`; there are mail, tickets"), "{said}");
+    assert!(ordered(&f, OrderVerb::Unpause, "").await.0, "all, and it is one of them");
+    assert_eq!(f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.len(), 2);
+    assert!(ordered(&f, OrderVerb::Pause, "").await.0);
+    assert!(f.reader().outlet("tickets").unwrap().paused && f.reader().lane("mail").unwrap().paused);
+}
+
+#[tokio::test]
+async fn what_is_wrong_at_an_outlet_is_its_latest_failure_until_that_is_made_good() {
+    let f = Fixture::new();
+    f.admit((1..=2).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
+    write(&f, "it").await;
+    assert!(f.reader().outlet_fault("tickets").unwrap().is_none());
+    let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
+    let again = |id, minutes, why: &str| {
+        let due = Timestamp::now() + SignedDuration::from_mins(minutes);
+        (id, 1, Settlement::Retry { due, fault: Fault::transient(why) })
+    };
+    let settled = vec![again(claims[0].id, -2, "first"), again(claims[1].id, -1, "second")];
+    f.journal.posts("tickets", Arc::new(settled), 0).await.unwrap();
+    let fault = f.reader().outlet_fault("tickets").unwrap().unwrap();
+    assert_eq!((fault.class.as_str(), fault.fault.as_str()), ("transient", "second"));
+    assert!(f.reader().outlet_fault("others").unwrap().is_none());
+    let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
+    let stuck = Settlement::Stuck { fault: Fault::permanent("no such ticket") };
+    let settled = vec![(claims[0].id, 2, stuck), (claims[1].id, 2, Settlement::done(None))];
+    f.journal.posts("tickets", Arc::new(settled), 0).await.unwrap();
+    assert_eq!(f.reader().outlet_fault("tickets").unwrap().unwrap().fault, "no such ticket");
+    rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE posting SET state = 'done'", []).unwrap();
+    assert!(f.reader().outlet_fault("tickets").unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_document_that_is_damaged_is_stuck_and_the_others_go_on() {
     let f = Fixture::new();
     f.admit((1..=3).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
@@ -459,5 +520,87 @@ async fn a_document_that_is_damaged_is_stuck_and_the_others_go_on() {
     // Two at a time: what is damaged stands first.
     let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
     assert_eq!(claims.iter().map(|claim| claim.id).collect::<Vec<_>>(), [3]);
-    assert_eq!(f.reader().posts_waiting("tickets").unwrap(), (1, 2));
+    assert_eq!(waiting(&f, "tickets"), (1, 2));
+}
+
+async fn given(f: &Fixture, verb: OrderVerb, argument: &str) -> (bool, String) {
+    orders::place(&f.path(), &order(verb, argument)).unwrap();
+    let done = f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap().remove(0);
+    (done.done, done.result)
+}
+
+/// What became of the notice that is told aside, in a request of this category.
+fn aside(f: &Fixture, id: &str) -> String {
+    let sql = "SELECT s.state FROM step s JOIN request r ON r.id = s.id >> 8 WHERE r.ext_id = ?1 AND s.lane = 'told'";
+    f.reader().connection.query_row(sql, [id], |row| row.get(0)).unwrap()
+}
+
+async fn settle_at(f: &Fixture, lane: &str, settlement: Settlement) {
+    let claim = f.journal.turn(lane, Arc::default(), 1).await.unwrap().claims.remove(0);
+    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+    f.journal.turn(lane, Arc::new(vec![settled]), 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_holder_is_told_leaves_once_it_is_carried_out_and_nothing_waits_for_it() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "holder"), with_category(record("2", "b@x.id"), "holder")]).await;
+    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["blocked", "blocked"], "nothing is carried out yet");
+    assert!(f.journal.turn("told", Arc::default(), 9).await.unwrap().claims.is_empty());
+    serve(&f.journal, "mail").await;
+    serve(&f.journal, "mail").await;
+    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["ready", "ready"]);
+    // It fails for good while the request's own notice is still on its way, and the request is done all the same.
+    settle_at(&f, "told", Settlement::Stuck { fault: Fault::permanent("550 mailbox closed") }).await;
+    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("stuck", "working"));
+    serve(&f.journal, "email").await;
+    assert_eq!([f.state("1"), f.state("2")], ["done", "done"], "also while the other has not left");
+    // That it failed is told: in the record, in the outcome, at its lane.
+    let events = f.reader().events(None, Some("stuck"), 9).unwrap();
+    assert!(events.iter().any(|event| event.detail["lane"] == "told"), "{events:?}");
+    let outcome = f.reader().outcome(1).unwrap();
+    let step = outcome.steps.iter().find(|step| step.lane == "told").unwrap();
+    assert_eq!((step.state.as_str(), step.fault.as_deref()), ("stuck", Some("550 mailbox closed")));
+    assert_eq!(f.reader().lane("told").unwrap().stuck, 1);
+    settle_at(&f, "told", Settlement::done(None)).await;
+    assert_eq!(aside(&f, "2"), "done");
+    // A person may try again, or say that the holder knows.
+    assert!(given(&f, OrderVerb::Retry, "1").await.0);
+    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("ready", "done"));
+    settle_at(&f, "told", Settlement::Stuck { fault: Fault::permanent("550 mailbox closed") }).await;
+    let (done, said) = arrived(&f, None).await;
+    assert!(done, "{said}");
+    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("done", "done"));
+    assert!(f.reader().verify(None).unwrap().good);
+}
+
+#[tokio::test]
+async fn a_holder_whose_own_address_has_the_notice_already_is_not_told_twice() {
+    let f = Fixture::new();
+    f.admit(["1", "2"].map(|id| with_category(record(id, &format!("a{id}@x.id")), "same")).into()).await;
+    serve(&f.journal, "mail").await;
+    serve(&f.journal, "mail").await;
+    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["blocked", "blocked"], "how the other was handed over is to be seen");
+    settle_at(&f, "email", Settlement::done(None)).await;
+    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("cancelled", "done"));
+    // Where it was not handed over, the holder does not wait for a person.
+    settle_at(&f, "email", Settlement::Stuck { fault: Fault::permanent("550") }).await;
+    assert_eq!((aside(&f, "2").as_str(), f.state("2").as_str()), ("ready", "stuck"));
+    settle_at(&f, "told", Settlement::done(None)).await;
+    assert_eq!((aside(&f, "2").as_str(), f.state("2").as_str()), ("done", "stuck"));
+}
+
+#[tokio::test]
+async fn a_request_that_is_taken_back_before_it_is_carried_out_tells_no_holder() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "holder")]).await;
+    assert!(given(&f, OrderVerb::Withdraw, "1").await.0);
+    serve_all(&f.journal).await;
+    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("cancelled", "withdrawn"));
+}
+
+/// How many documents are on their way to an outlet, and how many are stuck.
+pub(super) fn waiting(f: &Fixture, outlet: &str) -> (u64, u64) {
+    let status = f.reader().outlet(outlet).unwrap();
+    (status.ready + status.retry + status.running, status.stuck)
 }

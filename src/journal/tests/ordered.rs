@@ -5,7 +5,7 @@ use crate::journal::audit::{Event, Said};
 
 async fn carried(f: &Fixture, new: NewOrder) -> orders::CarriedOut {
     orders::place(&f.path(), &new).unwrap();
-    let lanes = ["credentials", "mail", "email"].map(str::to_owned).into();
+    let lanes: Vec<String> = ["credentials", "mail", "email"].map(str::to_owned).into();
     f.journal.carry_out_orders(lanes, None, Default::default()).await.unwrap().remove(0)
 }
 

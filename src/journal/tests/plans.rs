@@ -153,7 +153,7 @@ async fn costs(old: usize) -> Vec<i32> {
         .unwrap();
     f.admit(vec![record("2", "b@x.id"), with_category(record("3", "c@x.id"), "review")]).await;
     let day = Timestamp::now() - SignedDuration::from_hours(24);
-    let digest = f.reader().digest(day, &[], 5).unwrap();
+    let digest = f.reader().digest(day, &Default::default(), 5).unwrap();
     assert_eq!((digest.received, digest.done, digest.breached), (2, 0, 0));
     assert_eq!(digest.oldest.unwrap().0, "p:2@1");
     assert_eq!(digest.waiting.len(), 1);

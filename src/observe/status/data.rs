@@ -6,8 +6,8 @@ use crate::journal::read::{LaneStatus, Reader};
 use crate::journal::status::{LaneFault, Seen};
 use crate::journal::{JournalError, State};
 use crate::model::FaultClass;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ pub struct Data {
     pub late: u64,
     /// Every lane.
     pub lanes: Vec<Lane>,
+    /// Every outlet of outcome documents.
+    pub outlets: Vec<Lane>,
     /// The last 30 days.
     pub days: Vec<Day>,
 }
@@ -50,6 +52,8 @@ pub struct Lane {
     pub fault: Option<LaneFault>,
     /// When it last met a fault since the start, and of which class.
     pub last_fault: Option<(Timestamp, FaultClass)>,
+    /// Since when nothing has succeeded there.
+    pub away: Option<Timestamp>,
 }
 
 /// The connection, and what was read last.
@@ -91,14 +95,23 @@ impl Desk {
         let count = |state: State| found.iter().find(|(word, _)| word == state.as_str()).map_or(0, |(_, n)| *n);
         let counts: Vec<(State, u64)> = LISTED.into_iter().map(|state| (state, count(state))).collect();
         let open = LISTED.into_iter().map(|state| Ok((state, reader.seen_in(state, MOST)?)));
-        let lanes = source.lanes.iter().map(|name| {
-            Ok(Lane {
-                status: reader.lane(name)?,
-                up: source.metrics.target_up(name),
-                fault: reader.lane_fault(name)?,
-                last_fault: source.metrics.last_fault(name),
-            })
-        });
+        // Since before the start, where that was recorded.
+        let known = reader.lanes_down()?;
+        let (seen, _) = source.watch.down(SignedDuration::ZERO, now);
+        let away = |name: &str| {
+            let before = known.iter().filter(|down| down.lane == name).map(|down| down.since);
+            let seen = seen.iter().filter(|(lane, ..)| lane == name).map(|(_, since, _)| *since);
+            before.chain(seen).min()
+        };
+        let lane = |status: LaneStatus, fault: Option<LaneFault>| Lane {
+            up: source.metrics.target_up(&status.lane),
+            last_fault: source.metrics.last_fault(&status.lane),
+            away: away(&status.lane),
+            fault,
+            status,
+        };
+        let lanes = source.lanes.iter().map(|name| Ok(lane(reader.lane(name)?, reader.lane_fault(name)?)));
+        let outlets = source.outlets.iter().map(|name| Ok(lane(reader.outlet(name)?, reader.outlet_fault(name)?)));
         Ok(Data {
             at: now,
             counts,
@@ -106,6 +119,7 @@ impl Desk {
             ended: reader.seen_ended(MOST)?,
             late: source.metrics.breached(),
             lanes: lanes.collect::<Result<_, JournalError>>()?,
+            outlets: outlets.collect::<Result<_, JournalError>>()?,
             days: self.days.read(reader, now, &zone)?,
             zone,
         })

@@ -18,6 +18,7 @@ use super::health::Health;
 use super::metrics::Metrics;
 use crate::journal::JournalError;
 use crate::journal::read::Reader;
+use crate::observe::watch::Watch;
 use crate::procedure::Procedure;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -49,6 +50,10 @@ pub struct Source {
     pub journal: PathBuf,
     /// Every lane, in the order of the configuration.
     pub lanes: Vec<String>,
+    /// Every outlet of outcome documents.
+    pub outlets: Vec<String>,
+    /// Since when a lane gets nothing done.
+    pub watch: Watch,
     /// For what only this process knows: when a lane last met a fault, and whether its server answered.
     pub metrics: Metrics,
     /// What is wrong with akund itself.

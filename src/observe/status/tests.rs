@@ -3,18 +3,29 @@
 use super::*;
 use crate::observe::pulse::Pulse;
 use axum::serve::Listener;
+use jiff::SignedDuration;
 use rusqlite::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=y>";
 
+/// Another who looks for the first time.
+async fn serve(source: Source) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Listener::local_addr(&listener).unwrap();
+    tokio::spawn(async move { axum::serve(listener, router(source)).await });
+    address
+}
+
 struct Site {
+    source: Source,
     _dir: tempfile::TempDir,
     connection: Connection,
     address: std::net::SocketAddr,
     metrics: Metrics,
     health: Health,
+    watch: Watch,
 }
 
 impl Site {
@@ -26,20 +37,20 @@ impl Site {
         crate::journal::schema::migrate(&mut connection, &path).unwrap();
         let text = include_str!("../../../config/procedures/generic.toml");
         let procedure = Arc::new(Procedure::parse("generic.toml", text).unwrap());
-        let (metrics, health) = (Metrics::new(), Health::new(Pulse::new()));
+        let (metrics, health, watch) = (Metrics::new(), Health::new(Pulse::new()), Watch::default());
         health.set_journal(Ok(()));
         health.set_intake(Ok(()));
         let source = Source {
             journal: path,
             lanes: vec!["credentials".into(), "mail".into(), "email".into()],
+            outlets: vec!["tickets".into()],
+            watch: watch.clone(),
             metrics: metrics.clone(),
             health: health.clone(),
             procedures: Arc::new(RwLock::new(Arc::new(BTreeMap::from([("generic".to_owned(), procedure)])))),
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = Listener::local_addr(&listener).unwrap();
-        tokio::spawn(async move { axum::serve(listener, router(source)).await });
-        Self { _dir: dir, connection, address, metrics, health }
+        let address = serve(source.clone()).await;
+        Self { source, _dir: dir, connection, address, metrics, health, watch }
     }
 
     /// A request of the hostile kind, with two steps of which the second has the state and fault; its uid.
@@ -179,6 +190,53 @@ async fn every_state_of_every_step_renders_in_both_languages() {
             assert_eq!(site.get(&format!("/request/{uid}?lang={lang}"), "").await.0, 200);
         }
     }
+}
+
+#[tokio::test]
+async fn an_outlet_has_a_row_as_lanes_have_with_how_many_documents_wait_since_when_and_why() {
+    let site = Site::new().await;
+    let uid = site.request(1, "B-1", "done", "done", "");
+    site.request(2, "B-2", "done", "done", "");
+    let hour = 3_600_000_000_i64;
+    let insert = "INSERT INTO posting (outlet, request, delivery, body, state, due, made_at, fault_class, fault)
+         VALUES ('tickets', ?1, ?1, x'7b7d', ?2, ?3, ?4, ?5, ?6)";
+    let fault = "https:<b>tickets</b> of budi.santoso@example.ac.id: connection refused";
+    let (away, none) = (Some("transient"), None::<&str>);
+    site.connection.execute(insert, (1, "retry", now() + hour, now() - 3 * hour, away, Some(fault))).unwrap();
+    site.connection.execute(insert, (2, "ready", 0, now() - hour, none, none)).unwrap();
+    let (long, recent) = (Timestamp::now() - SignedDuration::from_hours(2), Timestamp::now());
+    site.watch.saw("tickets", Some("refused"), long);
+    site.watch.saw("email", Some("refused"), recent);
+    site.metrics.set_target_up("tickets", false);
+    let (_, _, body) = site.get("/?lang=en", "").await;
+    let row = |body: &str, name: &str| {
+        let row = body.split("<tr>").find(|row| row.contains(&format!(">{name}</th>"))).unwrap_or_default();
+        row.split("</tr>").next().unwrap_or_default().to_owned()
+    };
+    let tickets = row(&body, "tickets");
+    for said in [
+        "unreachable</span> <span class=\"dim\">for 2 h",
+        "the oldest waits 3 h",
+        "data-label=\"Queued\">1<",
+        "data-label=\"To repeat\">1<",
+        "connection refused</bdi> <span class=\"dim\">transient",
+    ] {
+        assert!(tickets.contains(said), "{said} in {tickets}");
+    }
+    assert!(!tickets.contains("<b>") && !tickets.contains("budi.santoso"), "{tickets}");
+    assert!(body.contains("Cannot be reached: tickets"), "{body}");
+    assert!(!row(&body, "mail").contains("the oldest waits"), "nothing waits there");
+    // Paused by an order, and what was refused for good.
+    let pause = "INSERT INTO lane VALUES ('tickets', 1, 0, ''); UPDATE posting SET state = 'stuck', fault_class = 'permanent' WHERE id = 1;
+         UPDATE posting SET state = 'done' WHERE id = 2";
+    site.connection.execute_batch(pause).unwrap();
+    let fresh = Site { address: serve(site.source.clone()).await, ..site };
+    let (_, _, body) = fresh.get("/?lang=id", "").await;
+    let tickets = row(&body, "tickets");
+    assert!(tickets.contains("dijeda") && tickets.contains("data-label=\"Macet\">1<"), "{tickets}");
+    assert!(!tickets.contains("tertua menunggu"), "{tickets}");
+    assert!(body.contains("Dijeda: tickets") && body.contains("Tujuan dokumen hasil"), "{body}");
+    assert!(fresh.get(&format!("/request/{uid}"), "").await.0 == 200);
 }
 
 #[tokio::test]

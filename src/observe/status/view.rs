@@ -9,9 +9,12 @@ use crate::journal::State;
 use crate::journal::status::{Seen, SeenStep};
 use crate::procedure::file::SopStep;
 use crate::procedure::standard::{self, Standing};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+
+/// What has waited for less is on its way.
+const WORTH_A_WORD: SignedDuration = SignedDuration::from_mins(1);
 
 /// The first page.
 #[derive(Debug, Serialize)]
@@ -22,6 +25,8 @@ pub struct Home {
     pub tiles: Vec<Tile>,
     /// Every lane.
     pub lanes: Vec<LaneShown>,
+    /// Every outlet of outcome documents, whose steps are documents.
+    pub outlets: Vec<LaneShown>,
     /// Lists of open requests that hold something.
     pub lists: Vec<List>,
     /// Those that ended last.
@@ -63,6 +68,10 @@ pub struct LaneShown {
     pub state: &'static str,
     /// good, warn or bad.
     pub level: &'static str,
+    /// How long nothing has succeeded there, where it is out of reach.
+    pub away: Option<String>,
+    /// For how long the oldest step has waited, where that is worth a word.
+    pub oldest: Option<String>,
     /// Steps that can be claimed.
     pub queue: String,
     /// Steps in flight.
@@ -220,6 +229,7 @@ pub fn home(data: &Data, ailing: &Ailing, tongue: Tongue) -> Home {
         headline: headline(data, ailing, tongue),
         tiles: tiles(data, tongue),
         lanes: data.lanes.iter().map(|lane| self::lane(lane, tongue, data.at)).collect(),
+        outlets: data.outlets.iter().map(|lane| self::lane(lane, tongue, data.at)).collect(),
         lists: lists.collect(),
         ended: List {
             state: "ended",
@@ -246,10 +256,15 @@ fn count(data: &Data, state: State) -> u64 {
     data.counts.iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| *count)
 }
 
+/// Lanes and outlets.
+fn everywhere(data: &Data) -> impl Iterator<Item = &Lane> {
+    data.lanes.iter().chain(&data.outlets)
+}
+
 fn headline(data: &Data, ailing: &Ailing, tongue: Tongue) -> Headline {
     let names = |chosen: &dyn Fn(&Lane) -> bool| {
         let names: Vec<&str> =
-            data.lanes.iter().filter(|lane| chosen(lane)).map(|lane| lane.status.lane.as_str()).collect();
+            everywhere(data).filter(|lane| chosen(lane)).map(|lane| lane.status.lane.as_str()).collect();
         names.join(", ")
     };
     let (down, paused) = (names(&|lane| lane.up == Some(false)), names(&|lane| lane.status.paused));
@@ -286,7 +301,7 @@ fn tiles(data: &Data, tongue: Tongue) -> Vec<Tile> {
     let moving = count(data, State::Working) + count(data, State::Withdrawing);
     let waiting = count(data, State::Waiting) + count(data, State::Held);
     let stuck = count(data, State::Stuck);
-    let paused = data.lanes.iter().filter(|lane| lane.status.paused).count() as u64;
+    let paused = everywhere(data).filter(|lane| lane.status.paused).count() as u64;
     let done: u64 = data.days.iter().map(|day| day.done).sum();
     // Of the days' medians the one that most requests saw.
     let busiest = data.days.iter().max_by_key(|day| day.done).and_then(|day| day.median);
@@ -321,12 +336,16 @@ fn lane(lane: &Lane, tongue: Tongue, now: Timestamp) -> LaneShown {
         _ if status.running + status.ready > 0 => ("lane_working", "good"),
         _ => ("lane_idle", "good"),
     };
+    let waits = status.ready + status.retry + status.running > 0;
+    let oldest = status.oldest.filter(|since| waits && now.duration_since(*since) >= WORTH_A_WORD);
     let class = lane.fault.as_ref().map(|fault| fault.class.clone());
     let class = class.or(lane.last_fault.map(|(_, class)| class.as_str().to_owned()));
     LaneShown {
         name: status.lane.clone(),
         state: tongue.word(state),
         level,
+        away: lane.away.filter(|_| lane.up == Some(false) && !status.paused).map(|since| tongue.between(since, now)),
+        oldest: oldest.map(|since| tongue.between(since, now)),
         queue: tongue.number(status.ready),
         running: tongue.number(status.running),
         again: tongue.number(status.retry),
@@ -458,7 +477,7 @@ mod tests {
     fn lane_of(name: &str) -> Lane {
         let status =
             LaneStatus { lane: name.into(), paused: false, ready: 0, retry: 0, running: 0, stuck: 0, oldest: None };
-        Lane { status, up: None, fault: None, last_fault: None }
+        Lane { status, up: None, fault: None, last_fault: None, away: None }
     }
 
     fn data() -> Data {
@@ -470,6 +489,7 @@ mod tests {
             ended: Vec::new(),
             late: 0,
             lanes: vec![lane_of("mail")],
+            outlets: vec![lane_of("tickets")],
             days: Vec::new(),
         }
     }
@@ -485,6 +505,28 @@ mod tests {
         let headline = home(&bad, &ailing, Tongue::En).headline;
         assert_eq!((headline.level, headline.text.as_str()), ("bad", "2 requests need a person"));
         assert_eq!(headline.details, ["New requests are not taken", "Cannot be reached: mail", "akund is draining"]);
+    }
+
+    #[test]
+    fn an_outlet_is_named_with_the_lanes_that_are_paused_or_out_of_reach() {
+        let mut bad = data();
+        bad.lanes[0].status.paused = true;
+        bad.outlets[0].status.paused = true;
+        let shown = home(&bad, &Ailing::default(), Tongue::En);
+        assert_eq!(shown.headline.text, "Paused: mail, tickets");
+        assert_eq!(shown.tiles[4].number, "2");
+        bad.outlets[0].status.paused = false;
+        bad.outlets[0].up = Some(false);
+        bad.outlets[0].away = Some(at(40));
+        (bad.outlets[0].status.retry, bad.outlets[0].status.oldest) = (3, Some(at(10)));
+        let shown = home(&bad, &Ailing::default(), Tongue::En);
+        assert_eq!(shown.headline.text, "Cannot be reached: tickets");
+        let outlet = &shown.outlets[0];
+        assert_eq!((outlet.state, outlet.level, outlet.again.as_str()), ("unreachable", "bad", "3"));
+        assert_eq!((outlet.away.as_deref(), outlet.oldest.as_deref()), (Some("1 min"), Some("1 min 30 s")));
+        // What waits for a moment only is not worth a word.
+        bad.outlets[0].status.oldest = Some(at(50));
+        assert_eq!(home(&bad, &Ailing::default(), Tongue::En).outlets[0].oldest, None);
     }
 
     #[test]

@@ -128,7 +128,8 @@ impl Case<'_> {
         let username = Some(account.username.as_str()).filter(|_| wanted.username.is_some());
         let addresses = account.address.iter().chain(&account.aliases).map(Address::as_str);
         let names = addresses.chain(username).map(str::to_owned).collect();
-        Some(Grant { action, account, names, budgeted, adopts: Some(Box::new(known)) })
+        // Of such an account no contact of the holder is known.
+        Some(Grant { action, account, names, budgeted, takes_away: false, adopts: Some(Box::new(known)) })
     }
 
     /// A procedure reaches its own domains only, and no name that it reserves: `postmaster` is not somebody's account.

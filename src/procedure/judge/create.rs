@@ -156,7 +156,7 @@ impl Case<'_> {
             recovery_email,
             recovery_phone: contact.phone.clone(),
         };
-        Grant { action: Action::Create, account, names, budgeted: false, adopts: None }
+        Grant { action: Action::Create, account, names, budgeted: false, takes_away: false, adopts: None }
     }
 }
 

@@ -41,7 +41,8 @@ impl Case<'_> {
         if budgeted {
             self.check_budget(&account, sheet);
         }
-        Some(Grant { action, account, names, budgeted, adopts: None })
+        let takes_away = action == Action::Reset || takes_away(action, before, &account);
+        Some(Grant { action, account, names, budgeted, takes_away, adopts: None })
     }
 
     /// Whether it takes something away that nobody approved by itself. The removal of an account that akund did not make always

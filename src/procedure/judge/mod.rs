@@ -155,15 +155,14 @@ struct Held {
 /// What requirements of a kind are held against.
 fn evidence(kind: CheckKind) -> Evidence {
     match kind {
-        CheckKind::Register | CheckKind::Targets => Evidence::Accounts,
+        CheckKind::Register | CheckKind::Targets | CheckKind::Holder => Evidence::Accounts,
         CheckKind::Category
         | CheckKind::Fields
         | CheckKind::Documents
         | CheckKind::Approvals
         | CheckKind::Contact
         | CheckKind::Account
-        | CheckKind::Expiry
-        | CheckKind::Holder => Evidence::Record,
+        | CheckKind::Expiry => Evidence::Record,
     }
 }
 

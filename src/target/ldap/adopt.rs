@@ -1,5 +1,6 @@
 //! Entries that akund did not make. Finding one, and changing of it only what a request changes.
 
+use super::connection::Session;
 use super::entry::{Entry, mark};
 use super::layout::Layout;
 use super::operation::{Change, Operation, Value};
@@ -20,21 +21,33 @@ impl Directory {
         let names: BTreeSet<String> = batch.iter().map(adopt::name).collect();
         let looked = async {
             let open = self.open().await?;
-            let all: Vec<&String> = names.iter().collect();
-            let filters: Vec<Filter> = all
-                .chunks(ASKED_AT_ONCE)
-                .filter_map(|chunk| Filter::any(self.layout.holders(chunk.iter().map(|name| name.as_str()))))
-                .collect();
-            let asked = self.layout.asked();
-            let mut world = self.search(&open.session, &filters, &asked).await?;
-            self.look_closer(&open.session, &mut world, &names, |_| false, &asked).await?;
-            self.keep(open);
-            Ok::<_, Fault>(world)
+            match self.holders_of(&open.session, &names).await {
+                Ok(world) => {
+                    self.keep(open);
+                    Ok(world)
+                }
+                Err(fault) => {
+                    self.give_up(open);
+                    Err(fault)
+                }
+            }
         };
         match looked.await {
             Ok(world) => batch.iter().map(|work| identify(work, &world, &self.layout)).collect(),
             Err(fault) => vec![Err(fault); batch.len()],
         }
+    }
+
+    async fn holders_of(&self, session: &Session, names: &BTreeSet<String>) -> Result<World, Fault> {
+        let all: Vec<&String> = names.iter().collect();
+        let filters: Vec<Filter> = all
+            .chunks(ASKED_AT_ONCE)
+            .filter_map(|chunk| Filter::any(self.layout.holders(chunk.iter().map(|name| name.as_str()))))
+            .collect();
+        let asked = self.layout.asked();
+        let mut world = self.search(session, &filters, &asked).await?;
+        self.look_closer(session, &mut world, names, |_| false, &asked).await?;
+        Ok(world)
     }
 }
 

@@ -26,9 +26,9 @@ impl Directory {
             let done = match self.open().await {
                 Ok(open) => {
                     let done = self.write_round(&open, &works, decide).await;
-                    // Whatever went wrong on the way, the next batch has a new connection.
-                    if !done.iter().any(may_be_dead) {
-                        self.keep(open);
+                    match done.iter().any(may_be_dead) {
+                        false => self.keep(open),
+                        true => self.give_up(open),
                     }
                     done
                 }

@@ -78,3 +78,25 @@ fn each_mistake_has_its_sentence() {
         assert!(told.contains(expected), "{kind} {keys}\n{told}");
     }
 }
+
+#[test]
+fn an_outlet_that_is_a_queue_shares_its_name_with_no_lane() {
+    let queue = |name: &str, outcomes: &str, more: &str| {
+        complaints(&format!(
+            "akund = 1\n[queue.{name}]\nurl = \"amqp://a@127.0.0.1/v\"\npassword_file = \"p\"\nqueue = \"q\"\n{outcomes}{more}\
+             [[source]]\nname = \"helpdesk\"\nqueue = \"{name}\"\nusers = [\"h\"]\n"
+        ))
+        .join("\n")
+    };
+    let publishes = "[queue.NAME.outcomes]\nexchange = \"e\"\n";
+    let outcomes = |name: &str| publishes.replace("NAME", name);
+    for name in ["credentials", "letter"] {
+        let told = queue(name, &outcomes(name), "");
+        assert!(told.contains(&format!("{name} is a lane of akund's own: call the queue something else")), "{told}");
+        assert_eq!(queue(name, "", ""), "", "one that publishes nothing is no lane");
+    }
+    let webhook = "[channel.requests]\nkind = \"webhook\"\nurl = \"https://x/\"\nsecret_file = \"s\"\n";
+    let told = queue("requests", &outcomes("requests"), webhook);
+    assert!(told.contains("a target or channel is called requests, too: call one of them something else"), "{told}");
+    assert_eq!(queue("requests", &outcomes("requests"), ""), "");
+}

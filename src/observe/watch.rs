@@ -1,4 +1,4 @@
-//! Which lanes get nothing done: seen by the lanes themselves, told by [`super::operator`].
+//! Which lanes get nothing done: seen by the lanes themselves, told by [`crate::lane::operator`] and the status page.
 
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
