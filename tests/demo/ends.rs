@@ -99,8 +99,12 @@ fn a_journal_that_was_put_back_is_told_of_at_once_and_goes_on_once_it_is_told_to
 
 #[test]
 fn its_http_port_is_the_documented_one_or_a_free_one_and_stands_in_its_configuration() {
-    // Whoever has the documented port: this test, or another demo.
-    let taken = std::net::TcpListener::bind("127.0.0.1:9380");
+    // Other demos have the documented port for a while.
+    let mut taken = None;
+    crate::peers::wait_for("the documented port", || {
+        taken = std::net::TcpListener::bind("127.0.0.1:9380").ok();
+        taken.is_some()
+    });
     let demo = Demo::new();
     let mut child =
         akund().args(["demo", "--dir"]).arg(&demo.dir).stdout(std::process::Stdio::piped()).spawn().unwrap();
