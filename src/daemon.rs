@@ -148,7 +148,7 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
     for lane in gauges.orphans() {
         // Nothing is in flight there any more: an operator may withdraw what waits. A notice may have been taken, and is not sent
         // again by itself when the channel is configured again.
-        journal.recover(&lane, true).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
+        journal.orphan(&lane).await.map_err(|error| EndError::Unavailable(error.to_string()))?;
     }
     let forgotten = journal.forget_lanes_down(all).await;
     for lane in forgotten.map_err(|error| EndError::Unavailable(error.to_string()))? {

@@ -4,9 +4,10 @@
 //! the backup that was put back). What a channel has refused did not arrive, whatever somebody says; nor did a password that was
 //! minted after the journal was put back (`restored::MINTED_SINCE`): what the recipient may have got is another, and opens nothing.
 
+use super::bulk::UNCERTAIN;
 use super::state::Move;
 use super::tx::Tx;
-use super::{JournalError, bulk, course, register, restored};
+use super::{JournalError, course, register, restored};
 use crate::model::{StepDetail, Verb};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ pub struct Arrived {
     pub channel: Option<String>,
 }
 
-/// A stuck notice that may have been taken.
+/// A stuck notice that may have been taken; or one of which only a person can say that nobody waits for it any more.
 struct Uncertain {
     step: i64,
     lane: String,
@@ -29,6 +30,8 @@ struct Uncertain {
     what: String,
     /// What may have been taken is an earlier one, with another password.
     minted_since: bool,
+    /// A holder's notice that was refused: a person told the holder.
+    refused: bool,
 }
 
 /// Carries the order out: what was counted as handed over.
@@ -40,8 +43,12 @@ pub(super) fn carry_out(
 ) -> Result<String, JournalError> {
     let all = uncertain(tx, request)?;
     let named = |one: &&Uncertain| channel.is_none_or(|channel| channel == one.lane);
-    let (unsent, meant): (Vec<&Uncertain>, Vec<&Uncertain>) =
+    let (unsent, mut meant): (Vec<&Uncertain>, Vec<&Uncertain>) =
         all.iter().filter(named).partition(|one| one.minted_since);
+    // What was refused is not what somebody has got, where another notice may have been taken.
+    if meant.iter().any(|one| !one.refused) {
+        meant.retain(|one| !one.refused);
+    }
     let at = |notices: &[&Uncertain]| {
         notices.iter().map(|one| format!("{} at {}", one.what, one.lane)).collect::<Vec<_>>().join(", ")
     };
@@ -85,21 +92,21 @@ pub(super) fn carry_out(
 }
 
 fn uncertain(tx: &mut Tx<'_>, request: i64) -> Result<Vec<Uncertain>, JournalError> {
-    let found: Vec<(i64, String, String, u32, String, bool)> = tx.rows(
+    type Row = (i64, String, String, u32, String, bool, bool);
+    let found: Vec<Row> = tx.rows(
         &format!(
-            "SELECT s.id, s.lane, s.part, s.attempts, s.detail, {} FROM step s
-             WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.state = 'stuck'
-               AND ({} OR CASE WHEN json_valid(s.detail) THEN coalesce(s.detail ->> '$.aside', 0) ELSE 0 END) ORDER BY s.id",
+            "SELECT s.id, s.lane, s.part, s.attempts, s.detail, {}, NOT ({UNCERTAIN}) FROM step s
+             WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.state = 'stuck' AND ({UNCERTAIN} OR {}) ORDER BY s.id",
             restored::MINTED_SINCE,
-            bulk::UNCERTAIN
+            course::ASIDE
         ),
         [request],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?)),
     )?;
-    let read = |(step, lane, part, attempts, detail, minted_since): (i64, String, String, u32, String, bool)| {
+    let read = |(step, lane, part, attempts, detail, minted_since, refused): Row| {
         let detail: StepDetail = serde_json::from_str(&detail)?;
         let what = detail.notice.map_or("a notice", |notice| notice.as_str()).to_owned();
-        Ok(Uncertain { step, lane, part, attempts, what, minted_since })
+        Ok(Uncertain { step, lane, part, attempts, what, minted_since, refused })
     };
     found.into_iter().map(read).collect()
 }

@@ -90,10 +90,9 @@ pub(super) fn advance_from(
 /// A notice that nothing waits for leaves; unless the request's own notice was handed over at the very same address.
 fn begin_aside(tx: &mut Tx<'_>, id: i64, lane: &str, flow: i64) -> Result<(), JournalError> {
     let detail: Option<String> = tx.row("SELECT detail FROM step WHERE id = ?1", [id], |row| row.get(0))?;
-    let unless = match detail {
-        Some(detail) => serde_json::from_str::<StepDetail>(&detail)?.unless,
-        None => Vec::new(),
-    };
+    // One that cannot be read is stuck by itself, at its lane, and nothing else with it.
+    let detail = detail.and_then(|detail| serde_json::from_str::<StepDetail>(&detail).ok());
+    let unless = detail.map(|detail| detail.unless).unwrap_or_default();
     let handed_over: Vec<String> = match unless.is_empty() {
         true => Vec::new(),
         false => tx.rows(
@@ -295,11 +294,17 @@ fn running(tx: &mut Tx<'_>, request: i64) -> Result<i64, JournalError> {
         .unwrap_or(0))
 }
 
-/// Whether a step is none of the undo steps of a request that is being withdrawn.
+/// Of step `s`: it tells somebody aside of what was carried out.
+pub(super) const ASIDE: &str =
+    "(CASE WHEN json_valid(s.detail) THEN coalesce(s.detail ->> '$.aside', 0) ELSE 0 END AND s.part = 'notice')";
+
+/// Whether a step is none of the undo steps of a request that is being withdrawn, and none that tells of what was carried out.
 pub(super) fn is_taken_back(tx: &mut Tx<'_>, step: i64) -> Result<bool, JournalError> {
     let found: Option<i64> = tx.row(
-        "SELECT s.id FROM step s JOIN request r ON r.id = s.id >> 8
-         WHERE s.id = ?1 AND s.part <> 'undo' AND r.state = 'withdrawing'",
+        &format!(
+            "SELECT s.id FROM step s JOIN request r ON r.id = s.id >> 8
+             WHERE s.id = ?1 AND s.part <> 'undo' AND NOT {ASIDE} AND r.state = 'withdrawing'"
+        ),
         [step],
         |row| row.get(0),
     )?;

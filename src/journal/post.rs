@@ -309,7 +309,11 @@ pub(super) fn hold(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
 }
 
 fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalError> {
-    let paused = tx.row("SELECT paused FROM lane WHERE name = ?1", [outlet], |row| row.get(0))?.unwrap_or(false);
+    let paused = match tx.row("SELECT paused FROM lane WHERE name = ?1", [outlet], |row| row.get(0))? {
+        Some(paused) => paused,
+        // Nobody paused it by its name, as where it was not configured when the journal was put back.
+        None => restored::standing(tx)?.is_some(),
+    };
     let mut posts = Posts { paused, ..Posts::default() };
     if most == 0 || paused {
         return Ok(posts);

@@ -106,7 +106,7 @@ pub(super) fn document_may_have_been_sent() -> Fault {
 }
 
 /// Of step `s`: a notice with a password that was minted after the journal was put back. Nobody has been sent that one.
-pub(super) const MINTED_SINCE: &str = "(s.restored = 1 AND s.verb = 'deliver' AND s.detail ->> '$.notice' = 'credentials'
+pub(super) const MINTED_SINCE: &str = "(s.restored = 1 AND s.verb = 'deliver' AND CASE WHEN json_valid(s.detail) THEN s.detail ->> '$.notice' END = 'credentials'
     AND EXISTS (SELECT 1 FROM step m WHERE m.id BETWEEN s.id >> 8 << 8 AND s.id | 255 AND m.verb = 'mint' AND m.restored = 1)) IS TRUE";
 
 /// Why a notice that is older than the moment at which the journal was put back is not sent by itself.

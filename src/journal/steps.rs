@@ -178,7 +178,6 @@ impl Journal {
                 if course::is_taken_back(tx, *id)? {
                     // Nobody is sent the password of an account that is being undone.
                     tx.run("UPDATE step SET state = 'cancelled' WHERE id = ?1", [id])?;
-                    course::settle_withdrawal(tx, id >> 8)?;
                 } else if stick && *notice {
                     let fault =
                         Fault::unknown("akund ended while this was being sent; whether it was taken is not known");
@@ -187,8 +186,34 @@ impl Journal {
                     course::make_ready(tx, *id, &lane, *flow)?;
                     course::cancel_if_replaced(tx, *id)?;
                 }
+                course::settle_withdrawal(tx, id >> 8)?;
             }
             Ok(running.len())
+        })
+        .await
+    }
+
+    /// At start, of a lane that is no longer configured: what is in flight there is [recovered](Self::recover), and what tells
+    /// somebody aside is stuck. Its request has ended, and nobody could withdraw it to be rid of the notice.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub async fn orphan(&self, lane: &str) -> Result<(), JournalError> {
+        self.recover(lane, true).await?;
+        let lane = lane.to_owned();
+        self.call(move |tx| {
+            let fault = Fault::permanent(format!(
+                "there is no channel {lane} any more; with one of that name `akund retry` sends it, `akund arrived` ends it"
+            ));
+            let open: Vec<i64> = tx.rows(
+                &format!(
+                    "SELECT s.id FROM step s WHERE s.lane = ?1 AND s.state IN ('ready', 'retry') AND {} ORDER BY s.id /* once */",
+                    course::ASIDE
+                ),
+                [&lane],
+                |row| row.get(0),
+            )?;
+            open.into_iter().try_for_each(|id| course::stick_step(tx, id, &fault))
         })
         .await
     }

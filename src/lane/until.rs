@@ -2,23 +2,26 @@
 
 use jiff::Timestamp;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// The clock is looked at so often.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// Returns when the moment has come; never, where there is none.
+/// Returns when the moment has come; never, where there is none. It may return earlier: whoever waits looks again.
 ///
 /// Timers stand still while a machine is suspended, and know nothing of a clock that is set forward: an account would end that
-/// much later, and so would a deadline's alarm be raised. So the clock itself is looked at, each minute.
+/// much later, and so would a deadline's alarm be raised. So the clock itself is looked at, each minute. A clock that is set back
+/// would delay all by as much: no wait is longer than it was at its beginning.
 pub async fn until(at: Option<Timestamp>) {
     until_by(at, Timestamp::now).await;
 }
 
 async fn until_by(at: Option<Timestamp>, now: impl Fn() -> Timestamp) {
     let Some(at) = at else { return std::future::pending().await };
+    let (began, mut longest) = (Instant::now(), None);
     loop {
         let left = Duration::try_from(at.duration_since(now())).unwrap_or_default();
+        let left = left.min(longest.get_or_insert(left).saturating_sub(began.elapsed()));
         if left.is_zero() {
             return;
         }
@@ -30,7 +33,6 @@ async fn until_by(at: Option<Timestamp>, now: impl Fn() -> Timestamp) {
 mod tests {
     use super::*;
     use jiff::SignedDuration;
-    use tokio::time::Instant;
 
     /// How long a wait of ten hours takes, on a machine whose clock is set forward by so much half an hour after its beginning.
     async fn takes(set_forward: SignedDuration) -> Duration {
@@ -49,6 +51,14 @@ mod tests {
         for (set_forward, hours) in [(0, 10.0), (3, 7.0), (9, 1.0), (24, 0.5)] {
             let took = takes(SignedDuration::from_hours(set_forward)).await.as_secs_f64() / 3600.0;
             assert!((hours..=hours + 0.02).contains(&took), "set forward by {set_forward} h: {took} h");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_delays_nothing() {
+        for set_back in [1, 7, 24 * 365] {
+            let took = takes(SignedDuration::from_hours(-set_back)).await.as_secs_f64() / 3600.0;
+            assert!((10.0..=10.02).contains(&took), "set back by {set_back} h: {took} h");
         }
     }
 

@@ -599,6 +599,89 @@ async fn a_request_that_is_taken_back_before_it_is_carried_out_tells_no_holder()
     assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("cancelled", "withdrawn"));
 }
 
+#[tokio::test]
+async fn of_a_notice_that_may_have_been_taken_and_a_holder_s_that_was_refused_only_the_first_has_arrived() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "holder")]).await;
+    serve(&f.journal, "mail").await;
+    serve(&f.journal, "mail").await;
+    settle_at(&f, "told", Settlement::Stuck { fault: Fault::permanent("550 mailbox closed") }).await;
+    settle_at(&f, "email", Settlement::Stuck { fault: Fault::unknown("the answer was lost") }).await;
+    assert!(arrived(&f, None).await.0);
+    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("stuck", "done"), "the holder was told nothing");
+    assert!(arrived(&f, None).await.0, "a person has told the holder");
+    assert_eq!(aside(&f, "1"), "done");
+}
+
+#[tokio::test]
+async fn a_holder_s_notice_that_is_damaged_is_stuck_by_itself() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "same")]).await;
+    let damage = "UPDATE step SET detail = '{' WHERE lane = 'told'";
+    rusqlite::Connection::open(f.path()).unwrap().execute(damage, []).unwrap();
+    serve(&f.journal, "mail").await;
+    serve(&f.journal, "mail").await;
+    settle_at(&f, "email", Settlement::done(None)).await;
+    assert_eq!(f.state("1"), "done");
+    assert_eq!(f.journal.turn("told", Arc::default(), 9).await.unwrap().unreadable, 1);
+    assert_eq!(aside(&f, "1"), "stuck");
+}
+
+#[tokio::test]
+async fn a_holder_s_notice_in_flight_outlives_a_crash_while_its_request_is_withdrawn() {
+    for stick in [false, true] {
+        let f = Fixture::new();
+        f.admit(vec![with_category(record("1", "a@x.id"), "same")]).await;
+        serve(&f.journal, "mail").await;
+        serve(&f.journal, "mail").await;
+        settle_at(&f, "email", Settlement::Stuck { fault: Fault::permanent("550") }).await;
+        assert_eq!(f.journal.turn("told", Arc::default(), 1).await.unwrap().claims.len(), 1);
+        assert!(given(&f, OrderVerb::Withdraw, "1").await.0);
+        assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("running", "withdrawing"));
+        let f = f.reopen();
+        assert_eq!(f.journal.recover("told", stick).await.unwrap(), 1);
+        let told = if stick { ["cancelled", "stuck"] } else { ["ready"; 2] };
+        assert!(told.contains(&aside(&f, "1").as_str()), "{}", aside(&f, "1"));
+        serve_all(&f.journal).await;
+        assert_eq!(f.state("1"), "withdrawn");
+    }
+}
+
+#[tokio::test]
+async fn a_holder_s_notice_at_a_channel_that_is_gone_keeps_its_request_no_longer() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "holder"), with_category(record("2", "b@x.id"), "holder")]).await;
+    serve(&f.journal, "mail").await;
+    serve(&f.journal, "mail").await;
+    let later = Timestamp::now() + SignedDuration::from_hours(1);
+    settle_at(&f, "told", Settlement::Retry { due: later, fault: Fault::transient("the gateway is away") }).await;
+    serve(&f.journal, "email").await;
+    f.journal.orphan("told").await.unwrap();
+    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["stuck", "stuck"]);
+    assert!(f.reader().lanes_with_open_steps().unwrap().is_empty());
+    let (done, said) = arrived(&f, None).await;
+    assert!(done, "{said}");
+    assert!(given(&f, OrderVerb::Retry, "2").await.0, "the channel is there again");
+    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["done", "ready"]);
+}
+
+#[tokio::test]
+async fn an_outlet_that_was_not_configured_when_the_journal_was_put_back_waits_for_the_same_order() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
+    let Fixture { dir, journal, writer } = f;
+    drop(journal);
+    writer.join().unwrap();
+    restored::mark(&dir.path().join("journal.db")).unwrap();
+    let (journal, writer) = open(dir.path()).unwrap();
+    assert!(journal.recognise(Vec::new(), Vec::new()).await.unwrap().is_some());
+    let f = Fixture { dir, journal, writer };
+    write(&f, "it").await;
+    assert!(f.journal.posts("tickets", Arc::default(), 9).await.unwrap().paused);
+    ordered(&f, OrderVerb::Unpause, "").await;
+    assert!(!f.journal.posts("tickets", Arc::default(), 9).await.unwrap().paused);
+}
+
 /// How many documents are on their way to an outlet, and how many are stuck.
 pub(super) fn waiting(f: &Fixture, outlet: &str) -> (u64, u64) {
     let status = f.reader().outlet(outlet).unwrap();

@@ -89,7 +89,7 @@ async fn no_statement_of_a_requests_life_looks_through_a_table_that_grows() {
         carried(&f, verb, argument).await;
     }
     for lane in ["mail", "email", "credentials"] {
-        f.journal.recover(lane, true).await.unwrap();
+        f.journal.orphan(lane).await.unwrap();
     }
     let mut due = f.reader().outcomes_due(10).unwrap();
     due.iter_mut().for_each(|one| one.body = b"{}".to_vec());

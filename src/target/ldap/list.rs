@@ -50,9 +50,12 @@ impl Directory {
                 Ok::<_, Fault>((!found.is_empty()).then_some(*uid))
             });
         }
-        let found: Vec<Option<AccountUid>> = stream::iter(searches).buffered(WINDOW).try_collect().await?;
-        self.keep(open);
-        Ok(found.into_iter().flatten().collect())
+        let found: Result<Vec<Option<AccountUid>>, Fault> = stream::iter(searches).buffered(WINDOW).try_collect().await;
+        match &found {
+            Ok(_) => self.keep(open),
+            Err(_) => self.give_up(open),
+        }
+        Ok(found?.into_iter().flatten().collect())
     }
 
     fn held(&self, entry: &Entry) -> Held {
