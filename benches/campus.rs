@@ -181,6 +181,12 @@ fn pipeline(slapd: &Slapd, accounts: usize, hashes: Hashes, sites: &mut Vec<Site
         let spent = |part: &str| samples.get(&format!("akund_lane_seconds_total{{lane=\"{lane}\",part=\"{part}\"}}"));
         println!("    lane {lane:<12} work {:>7.2} s, journal {:>7.2} s", spent("work"), spent("journal"));
     }
+    println!(
+        "    journal: {} commits in {:.2} s, {:.1} operations each",
+        samples.get("akund_journal_commit_seconds_count"),
+        samples.get("akund_journal_commit_seconds_sum"),
+        samples.get("akund_journal_ops_per_commit_sum") / samples.get("akund_journal_commit_seconds_count")
+    );
     for (thread, time) in watch::processor_time_by_thread(daemon.pid()) {
         if time > (user + system) / 50 {
             println!("    threads {thread:<16} {:>7.2} s of the processor", time.as_secs_f64());

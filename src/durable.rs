@@ -3,6 +3,7 @@
 //! Errors are [`io::Error`]s that name the file and what was done to it, and keep kind and number:
 //! [`disk_trouble`] tells a full or failing disk from everything else.
 
+use crate::model::hex::hex;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use sha2::{Digest, Sha256};
@@ -218,7 +219,7 @@ pub fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     if whole.len() <= NAME_MAX {
         return Ok(path.with_file_name(whole));
     }
-    let digest: String = Sha256::digest(name.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    let digest = hex(&Sha256::digest(name.as_bytes()));
     Ok(path.with_file_name(affixed(OsStr::new(&digest))))
 }
 

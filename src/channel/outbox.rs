@@ -9,10 +9,10 @@ use super::{Channel, Destination, Envelope, HandedOver, Uncertain};
 use crate::config::channel::OutboxConfig;
 use crate::durable;
 use crate::model::Fault;
+use crate::model::hex::hex;
 use crate::model::{Answer, Finding};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -229,12 +229,7 @@ fn file_name(message_id: &str, ending: &str) -> String {
     if encoded.len() <= 200 {
         return format!("{encoded}.{ending}");
     }
-    let digest = Sha256::digest(message_id.as_bytes());
-    let name = digest.iter().fold(String::with_capacity(64), |mut name, byte| {
-        let _ = write!(name, "{byte:02x}");
-        name
-    });
-    format!("{name}.{ending}")
+    format!("{}.{ending}", hex(&Sha256::digest(message_id.as_bytes())))
 }
 
 /// The directory, if it is there, is one and lets nobody but its owner in.

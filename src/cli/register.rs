@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::journal::orders::OrderVerb;
 use crate::journal::read::Reader;
 use crate::model::entry::Entry;
+use crate::model::hex::hex;
 use crate::procedure::{self, Language};
 use crate::register::{self, Csv};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
@@ -306,7 +307,7 @@ fn import(common: &Common, config: &Config, args: &Import) -> Result<Exit, Failu
         return Ok(if foreseen.refused.is_empty() { Exit::Good } else { Exit::Negative });
     }
     let file = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(&bytes));
     let argument = format!("{file} sha256:{digest}");
     let (result, woken) = order::place(config, (OrderVerb::Import, &argument, &args.reason), None, &listed.accounts)?;
     let exit = order::tell(common, &result, woken)?;

@@ -7,6 +7,7 @@ use super::budget::Budgets;
 use super::state::{self, Move, State};
 use super::tx::Tx;
 use super::{Journal, JournalError, course, mark, register};
+use crate::model::hex::hex;
 use crate::model::verdict::Judgement;
 use crate::model::{Account, AccountUid, Action, Facts, HoldReason, Record, RequestUid, Verdict};
 use jiff::Timestamp;
@@ -199,7 +200,7 @@ pub(super) fn salted(salt: &[u8; 16], value: &[u8]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(salt);
     hasher.update(value);
-    super::chain::hex(&hasher.finalize())
+    hex(&hasher.finalize())
 }
 
 pub(super) fn insert(

@@ -1,8 +1,9 @@
 //! Looking at the audit record and verifying it.
 
 use super::JournalError;
-use super::chain::{self, Head, Link, hex};
+use super::chain::{self, Head, Link};
 use super::read::{Reader, time};
+use crate::model::hex::hex;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;

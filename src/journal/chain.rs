@@ -7,6 +7,7 @@
 //! A chain alone does not show a cut tail: its head is therefore written to outcome documents and to the system
 //! journal, and `akund audit verify --head SEQ:HASH` compares.
 
+use crate::model::hex::{hex, unhex};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -70,22 +71,6 @@ impl FromStr for Head {
         let hash = unhex(hash).and_then(|bytes| bytes.try_into().ok()).ok_or_else(expected)?;
         Ok(Self { seq, hash })
     }
-}
-
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]

@@ -15,9 +15,13 @@ pub(super) fn step_id(request: i64, place: usize) -> Result<i64, JournalError> {
     }
 }
 
-/// Makes a step claimable and wakes its lane.
+/// Makes a step claimable, behind what waits at its lane, and wakes it.
 pub(super) fn make_ready(tx: &mut Tx<'_>, id: i64, lane: &str, flow: i64) -> Result<(), JournalError> {
     let turn = tx.turn(lane, flow);
+    make_ready_at(tx, id, lane, turn)
+}
+
+fn make_ready_at(tx: &mut Tx<'_>, id: i64, lane: &str, turn: i64) -> Result<(), JournalError> {
     // A notice of a journal that was put back may have been sent already (restored.rs).
     let made = tx.run(
         "UPDATE step SET state = 'ready', turn = ?2, due = 0 WHERE id = ?1 AND NOT (restored = 1 AND verb = 'deliver')",
@@ -38,15 +42,24 @@ pub(super) fn advance(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalErro
     let (state, flow): (String, i64) = tx
         .row("SELECT state, flow FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
         .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
-    advance_from(tx, request, State::from_word(&state), flow)
+    advance_from(tx, request, State::from_word(&state), flow, None)
 }
 
-/// [`advance`] for a caller that has just read where the request stands.
+/// The step that was done last, and its turn at its lane.
+#[derive(Clone, Copy)]
+pub(super) struct Last<'a> {
+    pub lane: &'a str,
+    pub turn: i64,
+}
+
+/// [`advance`] for a caller that has just read where the request stands. What follows at the lane of the last step follows at its
+/// turn: what is begun comes to its end before the lane begins what came later.
 pub(super) fn advance_from(
     tx: &mut Tx<'_>,
     request: i64,
     state: Option<State>,
     flow: i64,
+    last: Option<Last<'_>>,
 ) -> Result<bool, JournalError> {
     let part = match state {
         Some(State::Working) => "plan",
@@ -64,7 +77,7 @@ pub(super) fn advance_from(
         && part == "notice"
     {
         begin_aside(tx, *id, lane, flow)?;
-        return advance_from(tx, request, state, flow);
+        return advance_from(tx, request, state, flow, last);
     }
     match next.map(|(id, state, lane, verb, _)| (id, state, lane, verb)) {
         // No lane brings it: an order does.
@@ -75,7 +88,10 @@ pub(super) fn advance_from(
             Ok(false)
         }
         Some((id, state, lane, _)) if state == "blocked" => {
-            make_ready(tx, id, &lane, flow)?;
+            match last {
+                Some(last) if last.lane == lane => make_ready_at(tx, id, &lane, last.turn)?,
+                _ => make_ready(tx, id, &lane, flow)?,
+            }
             Ok(false)
         }
         // It moves on when that one is settled.

@@ -3,6 +3,7 @@
 use super::JournalError;
 use super::read::{Reader, maybe_time, time};
 use super::state::State;
+use crate::model::hex::hex;
 use crate::model::{
     Account, Alternative, Check, Outcome, OutcomeAccount, OutcomeLetter, OutcomeRequest, OutcomeStep, StepDetail, Verb,
     Verdict,
@@ -121,7 +122,7 @@ impl Reader {
                 signed_by: row.get(1)?,
                 signed_on: on.parse().unwrap_or(jiff::civil::Date::ZERO),
                 recorded_at: time(row, 3)?,
-                sha256: super::chain::hex(&row.get::<_, [u8; 32]>(4)?),
+                sha256: hex(&row.get::<_, [u8; 32]>(4)?),
                 evidence: row.get(5)?,
             })
         });

@@ -7,6 +7,7 @@
 use super::orders::Lanes;
 use super::read::{LaneStatus, Reader, maybe_time, time};
 use super::{Journal, JournalError};
+use crate::model::hex::hex;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::OptionalExtension;
@@ -230,7 +231,7 @@ impl Reader {
             .query_row([upto], |row| row.get(0))
             .optional()?;
         snapshot.finish()?;
-        Ok((items, super::chain::hex(&hash.unwrap_or_default())))
+        Ok((items, hex(&hash.unwrap_or_default())))
     }
 
     fn lane_down(&self, lane: &str) -> Result<Option<LaneDown>, JournalError> {

@@ -279,7 +279,7 @@ fn carry_out(
             (id, if done { "done" } else { "refused" }, &result, now),
         )?;
         let lane = matches!(verb, OrderVerb::Pause | OrderVerb::Unpause).then_some(argument.as_str());
-        let (by, why) = audit::said(&tx.name_salt()?, id, &login, &reason);
+        let (by, why) = audit::said(tx.name_salt(), id, &login, &reason);
         tx.event(
             &subject,
             "order",

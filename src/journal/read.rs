@@ -3,6 +3,7 @@
 use super::chain::Head;
 use super::state::State;
 use super::{JournalError, schema};
+use crate::model::hex::hex;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use std::ffi::OsStr;
@@ -140,7 +141,7 @@ impl Reader {
     pub fn first_hash(&self) -> Result<String, JournalError> {
         let mut statement = self.connection.prepare_cached("SELECT hash FROM event ORDER BY seq LIMIT 1")?;
         let hash: Option<Vec<u8>> = statement.query_row([], |row| row.get(0)).optional()?;
-        Ok(super::chain::hex(&hash.unwrap_or_default()))
+        Ok(hex(&hash.unwrap_or_default()))
     }
 
     /// Requests, newest first; all, or those in some states.

@@ -13,7 +13,7 @@ use crate::model::{
     Account, Action, Fault, NoticeKind, Proof, Record, RequestKey, RequestUid, StepDetail, StepId, Verb,
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 /// A step that a lane has claimed, with what it needs to carry it out.
@@ -149,8 +149,10 @@ impl Journal {
         let lane = lane.to_owned();
         self.call(move |tx| {
             let mut turn = Turn::default();
+            let mut standings = standings(tx, &settled)?;
             for one in settled.iter() {
-                turn.requests_ended += usize::from(settle(tx, &lane, one)?);
+                let standing = standings.remove(&one.step.0);
+                turn.requests_ended += usize::from(settle(tx, &lane, one, standing)?);
             }
             claim(tx, &lane, most, &mut turn)?;
             Ok(turn)
@@ -231,15 +233,13 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
         "UPDATE step SET state = 'ready', turn = min(turn, ?3) WHERE lane = ?1 AND state = 'retry' AND due <= ?2",
         (lane, now, turn_now),
     )?;
-    let ready: Vec<(i64, i64)> = tx.rows(
-        "SELECT id, turn FROM step WHERE lane = ?1 AND state = 'ready' ORDER BY turn, id LIMIT ?2",
-        (lane, i64::try_from(most).unwrap_or(i64::MAX)),
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    for (id, at_turn) in ready {
+    let ready = tx.rows(&READY, (lane, i64::try_from(most).unwrap_or(i64::MAX)), |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, Ready::read(row)))
+    })?;
+    for (id, at_turn, ready) in ready {
         tx.served(lane, at_turn);
         // One step that cannot be read must not stop the others, nor the daemon.
-        match claim_one(tx, lane, id) {
+        match ready.map_err(JournalError::from).and_then(|ready| claim_of(tx, id, ready)) {
             Ok(claim) => turn.claims.push(claim),
             Err(error) if tx.fatal.is_some() => return Err(error),
             Err(error) => {
@@ -254,6 +254,7 @@ fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<()
             }
         }
     }
+    begin(tx, &turn.claims)?;
     if turn.claims.is_empty() {
         let due: Option<i64> = tx
             .row("SELECT min(due) FROM step WHERE lane = ?1 AND state = 'retry'", [lane], |row| row.get(0))?
@@ -283,6 +284,26 @@ struct Ready {
 }
 
 impl Ready {
+    /// A row of [`READY`].
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            verb: row.get(2)?,
+            detail: row.get(3)?,
+            attempts: row.get(4)?,
+            uncertain: row.get(5)?,
+            first_at: row.get(6)?,
+            uid: row.get(7)?,
+            key: RequestKey { procedure: row.get(8)?, id: row.get(9)?, revision: row.get(10)? },
+            action: row.get(11)?,
+            sealed: row.get(12)?,
+            external_id: row.get(13)?,
+            adopted: row.get(14)?,
+            change: row.get(15)?,
+            restored: row.get(16)?,
+            accounts: rebase::Accounts::read(row, 17)?,
+        })
+    }
+
     /// What is known of an adopted account before its request. The register may say of it what a list said, or the request itself, and
     /// not what its targets hold: so what the request changes counts as not known, and is written.
     fn known(&self) -> Result<Option<Account>, JournalError> {
@@ -302,54 +323,32 @@ impl Ready {
     }
 }
 
+/// The steps of a lane (?1) that are ready, at most ?2, in the order in which to serve them.
 static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT s.verb, s.detail, s.attempts, s.uncertain, s.first_at, r.uid, r.procedure, r.ext_id, r.revision, r.action,
+        "SELECT s.id, s.turn, s.verb, s.detail, s.attempts, s.uncertain, s.first_at, r.uid, r.procedure, r.ext_id, r.revision, r.action,
            c.sealed, t.external_id, a.adopted IS NOT NULL,
            CASE WHEN a.adopted IS NOT NULL THEN p.record -> '$.change' END, s.restored = 1, {}
-         FROM step s JOIN request r ON r.id = s.id >> 8 LEFT JOIN secret c ON c.request = r.id
-         LEFT JOIN placed t ON t.account = r.account AND t.target = ?2 {} WHERE s.id = ?1",
+         FROM step s LEFT JOIN request r ON r.id = s.id >> 8 LEFT JOIN secret c ON c.request = r.id
+         LEFT JOIN placed t ON t.account = r.account AND t.target = s.lane {}
+         WHERE s.lane = ?1 AND s.state = 'ready' ORDER BY s.turn, s.id LIMIT ?2",
         rebase::COLUMNS,
         rebase::JOIN
     )
 });
 
-fn ready(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Option<Ready>, JournalError> {
-    tx.row(&READY, (id, lane), |row| {
-        Ok(Ready {
-            verb: row.get(0)?,
-            detail: row.get(1)?,
-            attempts: row.get(2)?,
-            uncertain: row.get(3)?,
-            first_at: row.get(4)?,
-            uid: row.get(5)?,
-            key: RequestKey { procedure: row.get(6)?, id: row.get(7)?, revision: row.get(8)? },
-            action: row.get(9)?,
-            sealed: row.get(10)?,
-            external_id: row.get(11)?,
-            adopted: row.get(12)?,
-            change: row.get(13)?,
-            restored: row.get(14)?,
-            accounts: rebase::Accounts::read(row, 15)?,
-        })
-    })
-}
-
-/// Reads what it takes to carry a step out, then commits to it: one that cannot be read is left untouched.
-fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError> {
-    let missing = || JournalError::Internal(format!("step {id} or its request is gone"));
-    let ready = ready(tx, lane, id)?.ok_or_else(missing)?;
-    let now = tx.micros();
+/// What it takes to carry a step out. One that cannot be read is left untouched.
+fn claim_of(tx: &mut Tx<'_>, id: i64, ready: Ready) -> Result<Claim, JournalError> {
     let verb: Verb = from_word(&ready.verb)?;
     let detail: StepDetail = serde_json::from_str(&ready.detail)?;
     let told = matches!(verb, Verb::Deliver | Verb::Draft);
     let adopted = if ready.adopted || verb == Verb::Adopt { ready.known()? } else { None };
     let notice = told.then(|| notice_facts(tx, id >> 8, detail.notice)).transpose()?.map(Box::new);
-    let claim = Claim {
+    Ok(Claim {
         step: StepId(id),
         attempt: ready.attempts + 1,
         uncertain: ready.uncertain,
-        first_at: Timestamp::from_microsecond(ready.first_at.unwrap_or(now)).unwrap_or(tx.now),
+        first_at: ready.first_at.and_then(|at| Timestamp::from_microsecond(at).ok()).unwrap_or(tx.now),
         verb,
         detail,
         uid: RequestUid(ready.uid),
@@ -361,13 +360,26 @@ fn claim_one(tx: &mut Tx<'_>, lane: &str, id: i64) -> Result<Claim, JournalError
         sealed: ready.sealed,
         restored: ready.restored,
         notice,
-    };
+    })
+}
+
+/// The intent, before anything happens outside.
+fn begin(tx: &mut Tx<'_>, claims: &[Claim]) -> Result<(), JournalError> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let now = tx.micros();
     tx.run(
-        "UPDATE step SET state = 'running', attempts = ?3, claimed_at = ?2, first_at = coalesce(first_at, ?2),
-           restored = CASE restored WHEN 3 THEN 0 ELSE restored END WHERE id = ?1",
-        (id, now, claim.attempt),
-    )?;
-    Ok(claim)
+        "UPDATE step SET state = 'running', attempts = attempts + 1, claimed_at = ?2, first_at = coalesce(first_at, ?2),
+           restored = CASE restored WHEN 3 THEN 0 ELSE restored END WHERE id IN (SELECT value FROM json_each(?1))",
+        (ids(claims.iter().map(|claim| claim.step))?, now),
+    )
+    .map(drop)
+}
+
+/// Ids of steps as SQLite's `json_each` reads them.
+fn ids(steps: impl Iterator<Item = StepId>) -> Result<String, JournalError> {
+    Ok(serde_json::to_string(&steps.map(|step| step.0).collect::<Vec<_>>())?)
 }
 
 fn notice_facts(tx: &mut Tx<'_>, request: i64, kind: Option<NoticeKind>) -> Result<NoticeFacts, JournalError> {
@@ -399,32 +411,57 @@ fn notice_facts(tx: &mut Tx<'_>, request: i64, kind: Option<NoticeKind>) -> Resu
 }
 
 /// A step that comes back from its lane, and where its request stands.
-struct Running {
+struct Standing {
     state: String,
     attempts: u32,
-    verb: Verb,
+    verb: String,
+    turn: i64,
     uid: uuid::Uuid,
     request_state: Option<State>,
     flow: i64,
 }
 
-fn running(tx: &mut Tx<'_>, id: i64) -> Result<Option<Running>, JournalError> {
-    let found: Option<(String, u32, String, uuid::Uuid, String, i64)> = tx.row(
-        "SELECT s.state, s.attempts, s.verb, r.uid, r.state, r.flow FROM step s JOIN request r ON r.id = s.id >> 8
-         WHERE s.id = ?1",
-        [id],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)),
-    )?;
-    let Some((state, attempts, verb, uid, request_state, flow)) = found else { return Ok(None) };
-    let request_state = State::from_word(&request_state);
-    Ok(Some(Running { state, attempts, verb: from_word(&verb)?, uid, request_state, flow }))
+/// Of each step that comes back and is still known. What they are at is read once for all of them, and read again where the
+/// settling of another one has moved its request.
+fn standings(tx: &mut Tx<'_>, settled: &[Settled]) -> Result<HashMap<i64, Standing>, JournalError> {
+    if settled.is_empty() {
+        return Ok(HashMap::new());
+    }
+    standing(tx, ids(settled.iter().map(|one| one.step))?).map(|found| found.into_iter().collect())
+}
+
+fn standing(tx: &mut Tx<'_>, ids: String) -> Result<Vec<(i64, Standing)>, JournalError> {
+    tx.rows(
+        "SELECT s.id, s.state, s.attempts, s.verb, s.turn, r.uid, r.state, r.flow
+         FROM json_each(?1) AS sought CROSS JOIN step s ON s.id = sought.value JOIN request r ON r.id = s.id >> 8",
+        [ids],
+        |row| {
+            let standing = Standing {
+                state: row.get(1)?,
+                attempts: row.get(2)?,
+                verb: row.get(3)?,
+                turn: row.get(4)?,
+                uid: row.get(5)?,
+                request_state: State::from_word(row.get_ref(6)?.as_str()?),
+                flow: row.get(7)?,
+            };
+            Ok((row.get(0)?, standing))
+        },
+    )
 }
 
 /// Whether the request ended by it.
-fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, JournalError> {
+fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled, read: Option<Standing>) -> Result<bool, JournalError> {
     let id = settled.step.0;
     let request = id >> 8;
-    let Some(Running { state, attempts, verb, uid, request_state, flow }) = running(tx, id)? else { return Ok(false) };
+    let now_at = match read {
+        Some(_) if tx.has_moved(request) => {
+            standing(tx, ids(std::iter::once(settled.step))?)?.pop().map(|(_, now)| now)
+        }
+        read => read,
+    };
+    let Some(Standing { state, attempts, verb, turn, uid, request_state, flow }) = now_at else { return Ok(false) };
+    let verb: Verb = from_word(&verb)?;
     if state != "running" || attempts != settled.attempt {
         tracing::warn!(step = id, %state, attempts, attempt = settled.attempt, "an outcome came for an attempt that is not running; it is not recorded");
         return Ok(false);
@@ -456,7 +493,7 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled) -> Result<bool, Journa
                 course::settle_withdrawal(tx, request)?;
                 return course::advance(tx, request);
             }
-            course::advance_from(tx, request, request_state, flow)
+            course::advance_from(tx, request, request_state, flow, Some(course::Last { lane, turn }))
         }
         Settlement::Retry { due, fault } => {
             tx.run(

@@ -5,7 +5,7 @@ use super::chain::{self, Head, Link};
 use super::state::{Move, State, transition};
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Params};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A clock that goes back by less is being kept right; microseconds.
 const SET_BACK: i64 = 60_000_000;
@@ -17,6 +17,10 @@ pub struct Memory {
     pub head: Head,
     /// Of [`super::mark`].
     seed: Vec<u8>,
+    /// With what names and texts are hashed that must not stand in the open.
+    name_salt: Vec<u8>,
+    /// Whether any name may stand in the register as its hash only.
+    hides: bool,
     /// When the last transaction began, microseconds since 1970; put back if a commit fails.
     pub latest: i64,
     /// Fair queueing; only an order of service, so it need not be put back.
@@ -63,6 +67,8 @@ impl Memory {
         let seed: Option<Vec<u8>> =
             connection.query_row("SELECT value FROM meta WHERE key = 'seed'", [], |row| row.get(0)).optional()?;
         let seed = seed.ok_or_else(|| JournalError::Internal("its seed is gone".into()))?;
+        let name_salt = connection.query_row("SELECT name_salt FROM retention", [], |row| row.get(0)).optional()?;
+        let hides = connection.prepare("SELECT 1 FROM name WHERE name >= '#' AND name < '$'")?.exists([])?;
         let mut lanes = HashMap::new();
         let mut statement = connection
             .prepare("SELECT lane, min(turn) FROM step INDEXED BY step_ready WHERE state = 'ready' GROUP BY lane")?;
@@ -70,7 +76,7 @@ impl Memory {
         while let Some(row) = rows.next()? {
             lanes.insert(row.get(0)?, LaneClock { now: row.get(1)?, flows: HashMap::new() });
         }
-        Ok(Self { head, seed, latest, lanes })
+        Ok(Self { head, seed, name_salt: name_salt.unwrap_or_default(), hides, latest, lanes })
     }
 }
 
@@ -79,6 +85,8 @@ pub struct Tx<'a> {
     connection: &'a Connection,
     memory: &'a mut Memory,
     wakes: &'a mut BTreeSet<String>,
+    /// Requests whose state this transaction has changed.
+    moved: HashSet<i64>,
     /// When this transaction began.
     pub now: Timestamp,
     /// Set once nothing can be written any more: the whole transaction is lost.
@@ -87,7 +95,7 @@ pub struct Tx<'a> {
 
 impl<'a> Tx<'a> {
     pub fn new(connection: &'a Connection, memory: &'a mut Memory, wakes: &'a mut BTreeSet<String>) -> Self {
-        Self { connection, memory, wakes, now: Timestamp::now(), fatal: None }
+        Self { connection, memory, wakes, moved: HashSet::new(), now: Timestamp::now(), fatal: None }
     }
 
     /// Runs an operation so that its failure takes back its own writes and nobody else's.
@@ -244,21 +252,31 @@ impl<'a> Tx<'a> {
         super::read::resolve(self.connection, reference)
     }
 
-    /// How a name stands in the register once its account's personal data were emptied.
-    pub fn hidden_name(&mut self, name: &str) -> Result<String, JournalError> {
-        Ok(super::retention::hidden_name(&self.name_salt()?, name))
+    /// How a name stands in the register from now on, as its account's personal data are emptied.
+    pub fn hide_name(&mut self, name: &str) -> String {
+        self.memory.hides = true;
+        super::retention::hidden_name(&self.memory.name_salt, name)
+    }
+
+    /// How a name would stand in the register if its account's personal data were emptied; none where no account's are.
+    pub fn hidden_name(&self, name: &str) -> Option<String> {
+        self.memory.hides.then(|| super::retention::hidden_name(&self.memory.name_salt, name))
     }
 
     /// With what names and texts are hashed that must not stand in the open.
-    pub fn name_salt(&mut self) -> Result<Vec<u8>, JournalError> {
-        let salt: Option<Vec<u8>> = self.row("SELECT name_salt FROM retention", [], |row| row.get(0))?;
-        Ok(salt.unwrap_or_default())
+    pub fn name_salt(&self) -> &[u8] {
+        &self.memory.name_salt
     }
 
     /// The account that holds a name, or once held it.
     pub fn holder_of_name(&mut self, name: &str) -> Result<Option<uuid::Uuid>, JournalError> {
-        let hidden = self.hidden_name(name)?;
-        self.row("SELECT account FROM name WHERE name IN (?1, ?2)", [name, &hidden], |row| row.get(0))
+        let hidden = self.hidden_name(name);
+        self.row("SELECT account FROM name WHERE name IN (?1, ?2)", (name, &hidden), |row| row.get(0))
+    }
+
+    /// Whether this transaction has changed a request's state, perhaps only to take that back.
+    pub fn has_moved(&self, request: i64) -> bool {
+        self.moved.contains(&request)
     }
 
     /// Moves a request along an arrow of the state diagram, records it, and asks for its outcome document where one is due.
@@ -271,6 +289,7 @@ impl<'a> Tx<'a> {
         let state = State::from_word(&state)
             .ok_or_else(|| JournalError::Internal(format!("request {uid} is in the unknown state `{state}`")))?;
         let next = transition(state, moved)?;
+        self.moved.insert(request);
         let now = self.micros();
         self.run(
             "UPDATE request SET state = ?2, state_at = ?3, ended_at = CASE WHEN ?4 THEN coalesce(ended_at, ?3) END,

@@ -2,6 +2,7 @@
 
 use super::JournalError;
 use super::read::Reader;
+use crate::model::hex::unhex;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -42,7 +43,7 @@ pub fn evidence(journal: &Path, spool: &Path) -> Result<Vec<Unknown>, JournalErr
         let name = relative.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Some((digest, own)) = name.split_at_checked(PREFIX).filter(|_| !name.ends_with(".sig")) else { continue };
         // By its content: handed in again, it may have got another name.
-        let digest = super::chain::unhex(digest.trim_end_matches('-'));
+        let digest = unhex(digest.trim_end_matches('-'));
         if digest.and_then(|digest| digest.try_into().ok()).is_some_and(|digest: [u8; 32]| known.contains(&digest)) {
             continue;
         }

@@ -55,6 +55,8 @@ pub fn nfc(text: &str) -> String {
 /// ordinary ones. The joiners U+200C and U+200D count as hidden only in addresses, see [`joiner`].
 pub fn hidden(c: char) -> Option<&'static str> {
     match c {
+        // Nearly everything.
+        ' '..='~' => None,
         '\0' => Some("the NUL character"),
         '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some("a line break"),
         '\t' => Some("a tab"),

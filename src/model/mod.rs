@@ -6,6 +6,7 @@ pub mod address;
 pub mod answer;
 pub mod entry;
 pub mod fault;
+pub mod hex;
 pub mod letters;
 pub mod outcome;
 pub mod phone;

@@ -6,6 +6,7 @@
 
 use super::fill_random;
 use crate::durable;
+use crate::model::hex::hex;
 use crate::model::{Credential, Fault, Scheme, Secret};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -231,14 +232,6 @@ fn make_key(path: &Path) -> Result<SealingKey, String> {
         back if back.id == key.id => Ok(key),
         _ => Err(format!("the sealing key {name} was made and reads back differently")),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2 + 1);
-    for nibble in bytes.iter().flat_map(|b| [b >> 4, b & 15]) {
-        text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-    }
-    text
 }
 
 fn parse_hex(text: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {

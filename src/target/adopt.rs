@@ -1,6 +1,7 @@
 //! What targets share of adoption: the name by which an account is found, and why one is not adopted.
 
 use super::Work;
+use crate::model::hex::hex;
 use crate::model::said::masked;
 use crate::model::{Account, AccountUid, Address, Fault};
 use sha2::{Digest, Sha256};
@@ -50,7 +51,5 @@ pub fn row_id(parts: &[&str]) -> String {
         hasher.update((part.len() as u64).to_be_bytes());
         hasher.update(part);
     }
-    let digest = hasher.finalize();
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("row {hex}")
+    format!("row {}", hex(&hasher.finalize()[..16]))
 }

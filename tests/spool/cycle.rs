@@ -1,7 +1,8 @@
 //! From drop to evidence and gone.
 
 use crate::bench::*;
-use akund::intake::spool::{Arrivals, Parted, Spool, Taken, hex};
+use akund::intake::spool::{Arrivals, Parted, Spool, Taken};
+use akund::model::hex::hex;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -3,7 +3,7 @@
 use super::{Message, Queue};
 use crate::amqp::{Letter, short};
 use crate::intake::Handed;
-use crate::intake::spool::hex;
+use crate::model::hex::hex;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 

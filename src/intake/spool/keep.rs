@@ -1,9 +1,10 @@
 //! Evidence: what was read, written by akund itself, out of the submitter's reach.
 
 use super::Spool;
-use super::name::{SIGNATURE_SUFFIX, fit_before, hex};
+use super::name::{SIGNATURE_SUFFIX, fit_before};
 use crate::durable::{self, Placement, make_dir};
 use crate::intake::Handed;
+use crate::model::hex::hex;
 use jiff::tz::TimeZone;
 use std::fs;
 use std::io;

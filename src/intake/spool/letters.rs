@@ -2,8 +2,8 @@
 
 use super::Spool;
 use super::keep::{Kept, place};
-use super::name::hex;
 use crate::durable::{self, explain, make_dir};
+use crate::model::hex::hex;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};

@@ -32,7 +32,7 @@ mod take;
 pub use arrivals::Arrivals;
 pub use leave::Parted;
 pub use look::Identity;
-pub use name::{encode_component, hex, is_record_name, safe_name};
+pub use name::{encode_component, is_record_name, safe_name};
 pub use outcome::OutcomeKey;
 pub use reject::{Rejected, Rejection};
 pub use removal::{count_rejected_before, count_strays_before};

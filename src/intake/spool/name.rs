@@ -1,6 +1,7 @@
 //! Names of files: which are records, and which names akund itself gives.
 
 use crate::durable::NAME_MAX;
+use crate::model::hex::hex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
@@ -121,11 +122,6 @@ fn split_extension(name: &str) -> (&str, &str) {
         Some(dot) if dot > 0 && (2..=16).contains(&(name.len() - dot)) => name.split_at(dot),
         _ => (name, ""),
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Rejections: what came, and why it was not taken, for a person to read.
 
 use super::keep::{Kept, place};
-use super::name::{REASON_SUFFIX, SIGNATURE_SUFFIX, fit_before, hex, numbered};
+use super::name::{REASON_SUFFIX, SIGNATURE_SUFFIX, fit_before, numbered};
 use super::{Bad, Dropped, Spool};
+use crate::model::hex::hex;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fs;

@@ -16,10 +16,8 @@ pub fn facts(
 ) -> Result<Facts, JournalError> {
     let record = &admission.record;
     let mut facts = Facts { source: source.to_owned(), signed_as: admission.signed_as.clone(), ..Facts::default() };
-    for name in &admission.names {
-        if let Some((account, key)) = holder_of(tx, name)? {
-            facts.names.entry(name.clone()).or_default().push(NameFact::Register { account, request: key });
-        }
+    for (name, account, request) in holders_of(tx, &admission.names)? {
+        facts.names.entry(name).or_default().push(NameFact::Register { account, request });
     }
     for (name, target, uid) in &admission.live {
         let known = *uid == Some(proposed)
@@ -70,14 +68,24 @@ fn accounts_of_unit(tx: &mut Tx<'_>, procedure: &str, unit: &str) -> Result<Vec<
     )
 }
 
-fn holder_of(tx: &mut Tx<'_>, name: &str) -> Result<Option<(AccountUid, String)>, JournalError> {
-    let hidden = tx.hidden_name(name)?;
-    tx.row(
-        "SELECT n.account, coalesce(r.procedure || ':' || r.ext_id || '@' || r.revision, '')
-         FROM name n JOIN account a ON a.uid = n.account LEFT JOIN request r ON r.id = a.request WHERE n.name IN (?1, ?2)",
-        [name, &hidden],
-        |row| Ok((AccountUid(row.get(0)?), row.get(1)?)),
-    )
+/// Those of the names that an account holds or once held, each with the account and the request that made it.
+fn holders_of(tx: &mut Tx<'_>, names: &[String]) -> Result<Vec<(String, AccountUid, String)>, JournalError> {
+    let hidden: Vec<(String, &String)> =
+        names.iter().filter_map(|name| tx.hidden_name(name).map(|hidden| (hidden, name))).collect();
+    let sought: Vec<&String> = names.iter().chain(hidden.iter().map(|(hidden, _)| hidden)).collect();
+    let mut found: Vec<(String, AccountUid, String)> = tx.rows(
+        "SELECT n.name, n.account, coalesce(r.procedure || ':' || r.ext_id || '@' || r.revision, '')
+         FROM json_each(?1) AS sought CROSS JOIN name n ON n.name = sought.value JOIN account a ON a.uid = n.account
+           LEFT JOIN request r ON r.id = a.request",
+        [serde_json::to_string(&sought)?],
+        |row| Ok((row.get(0)?, AccountUid(row.get(1)?), row.get(2)?)),
+    )?;
+    for (name, ..) in &mut found {
+        if let Some((_, open)) = hidden.iter().find(|(hidden, _)| hidden == name) {
+            name.clone_from(open);
+        }
+    }
+    Ok(found)
 }
 
 /// For whom an account was made: the procedure, the digest of [`holder`], and whether it was adopted.

@@ -11,6 +11,7 @@ pub use look::{Due, Standstill};
 
 use super::tx::Tx;
 use super::{Journal, JournalError};
+use crate::model::hex::hex;
 use crate::model::retention::{Need, Policy, Standing};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -87,7 +88,7 @@ pub(super) fn hidden_name(salt: &[u8], name: &str) -> String {
     let mut hasher = Sha256::new();
     hasher.update(salt);
     hasher.update(name);
-    format!("#{}", super::chain::hex(&hasher.finalize()))
+    format!("#{}", hex(&hasher.finalize()))
 }
 
 /// The columns of a request's [`Standing`], of a query over request `r`.
@@ -344,7 +345,7 @@ fn empty_request(tx: &mut Tx<'_>, request: i64, uid: uuid::Uuid) -> Result<Optio
 fn empty_account(tx: &mut Tx<'_>, uid: uuid::Uuid) -> Result<(), JournalError> {
     let names: Vec<String> = tx.rows("SELECT name FROM name WHERE account = ?1", [uid], |row| row.get(0))?;
     for name in names {
-        let hidden = tx.hidden_name(&name)?;
+        let hidden = tx.hide_name(&name);
         tx.run("UPDATE name SET name = ?2 WHERE name = ?1", (&name, &hidden))?;
     }
     let now = tx.micros();

@@ -134,4 +134,17 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn a_plain_domain_is_its_own_normal_form(
+        text in "[a-z0-9.-]{0,20}",
+        near in "(xn--)?[a-z0-9-]{1,64}(\\.[a-z0-9-]{0,3}){1,3}",
+        long in proptest::collection::vec("[a-z0-9]{50,64}", 2..6),
+    ) {
+        for t in [text, near, long.join(".")] {
+            if is_plain(&t) {
+                prop_assert_eq!(normalised(&t), Ok(t));
+            }
+        }
+    }
 }

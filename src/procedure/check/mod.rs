@@ -16,13 +16,13 @@ use super::compiled::{Procedure, SopIndex};
 use super::file::{CheckKind, File, SopStep};
 use super::report::{Finding, Report};
 use super::shape::{Place, Spans, suggestion};
+use crate::model::hex::hex;
 use crate::model::{Action, NoticeKind};
 use jiff::tz::TimeZone;
 use regex::Regex;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 /// Format version of procedure files.
 const FORMAT: u32 = 1;
@@ -384,11 +384,4 @@ fn is_word(text: &str) -> bool {
 
 fn listed(words: &[&str]) -> String {
     if words.is_empty() { "there is none".into() } else { words.join(", ") }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
