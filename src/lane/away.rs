@@ -43,18 +43,8 @@ impl Away {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lane::retry::sample::policy;
     use crate::model::Fault;
-    use jiff::SignedDuration;
-
-    fn policy() -> Policy {
-        Policy {
-            first: SignedDuration::from_secs(2),
-            longest: SignedDuration::from_mins(15),
-            give_up: SignedDuration::from_hours(72),
-            settle: SignedDuration::from_secs(30),
-            never_blindly: false,
-        }
-    }
 
     type Answers = [Result<String, NotTaken>];
 

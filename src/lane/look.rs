@@ -89,23 +89,7 @@ mod tests {
     use crate::target::{Applied, Found, Held};
 
     fn work(action: Action) -> Work {
-        let account = Account {
-            uid: AccountUid(uuid::Uuid::nil()),
-            address: None,
-            username: "humas".parse().unwrap(),
-            aliases: Vec::new(),
-            name: "Humas".into(),
-            given_name: String::new(),
-            family_name: "Humas".into(),
-            category: "unit".into(),
-            unit: String::new(),
-            services: Vec::new(),
-            ends_at: None,
-            quota: None,
-            group: None,
-            recovery_email: None,
-            recovery_phone: None,
-        };
+        let account = Account::bare(AccountUid(uuid::Uuid::nil()), "humas".parse().unwrap());
         Work { step: StepId(1), action, account, external_id: None, credential: None, uncertain: true, adopted: None }
     }
 

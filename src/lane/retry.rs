@@ -69,11 +69,10 @@ pub fn wait(policy: &Policy, attempt: u32, jitter: f64) -> SignedDuration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod sample {
     use super::*;
-    use proptest::prelude::*;
 
-    fn policy() -> Policy {
+    pub fn policy() -> Policy {
         Policy {
             first: SignedDuration::from_secs(2),
             longest: SignedDuration::from_mins(15),
@@ -82,6 +81,13 @@ mod tests {
             never_blindly: false,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample::policy;
+    use super::*;
+    use proptest::prelude::*;
 
     fn failure(verb: Verb, class: FaultClass, age: SignedDuration) -> (Failure, Timestamp) {
         let first_at = Timestamp::UNIX_EPOCH;

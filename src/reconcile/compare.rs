@@ -240,21 +240,9 @@ mod tests {
 
     fn placed(n: u128, state: Stands) -> Placed {
         let account = Account {
-            uid: AccountUid(Uuid::from_u128(n)),
             address: Some(format!("a{n}@x.id").parse().unwrap()),
-            username: format!("a{n}").parse().unwrap(),
-            aliases: Vec::new(),
-            name: "N".into(),
-            given_name: String::new(),
-            family_name: String::new(),
             category: "staff".into(),
-            unit: String::new(),
-            services: Vec::new(),
-            ends_at: None,
-            quota: None,
-            group: None,
-            recovery_email: None,
-            recovery_phone: None,
+            ..Account::bare(AccountUid(Uuid::from_u128(n)), format!("a{n}").parse().unwrap())
         };
         Placed {
             account,
