@@ -2,11 +2,13 @@
 
 mod adopt;
 mod deliver;
+mod holder;
 mod hostile;
 mod lives;
 mod migrate;
 mod ordered;
 pub(super) mod plans;
+mod posted;
 mod put_back;
 mod readdressed;
 mod retention;
@@ -50,12 +52,33 @@ impl Fixture {
     }
     /// Closes the journal and opens it again, as after a crash: nothing is drained.
     fn reopen(self) -> Self {
+        self.reopen_after(|_| ())
+    }
+    /// As at the next start with these lanes, once the journal was put in place of itself.
+    async fn put_back(self, lanes: &[&str]) -> Self {
+        let f = self.reopen_after(|path| _ = restored::mark(path).unwrap());
+        assert!(f.journal.recognise(owned(lanes), Vec::new()).await.unwrap().is_some());
+        assert!(f.journal.recognise(owned(lanes), Vec::new()).await.unwrap().is_none(), "once");
+        f
+    }
+    fn reopen_after(self, meanwhile: impl FnOnce(&Path)) -> Self {
         let Self { dir, journal, writer } = self;
         drop(journal);
         writer.join().unwrap();
+        meanwhile(&dir.path().join("journal.db"));
         let (journal, writer) = open(dir.path()).unwrap();
         Self { dir, journal, writer }
     }
+    /// What became of an order, where these lanes are, and what was said of it.
+    async fn ordered(&self, lanes: &[&str], verb: OrderVerb, argument: &str) -> (bool, String) {
+        orders::place(&self.path(), &order(verb, argument)).unwrap();
+        let done = self.journal.carry_out_orders(owned(lanes), None, Default::default()).await.unwrap().remove(0);
+        (done.done, done.result)
+    }
+}
+
+fn owned(lanes: &[&str]) -> Vec<String> {
+    lanes.iter().map(|lane| (*lane).to_owned()).collect()
 }
 
 fn open(dir: &Path) -> Result<(Journal, std::thread::JoinHandle<()>), JournalError> {
@@ -222,6 +245,13 @@ fn done(claim: &Claim) -> Settled {
             found: false,
         },
     }
+}
+
+/// Takes the next step of a lane, and records this of it.
+async fn settle(journal: &Journal, lane: &str, settlement: Settlement) {
+    let claim = journal.turn(lane, Arc::default(), 1).await.unwrap().claims.remove(0);
+    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+    journal.turn(lane, Arc::new(vec![settled]), 0).await.unwrap();
 }
 
 /// One turn of a lane in which everything succeeds; how many steps it took.

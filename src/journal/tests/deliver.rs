@@ -1,7 +1,6 @@
-//! Notices on their way: passed on, wiped for, confirmed; and documents at other outlets.
+//! Notices on their way: passed on, wiped for, confirmed.
 
 use super::*;
-use crate::journal::post::Wanted;
 use crate::journal::receipt::Report;
 
 /// A password by text message, else e-mail, between two notices that need none.
@@ -133,17 +132,12 @@ async fn a_text_message_that_may_have_been_taken_is_never_sent_another_way_also_
 }
 
 async fn stick(f: &Fixture, lane: &str, fault: Fault) {
-    let claim = f.journal.turn(lane, Arc::default(), 10).await.unwrap().claims.remove(0);
-    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
-    f.journal.turn(lane, Arc::new(vec![settled]), 0).await.unwrap();
+    settle(&f.journal, lane, Settlement::Stuck { fault }).await;
 }
 
-async fn arrived(f: &Fixture, channel: Option<&str>) -> (bool, String) {
+pub(super) async fn arrived(f: &Fixture, channel: Option<&str>) -> (bool, String) {
     let what = arrived::Arrived { request: "1".into(), channel: channel.map(str::to_owned) };
-    let order = order(OrderVerb::Arrived, &serde_json::to_string(&what).unwrap());
-    orders::place(&f.path(), &order).unwrap();
-    let done = f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap().remove(0);
-    (done.done, done.result)
+    f.ordered(&[], OrderVerb::Arrived, &serde_json::to_string(&what).unwrap()).await
 }
 
 #[tokio::test]
@@ -185,27 +179,21 @@ async fn what_a_channel_has_refused_did_not_arrive_whatever_somebody_says() {
     assert!(!arrived(&f, None).await.0);
 }
 
-/// As at the next start, once the journal was put in place of itself, and let go on.
+const LANES: [&str; 3] = ["credentials", "email", "sms"];
+
+/// Put back, and let go on.
 async fn put_back(f: Fixture) -> Fixture {
-    let Fixture { dir, journal, writer } = f;
-    drop(journal);
-    writer.join().unwrap();
-    restored::mark(&dir.path().join("journal.db")).unwrap();
-    let (journal, writer) = open(dir.path()).unwrap();
-    assert!(journal.recognise(Vec::new(), Vec::new()).await.unwrap().is_some());
-    let f = Fixture { dir, journal, writer };
+    let f = f.put_back(&[]).await;
     ordered(&f, OrderVerb::Unpause, "").await;
-    for lane in ["credentials", "email", "sms"] {
+    for lane in LANES {
         f.journal.recover(lane, true).await.unwrap();
     }
     f
 }
 
 async fn ordered(f: &Fixture, verb: OrderVerb, argument: &str) {
-    orders::place(&f.path(), &order(verb, argument)).unwrap();
-    let lanes = vec!["credentials".to_owned(), "email".to_owned(), "sms".to_owned()];
-    let done = f.journal.carry_out_orders(lanes, None, Default::default()).await.unwrap().remove(0);
-    assert!(done.done, "{}", done.result);
+    let (done, said) = f.ordered(&LANES, verb, argument).await;
+    assert!(done, "{said}");
 }
 
 fn stuck_with(f: &Fixture, place: usize) -> String {
@@ -367,323 +355,4 @@ async fn a_report_that_never_comes_is_given_up() {
     rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE receipt SET since = since - 7200000000", []).unwrap();
     assert_eq!(f.journal.stop_expecting("sms".into(), SignedDuration::from_hours(1)).await.unwrap(), 1);
     assert_eq!(f.reader().outcome(1).unwrap().steps[2].arrival.as_deref(), Some("unknown"));
-}
-
-#[tokio::test]
-async fn a_newer_document_takes_the_place_of_one_that_waits_and_each_has_its_own_delivery() {
-    let f = Fixture::new();
-    let outlets: Vec<Wanted> = vec![("tickets".into(), Vec::new()), ("others".into(), vec!["siakad".into()])];
-    f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
-    let write = async |text: &str| {
-        let mut due = f.reader().outcomes_due(10).unwrap();
-        due.iter_mut().for_each(|one| one.body = text.into());
-        f.journal.outcomes_written(&due, outlets.clone()).await.unwrap();
-    };
-    write("first").await;
-    serve(&f.journal, "email").await; // asks for it anew
-    write("second").await;
-    let posts = f.journal.posts("tickets", Arc::default(), 10).await.unwrap();
-    assert_eq!(posts.claims.iter().map(|c| c.body.clone()).collect::<Vec<_>>(), [b"second".to_vec()]);
-    assert!(f.journal.posts("others", Arc::default(), 10).await.unwrap().claims.is_empty(), "not of its sources");
-    let claim = &posts.claims[0];
-    // A crash: the same document under the same delivery.
-    assert_eq!(f.journal.recover_posts("tickets").await.unwrap(), 1);
-    let again = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.remove(0);
-    assert_eq!((&again.delivery, again.attempt), (&claim.delivery, 2));
-    // What came of the attempt before the crash is not recorded for this one.
-    let late = Arc::new(vec![(claim.id, 1, Settlement::Stuck { fault: Fault::permanent("late") })]);
-    f.journal.posts("tickets", late, 0).await.unwrap();
-    let done = Arc::new(vec![(again.id, 2, Settlement::done(Some("200".into())))]);
-    f.journal.posts("tickets", done, 0).await.unwrap();
-    assert_eq!(f.reader().posts(1).unwrap()[0].state, "done");
-    let kept: Option<Vec<u8>> =
-        f.reader().connection.query_row("SELECT body FROM posting", [], |row| row.get(0)).unwrap();
-    assert_eq!(kept, None, "what was posted is not kept");
-}
-
-/// Has a document of request 1 written, with this body; and asks for the next one.
-async fn write(f: &Fixture, text: &str) {
-    let mut due = f.reader().outcomes_due(10).unwrap();
-    due.iter_mut().for_each(|one| one.body = text.into());
-    f.journal.outcomes_written(&due, vec![("tickets".into(), Vec::new())]).await.unwrap();
-    f.journal.call(|tx| crate::journal::register::report(tx, 1)).await.unwrap();
-}
-
-#[tokio::test]
-async fn an_older_document_is_never_posted_after_or_beside_a_newer_one() {
-    for crash in [false, true] {
-        let f = Fixture::new();
-        f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
-        write(&f, "first").await;
-        let first = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.remove(0);
-        write(&f, "second").await;
-        if crash {
-            f.journal.recover_posts("tickets").await.unwrap();
-        } else {
-            let stuck = Settlement::Stuck { fault: Fault::permanent("422") };
-            f.journal.posts("tickets", Arc::new(vec![(first.id, 1, stuck)]), 0).await.unwrap();
-            orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();
-            f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap();
-        }
-        let posts = f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims;
-        let bodies: Vec<_> = posts.iter().map(|claim| claim.body.as_slice()).collect();
-        assert_eq!(bodies, [b"second"], "after a crash: {crash}");
-    }
-}
-
-#[tokio::test]
-async fn documents_that_come_back_let_those_behind_them_by_and_a_newer_one_is_another_delivery() {
-    let f = Fixture::new();
-    let refused = |n: usize| with_category(record(&n.to_string(), "a@x.id"), "refuse");
-    f.admit((1..=5).map(refused).collect()).await;
-    write(&f, "first").await;
-    let later = Timestamp::now() + SignedDuration::from_hours(1);
-    let (mut settled, mut seen): (Arc<Vec<_>>, _) = (Arc::default(), Vec::new());
-    for most in [2, 2, 1] {
-        let claims = f.journal.posts("tickets", settled, 2).await.unwrap().claims;
-        assert_eq!(claims.len(), most, "those behind them come next");
-        let again = |id| (id, 1, Settlement::Retry { due: later, fault: Fault::transient("nobody listens") });
-        settled = Arc::new(claims.iter().map(|claim| again(claim.id)).collect());
-        seen.extend(claims);
-    }
-    let posts = f.journal.posts("tickets", settled, 2).await.unwrap();
-    assert!(posts.claims.is_empty() && posts.next_due.is_some_and(|due| due > Timestamp::now()));
-    write(&f, "second").await;
-    let newer = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims.remove(0);
-    let uid = f.reader().outcome(1).unwrap().request.uid;
-    assert!(seen.iter().any(|posting| posting.delivery == format!("{uid}.1")));
-    assert_eq!((newer.delivery, newer.body), (format!("{uid}.2"), b"second".to_vec()));
-}
-
-#[tokio::test]
-async fn a_paused_outlet_claims_nothing_records_what_is_in_flight_and_stays_paused_after_a_restart() {
-    let f = Fixture::new();
-    f.admit((1..=3).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
-    write(&f, "it").await;
-    let lanes = || orders::Lanes { lanes: vec!["mail".into()], outlets: vec!["tickets".into()] };
-    let ordered = async |f: &Fixture, verb, lane: &str| {
-        orders::place(&f.path(), &order(verb, lane)).unwrap();
-        let carried = f.journal.carry_out_orders(lanes(), None, Default::default()).await.unwrap().remove(0);
-        (carried.done, carried.result)
-    };
-    let flying = f.journal.posts("tickets", Arc::default(), 1).await.unwrap().claims.remove(0);
-    assert_eq!(ordered(&f, OrderVerb::Pause, "tickets").await, (true, "lane tickets is paused".into()));
-    let done = Arc::new(vec![(flying.id, 1, Settlement::done(None))]);
-    let posts = f.journal.posts("tickets", done, 10).await.unwrap();
-    assert!(posts.paused && posts.claims.is_empty());
-    let status = f.reader().outlet("tickets").unwrap();
-    assert_eq!((status.paused, status.ready, status.retry, status.running, status.stuck), (true, 2, 0, 0, 0));
-    assert!(status.oldest.is_some_and(|at| at <= Timestamp::now()));
-    assert!(!f.reader().lane("mail").unwrap().paused, "only that one");
-    let f = f.reopen();
-    assert!(f.journal.posts("tickets", Arc::default(), 10).await.unwrap().paused);
-    let (done, said) = ordered(&f, OrderVerb::Pause, "tikcets").await;
-    assert!(!done && said.contains("there is no lane `tikcets`; there are mail, tickets"), "{said}");
-    assert!(ordered(&f, OrderVerb::Unpause, "").await.0, "all, and it is one of them");
-    assert_eq!(f.journal.posts("tickets", Arc::default(), 10).await.unwrap().claims.len(), 2);
-    assert!(ordered(&f, OrderVerb::Pause, "").await.0);
-    assert!(f.reader().outlet("tickets").unwrap().paused && f.reader().lane("mail").unwrap().paused);
-}
-
-#[tokio::test]
-async fn what_is_wrong_at_an_outlet_is_its_latest_failure_until_that_is_made_good() {
-    let f = Fixture::new();
-    f.admit((1..=2).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
-    write(&f, "it").await;
-    assert!(f.reader().outlet_fault("tickets").unwrap().is_none());
-    let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
-    let again = |id, minutes, why: &str| {
-        let due = Timestamp::now() + SignedDuration::from_mins(minutes);
-        (id, 1, Settlement::Retry { due, fault: Fault::transient(why) })
-    };
-    let settled = vec![again(claims[0].id, -2, "first"), again(claims[1].id, -1, "second")];
-    f.journal.posts("tickets", Arc::new(settled), 0).await.unwrap();
-    let fault = f.reader().outlet_fault("tickets").unwrap().unwrap();
-    assert_eq!((fault.class.as_str(), fault.fault.as_str()), ("transient", "second"));
-    assert!(f.reader().outlet_fault("others").unwrap().is_none());
-    let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
-    let stuck = Settlement::Stuck { fault: Fault::permanent("no such ticket") };
-    let settled = vec![(claims[0].id, 2, stuck), (claims[1].id, 2, Settlement::done(None))];
-    f.journal.posts("tickets", Arc::new(settled), 0).await.unwrap();
-    assert_eq!(f.reader().outlet_fault("tickets").unwrap().unwrap().fault, "no such ticket");
-    rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE posting SET state = 'done'", []).unwrap();
-    assert!(f.reader().outlet_fault("tickets").unwrap().is_none());
-}
-
-#[tokio::test]
-async fn a_document_that_is_damaged_is_stuck_and_the_others_go_on() {
-    let f = Fixture::new();
-    f.admit((1..=3).map(|n| with_category(record(&n.to_string(), "a@x.id"), "refuse")).collect()).await;
-    write(&f, "whole").await;
-    let damage = "UPDATE posting SET body = CASE id WHEN 1 THEN NULL ELSE x'' END WHERE id < 3";
-    rusqlite::Connection::open(f.path()).unwrap().execute(damage, []).unwrap();
-    // Two at a time: what is damaged stands first.
-    let claims = f.journal.posts("tickets", Arc::default(), 2).await.unwrap().claims;
-    assert_eq!(claims.iter().map(|claim| claim.id).collect::<Vec<_>>(), [3]);
-    assert_eq!(waiting(&f, "tickets"), (1, 2));
-}
-
-async fn given(f: &Fixture, verb: OrderVerb, argument: &str) -> (bool, String) {
-    orders::place(&f.path(), &order(verb, argument)).unwrap();
-    let done = f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap().remove(0);
-    (done.done, done.result)
-}
-
-/// What became of the notice that is told aside, in a request of this category.
-fn aside(f: &Fixture, id: &str) -> String {
-    let sql = "SELECT s.state FROM step s JOIN request r ON r.id = s.id >> 8 WHERE r.ext_id = ?1 AND s.lane = 'told'";
-    f.reader().connection.query_row(sql, [id], |row| row.get(0)).unwrap()
-}
-
-async fn settle_at(f: &Fixture, lane: &str, settlement: Settlement) {
-    let claim = f.journal.turn(lane, Arc::default(), 1).await.unwrap().claims.remove(0);
-    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
-    f.journal.turn(lane, Arc::new(vec![settled]), 0).await.unwrap();
-}
-
-#[tokio::test]
-async fn what_a_holder_is_told_leaves_once_it_is_carried_out_and_nothing_waits_for_it() {
-    let f = Fixture::new();
-    f.admit(vec![with_category(record("1", "a@x.id"), "holder"), with_category(record("2", "b@x.id"), "holder")]).await;
-    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["blocked", "blocked"], "nothing is carried out yet");
-    assert!(f.journal.turn("told", Arc::default(), 9).await.unwrap().claims.is_empty());
-    serve(&f.journal, "mail").await;
-    serve(&f.journal, "mail").await;
-    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["ready", "ready"]);
-    // It fails for good while the request's own notice is still on its way, and the request is done all the same.
-    settle_at(&f, "told", Settlement::Stuck { fault: Fault::permanent("550 mailbox closed") }).await;
-    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("stuck", "working"));
-    serve(&f.journal, "email").await;
-    assert_eq!([f.state("1"), f.state("2")], ["done", "done"], "also while the other has not left");
-    // That it failed is told: in the record, in the outcome, at its lane.
-    let events = f.reader().events(None, Some("stuck"), 9).unwrap();
-    assert!(events.iter().any(|event| event.detail["lane"] == "told"), "{events:?}");
-    let outcome = f.reader().outcome(1).unwrap();
-    let step = outcome.steps.iter().find(|step| step.lane == "told").unwrap();
-    assert_eq!((step.state.as_str(), step.fault.as_deref()), ("stuck", Some("550 mailbox closed")));
-    assert_eq!(f.reader().lane("told").unwrap().stuck, 1);
-    settle_at(&f, "told", Settlement::done(None)).await;
-    assert_eq!(aside(&f, "2"), "done");
-    // A person may try again, or say that the holder knows.
-    assert!(given(&f, OrderVerb::Retry, "1").await.0);
-    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("ready", "done"));
-    settle_at(&f, "told", Settlement::Stuck { fault: Fault::permanent("550 mailbox closed") }).await;
-    let (done, said) = arrived(&f, None).await;
-    assert!(done, "{said}");
-    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("done", "done"));
-    assert!(f.reader().verify(None).unwrap().good);
-}
-
-#[tokio::test]
-async fn a_holder_whose_own_address_has_the_notice_already_is_not_told_twice() {
-    let f = Fixture::new();
-    f.admit(["1", "2"].map(|id| with_category(record(id, &format!("a{id}@x.id")), "same")).into()).await;
-    serve(&f.journal, "mail").await;
-    serve(&f.journal, "mail").await;
-    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["blocked", "blocked"], "how the other was handed over is to be seen");
-    settle_at(&f, "email", Settlement::done(None)).await;
-    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("cancelled", "done"));
-    // Where it was not handed over, the holder does not wait for a person.
-    settle_at(&f, "email", Settlement::Stuck { fault: Fault::permanent("550") }).await;
-    assert_eq!((aside(&f, "2").as_str(), f.state("2").as_str()), ("ready", "stuck"));
-    settle_at(&f, "told", Settlement::done(None)).await;
-    assert_eq!((aside(&f, "2").as_str(), f.state("2").as_str()), ("done", "stuck"));
-}
-
-#[tokio::test]
-async fn a_request_that_is_taken_back_before_it_is_carried_out_tells_no_holder() {
-    let f = Fixture::new();
-    f.admit(vec![with_category(record("1", "a@x.id"), "holder")]).await;
-    assert!(given(&f, OrderVerb::Withdraw, "1").await.0);
-    serve_all(&f.journal).await;
-    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("cancelled", "withdrawn"));
-}
-
-#[tokio::test]
-async fn of_a_notice_that_may_have_been_taken_and_a_holder_s_that_was_refused_only_the_first_has_arrived() {
-    let f = Fixture::new();
-    f.admit(vec![with_category(record("1", "a@x.id"), "holder")]).await;
-    serve(&f.journal, "mail").await;
-    serve(&f.journal, "mail").await;
-    settle_at(&f, "told", Settlement::Stuck { fault: Fault::permanent("550 mailbox closed") }).await;
-    settle_at(&f, "email", Settlement::Stuck { fault: Fault::unknown("the answer was lost") }).await;
-    assert!(arrived(&f, None).await.0);
-    assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("stuck", "done"), "the holder was told nothing");
-    assert!(arrived(&f, None).await.0, "a person has told the holder");
-    assert_eq!(aside(&f, "1"), "done");
-}
-
-#[tokio::test]
-async fn a_holder_s_notice_that_is_damaged_is_stuck_by_itself() {
-    let f = Fixture::new();
-    f.admit(vec![with_category(record("1", "a@x.id"), "same")]).await;
-    let damage = "UPDATE step SET detail = '{' WHERE lane = 'told'";
-    rusqlite::Connection::open(f.path()).unwrap().execute(damage, []).unwrap();
-    serve(&f.journal, "mail").await;
-    serve(&f.journal, "mail").await;
-    settle_at(&f, "email", Settlement::done(None)).await;
-    assert_eq!(f.state("1"), "done");
-    assert_eq!(f.journal.turn("told", Arc::default(), 9).await.unwrap().unreadable, 1);
-    assert_eq!(aside(&f, "1"), "stuck");
-}
-
-#[tokio::test]
-async fn a_holder_s_notice_in_flight_outlives_a_crash_while_its_request_is_withdrawn() {
-    for stick in [false, true] {
-        let f = Fixture::new();
-        f.admit(vec![with_category(record("1", "a@x.id"), "same")]).await;
-        serve(&f.journal, "mail").await;
-        serve(&f.journal, "mail").await;
-        settle_at(&f, "email", Settlement::Stuck { fault: Fault::permanent("550") }).await;
-        assert_eq!(f.journal.turn("told", Arc::default(), 1).await.unwrap().claims.len(), 1);
-        assert!(given(&f, OrderVerb::Withdraw, "1").await.0);
-        assert_eq!((aside(&f, "1").as_str(), f.state("1").as_str()), ("running", "withdrawing"));
-        let f = f.reopen();
-        assert_eq!(f.journal.recover("told", stick).await.unwrap(), 1);
-        let told = if stick { ["cancelled", "stuck"] } else { ["ready"; 2] };
-        assert!(told.contains(&aside(&f, "1").as_str()), "{}", aside(&f, "1"));
-        serve_all(&f.journal).await;
-        assert_eq!(f.state("1"), "withdrawn");
-    }
-}
-
-#[tokio::test]
-async fn a_holder_s_notice_at_a_channel_that_is_gone_keeps_its_request_no_longer() {
-    let f = Fixture::new();
-    f.admit(vec![with_category(record("1", "a@x.id"), "holder"), with_category(record("2", "b@x.id"), "holder")]).await;
-    serve(&f.journal, "mail").await;
-    serve(&f.journal, "mail").await;
-    let later = Timestamp::now() + SignedDuration::from_hours(1);
-    settle_at(&f, "told", Settlement::Retry { due: later, fault: Fault::transient("the gateway is away") }).await;
-    serve(&f.journal, "email").await;
-    f.journal.orphan("told").await.unwrap();
-    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["stuck", "stuck"]);
-    assert!(f.reader().lanes_with_open_steps().unwrap().is_empty());
-    let (done, said) = arrived(&f, None).await;
-    assert!(done, "{said}");
-    assert!(given(&f, OrderVerb::Retry, "2").await.0, "the channel is there again");
-    assert_eq!([aside(&f, "1"), aside(&f, "2")], ["done", "ready"]);
-}
-
-#[tokio::test]
-async fn an_outlet_that_was_not_configured_when_the_journal_was_put_back_waits_for_the_same_order() {
-    let f = Fixture::new();
-    f.admit(vec![with_category(record("1", "a@x.id"), "refuse")]).await;
-    let Fixture { dir, journal, writer } = f;
-    drop(journal);
-    writer.join().unwrap();
-    restored::mark(&dir.path().join("journal.db")).unwrap();
-    let (journal, writer) = open(dir.path()).unwrap();
-    assert!(journal.recognise(Vec::new(), Vec::new()).await.unwrap().is_some());
-    let f = Fixture { dir, journal, writer };
-    write(&f, "it").await;
-    assert!(f.journal.posts("tickets", Arc::default(), 9).await.unwrap().paused);
-    ordered(&f, OrderVerb::Unpause, "").await;
-    assert!(!f.journal.posts("tickets", Arc::default(), 9).await.unwrap().paused);
-}
-
-/// How many documents are on their way to an outlet, and how many are stuck.
-pub(super) fn waiting(f: &Fixture, outlet: &str) -> (u64, u64) {
-    let status = f.reader().outlet(outlet).unwrap();
-    (status.ready + status.retry + status.running, status.stuck)
 }

@@ -211,7 +211,7 @@ async fn what_was_still_to_be_published_under_schema_11_is_published_once_at_eit
         posted.iter().map(|one| (one.delivery.as_str(), one.body.as_slice(), one.attempt)).collect();
     let delivery = |n: u8| format!("0193f6a2-7b1c-7c3d-9e4f-00000000000{n}");
     assert_eq!(seen, [(&*delivery(1), &b"1"[..], 1), (&*delivery(3), b"3", 2), (&*delivery(2), b"2", 4)]);
-    assert_eq!(super::deliver::waiting(&f, "tickets"), (0, 2));
+    assert_eq!(super::posted::waiting(&f, "tickets"), (0, 2));
     // At the broker: as things stand, under the message id that it would have had.
     let uid = |request| f.reader().outcome(request).unwrap().request.uid;
     let published = taken("q").await;
@@ -219,7 +219,7 @@ async fn what_was_still_to_be_published_under_schema_11_is_published_once_at_eit
     assert_eq!(seen, [format!("{}.1", uid(4)), format!("{}.3", uid(1))]);
     let document: crate::model::Outcome = serde_json::from_slice(&published[1].body).unwrap();
     assert_eq!(document.request.uid, uid(1));
-    assert_eq!(super::deliver::waiting(&f, "q"), (0, 1));
+    assert_eq!(super::posted::waiting(&f, "q"), (0, 1));
     // What was kept back since a restore leaves by order only; the next document counts on.
     let outage = |lane: &str, uncertain| bulk::Outage { lane: lane.into(), since: Timestamp::UNIX_EPOCH, uncertain };
     for (lane, sure, all) in [("tickets", 1, 2), ("q", 0, 1)] {

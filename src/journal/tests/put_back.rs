@@ -1,31 +1,17 @@
 //! A journal that was put back: what it lets go, and upon which order.
 
 use super::*;
-use crate::journal::restored;
 
 const LANES: [&str; 3] = ["credentials", "mail", "email"];
 
-fn lanes() -> Vec<String> {
-    LANES.map(str::to_owned).into()
-}
-
-/// As at the next start, once it was put in place of itself.
 async fn put_back(f: Fixture) -> Fixture {
-    let Fixture { dir, journal, writer } = f;
-    drop(journal);
-    writer.join().unwrap();
-    restored::mark(&dir.path().join("journal.db")).unwrap();
-    let (journal, writer) = open(dir.path()).unwrap();
-    assert!(journal.recognise(lanes(), Vec::new()).await.unwrap().is_some());
-    assert!(journal.recognise(lanes(), Vec::new()).await.unwrap().is_none(), "once");
-    Fixture { dir, journal, writer }
+    f.put_back(&LANES).await
 }
 
 async fn ordered(f: &Fixture, verb: OrderVerb, argument: &str) -> String {
-    orders::place(&f.path(), &order(verb, argument)).unwrap();
-    let done = f.journal.carry_out_orders(lanes(), None, Default::default()).await.unwrap().remove(0);
-    assert!(done.done, "{}", done.result);
-    done.result
+    let (done, said) = f.ordered(&LANES, verb, argument).await;
+    assert!(done, "{said}");
+    said
 }
 
 /// Writes the documents that are due; both a queue and an outlet want them.
