@@ -2,7 +2,7 @@
 //! in its middle. Never twice, never lost, never a foreign account touched.
 
 use crate::contract::Subject;
-use crate::proxy::{Proxy, Way};
+use crate::proxy::{Proxy, Turn, Way};
 use crate::works::*;
 use akund::model::{Action, Fault, FaultClass};
 use akund::target::{Applied, Target, Work};
@@ -20,10 +20,37 @@ fn batch(target: &dyn Target, size: usize, round: usize) -> Vec<Work> {
     batch
 }
 
-/// Where to cut a batch of so many bytes: all along it, and at every second of its last bytes, which are the most telling (the answer to the commit).
-fn places(length: u64, cuts: u64) -> impl Iterator<Item = u64> {
-    let along = cuts / 2;
-    (0..cuts).map(move |n| if n < along { length * n / along } else { length.saturating_sub(2 * (n - along)) })
+/// How many bytes went this way.
+fn length(turns: &[Turn], way: Way) -> u64 {
+    turns.iter().filter(|turn| turn.way == way).map(|turn| turn.bytes).sum()
+}
+
+/// Where a line is cut, one way.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// After so many bytes.
+    At(u64),
+    /// After so many bytes of the n-th turn that way. A login has nonces of any length, so that what comes after it is found in each
+    /// run by its turn, and not by bytes.
+    In(usize, u64),
+}
+
+/// Where to cut one way of a batch that went in these turns when nobody cut it: all along its last turn, from before its first byte (back:
+/// all was asked, and nothing of the last answer comes) to its end; before each of the turns that led up to it; and all along the whole.
+fn places(turns: &[Turn], way: Way, cuts: u64) -> Vec<Place> {
+    let some = cuts / 4;
+    let (last, bytes) = last_turn(turns, way);
+    let mut places: Vec<Place> = (0..=some).map(|n| Place::In(last, bytes * n / some)).collect();
+    places.extend((0..last).rev().zip(0..some).map(|(turn, _)| Place::In(turn, 0)));
+    let (whole, along) = (length(turns, way), cuts - places.len() as u64);
+    places.extend((0..along).map(|n| Place::At(whole * n / along)));
+    places
+}
+
+/// Which turn is the last one that way, and how many bytes it has.
+fn last_turn(turns: &[Turn], way: Way) -> (usize, u64) {
+    let there = turns.iter().filter(|turn| turn.way == way).map(|turn| turn.bytes);
+    there.enumerate().last().expect("the batch went over this line")
 }
 
 /// Cuts the line at many points of a batch, each way. Whatever was told: nothing is there that was said not to be; and once the line
@@ -32,13 +59,17 @@ pub async fn cut_at_every_point(subject: &mut dyn Subject) {
     let proxy = Proxy::before_address(subject.line());
     subject.put_foreign(&named("asing"));
     let foreign = subject.rows();
+    let (turns, rows) = uncut(subject, &proxy, SIZE).await;
     let (mut unknown, mut transient) = (0, 0);
     for (round, way) in [Way::There, Way::Back].into_iter().enumerate() {
-        let (length, rows) = length_of(subject, &proxy, way, SIZE).await;
-        for (n, at) in places(length, subject.cuts()).enumerate() {
+        let (last, answered) = last_turn(&turns, way);
+        for (n, at) in places(&turns, way, subject.cuts()).into_iter().enumerate() {
             let target = subject.through(proxy.port());
             let mut works = batch(&*target, SIZE, 1000 * (round + 1) + n);
-            proxy.cut_after(way, at);
+            match at {
+                Place::At(bytes) => proxy.cut_after(way, bytes),
+                Place::In(turn, bytes) => proxy.cut_in_turn(way, turn, bytes),
+            }
             let first = target.apply(&works).await;
             drop(target);
             proxy.mend();
@@ -48,9 +79,16 @@ pub async fn cut_at_every_point(subject: &mut dyn Subject) {
             unknown += open;
             transient += SIZE - done - open;
             let there = found(subject, &works).await;
-            assert!((done..=done + open).contains(&there), "{way:?} {at}: {there} there, {first:?}");
+            assert!((done..=done + open).contains(&there), "{way:?} {at:?}: {there} there, {first:?}");
             if subject.whole_batches() {
-                assert!(there == 0 || there == SIZE, "{way:?} {at}: a batch is whole or not at all: {there}");
+                assert!(there == 0 || there == SIZE, "{way:?} {at:?}: a batch is whole or not at all: {there}");
+                // The last turn there is the commit, and the last one back its answer.
+                if let Place::In(turn, bytes) = at
+                    && turn == last
+                {
+                    let expected = if bytes < answered { (0, SIZE) } else { (SIZE, 0) };
+                    assert_eq!((done, open), expected, "{way:?} {at:?}: {first:?}");
+                }
             }
             finished(subject, &mut works, &foreign, rows).await;
         }
@@ -68,7 +106,7 @@ const ADOPTION_CUTS: u64 = 6;
 async fn adopted_over_a_cut_line(subject: &mut dyn Subject, proxy: &Proxy) {
     let (asing, neighbour) = (named("asing"), named("tetangga"));
     for way in [Way::There, Way::Back] {
-        let mut length = 0;
+        let mut whole = 0;
         for n in 0..=ADOPTION_CUTS {
             subject.put_foreign(&neighbour);
             let alone = subject.rows();
@@ -77,17 +115,17 @@ async fn adopted_over_a_cut_line(subject: &mut dyn Subject, proxy: &Proxy) {
             let credential = create(&asing, direct.schemes()).credential;
             let mut step = Work { adopted: Some(Box::new(asing.clone())), ..work(Action::Reset, &asing, credential) };
             step.external_id = direct.identify(std::slice::from_ref(&step)).await.remove(0).unwrap().external_id;
-            let before = proxy.passed(way);
+            proxy.watch();
             let target = subject.through(proxy.port());
             if n > 0 {
-                proxy.cut_after(way, length * (n - 1) / ADOPTION_CUTS);
+                proxy.cut_after(way, whole * (n - 1) / ADOPTION_CUTS);
             }
             let first = target.apply(std::slice::from_ref(&step)).await;
-            drop(target);
             if n == 0 {
-                length = proxy.passed(way) - before;
+                whole = length(&proxy.turns(), way);
                 assert_eq!(told(&first).0, 1);
             }
+            drop(target);
             proxy.mend();
             tokio::task::block_in_place(|| proxy.settle());
             subject.recover();
@@ -117,7 +155,8 @@ pub async fn ends_in_mid_batch(subject: &mut dyn Subject) {
     subject.put_foreign(&named("asing"));
     let foreign = subject.rows();
     let many = subject.many();
-    let (length, rows) = length_of(subject, &proxy, Way::There, many).await;
+    let (turns, rows) = uncut(subject, &proxy, many).await;
+    let length = length(&turns, Way::There);
     for (round, share) in subject.ends_at().to_vec().into_iter().enumerate() {
         let target = subject.through(proxy.port());
         let mut works = batch(&*target, many, round + 1);
@@ -143,20 +182,19 @@ pub async fn ends_in_mid_batch(subject: &mut dyn Subject) {
     subject.clear();
 }
 
-/// How many bytes a batch has on a new line, and how many rows are there with it.
-async fn length_of(subject: &dyn Subject, proxy: &Proxy, way: Way, size: usize) -> (u64, usize) {
-    // The first one brings along what later ones find there (a mail domain).
+/// In which turns a batch goes over a new line that nobody cuts, and how many rows are there with it.
+async fn uncut(subject: &dyn Subject, proxy: &Proxy, size: usize) -> (Vec<Turn>, usize) {
     // The first one brings along what later ones find there (a mail domain).
     for round in [0, 1] {
+        proxy.watch();
         let target = subject.through(proxy.port());
         let works = batch(&*target, size, round);
-        let before = proxy.passed(way);
         assert!(target.apply(&works).await.iter().all(Result::is_ok));
-        let length = proxy.passed(way) - before;
+        let turns = proxy.turns();
         let rows = subject.rows().len();
         assert!(target.undo(&works).await.iter().all(Result::is_ok));
         if round == 1 {
-            return (length, rows);
+            return (turns, rows);
         }
     }
     unreachable!()

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,69 @@ pub enum Way {
     Back,
 }
 
+/// Bytes that went one way before any went the other way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// Which way.
+    pub way: Way,
+    /// How many.
+    pub bytes: u64,
+}
+
+/// Where the watched connections are cut.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    /// After so many bytes more.
+    Bytes(u64),
+    /// After so many bytes of the n-th turn that way, from 0.
+    Turn(usize, u64),
+}
+
+/// What goes on at the connections that are watched: those made since it was said to watch or to cut. What an earlier one still has
+/// to say, its farewell for one, is neither counted nor cut.
+#[derive(Debug, Default)]
+struct Watched {
+    /// How many connections are not, from the first.
+    from: u64,
+    turns: Vec<Turn>,
+    cut: Option<(Way, Limit)>,
+}
+
+impl Watched {
+    /// How many of these bytes may pass.
+    fn allow(&mut self, way: Way, wanted: u64) -> u64 {
+        let goes_on = self.turns.last().filter(|turn| turn.way == way).map_or(0, |turn| turn.bytes);
+        let begun = self.turns.iter().filter(|turn| turn.way == way).count();
+        let turn = if goes_on > 0 { begun - 1 } else { begun };
+        let allowed = match &mut self.cut {
+            Some((at, Limit::Bytes(left))) if *at == way => {
+                let allowed = wanted.min(*left);
+                *left -= allowed;
+                allowed
+            }
+            Some((at, Limit::Turn(last, bytes))) if *at == way && turn >= *last => {
+                let left = if turn == *last { bytes.saturating_sub(goes_on) } else { 0 };
+                wanted.min(left)
+            }
+            _ => wanted,
+        };
+        if allowed < wanted {
+            self.cut = Some((way, Limit::Bytes(0)));
+        }
+        match self.turns.last_mut() {
+            Some(turn) if turn.way == way => turn.bytes += allowed,
+            _ if allowed > 0 => self.turns.push(Turn { way, bytes: allowed }),
+            _ => (),
+        }
+        allowed
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     server: SocketAddr,
-    /// Bytes that still pass each way before the connection is cut; negative: as many as there are.
-    left: [AtomicI64; 2],
     passed: [AtomicU64; 2],
+    watched: Mutex<Watched>,
     /// Connections so far, and how many of them, from the first, have gone silent.
     connections: AtomicU64,
     silent: AtomicU64,
@@ -53,8 +110,8 @@ impl Proxy {
         let own = listener.local_addr().expect("the proxy's port").port();
         let shared = Arc::new(Shared {
             server,
-            left: [AtomicI64::new(-1), AtomicI64::new(-1)],
             passed: [AtomicU64::new(0), AtomicU64::new(0)],
+            watched: Mutex::default(),
             connections: AtomicU64::new(0),
             silent: AtomicU64::new(0),
             last: AtomicU64::new(u64::MAX),
@@ -78,14 +135,38 @@ impl Proxy {
         self.port
     }
 
-    /// From now on, so many bytes pass one way; then every connection is cut, and new ones until [`Self::mend`].
+    /// Writes down the turns of the connections that are made from now on.
+    #[allow(dead_code, reason = "for some test programs only")]
+    pub fn watch(&self) {
+        self.watch_and_cut(None);
+    }
+
+    /// The turns of the watched connections, as they came. A byte is counted before it is passed on: what the client has is counted.
+    #[allow(dead_code, reason = "for some test programs only")]
+    pub fn turns(&self) -> Vec<Turn> {
+        self.shared.watched().turns.clone()
+    }
+
+    /// So many bytes pass one way on the connections that are made from now on; then each of them is cut, and new ones until
+    /// [`Self::mend`].
     pub fn cut_after(&self, way: Way, bytes: u64) {
-        self.shared.left[way as usize].store(i64::try_from(bytes).expect("a sane number"), Ordering::SeqCst);
+        self.watch_and_cut(Some((way, Limit::Bytes(bytes))));
+    }
+
+    /// The same with so many bytes of the n-th turn one way, from 0, however long those before it are.
+    #[allow(dead_code, reason = "for some test programs only")]
+    pub fn cut_in_turn(&self, way: Way, turn: usize, bytes: u64) {
+        self.watch_and_cut(Some((way, Limit::Turn(turn, bytes))));
+    }
+
+    fn watch_and_cut(&self, cut: Option<(Way, Limit)>) {
+        let from = self.shared.connections.load(Ordering::SeqCst);
+        *self.shared.watched() = Watched { from, turns: Vec::new(), cut };
     }
 
     /// Everything passes again.
     pub fn mend(&self) {
-        self.shared.left.iter().for_each(|left| left.store(-1, Ordering::SeqCst));
+        self.shared.watched().cut = None;
     }
 
     /// Waits until both sides of every connection have closed it: then the server has noticed what was cut. Some are kept open by
@@ -143,12 +224,12 @@ impl Shared {
             if number < self.silent.load(Ordering::SeqCst) || number > self.last.load(Ordering::SeqCst) {
                 continue;
             }
-            let allowed = self.allow(way, read);
+            let allowed = self.allow(number, way, read);
+            self.passed[way as usize].fetch_add(allowed as u64, Ordering::SeqCst);
             if to.write_all(&buffer[..allowed]).is_err() || allowed < read {
                 cut = true;
                 break;
             }
-            self.passed[way as usize].fetch_add(allowed as u64, Ordering::SeqCst);
         }
         if cut {
             // Both sides are told the end, and what they send is thrown away until they have noticed.
@@ -161,20 +242,16 @@ impl Shared {
         self.open.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// How many of these bytes may pass.
-    fn allow(&self, way: Way, wanted: usize) -> usize {
-        let left = &self.left[way as usize];
-        let mut now = left.load(Ordering::SeqCst);
-        loop {
-            if now < 0 {
-                return wanted;
-            }
-            let allowed = wanted.min(usize::try_from(now).unwrap_or(usize::MAX));
-            let rest = now - i64::try_from(allowed).unwrap_or(i64::MAX);
-            match left.compare_exchange(now, rest, Ordering::SeqCst, Ordering::SeqCst) {
-                Ok(_) => return allowed,
-                Err(other) => now = other,
-            }
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many of these bytes of a connection may pass.
+    fn allow(&self, number: u64, way: Way, wanted: usize) -> usize {
+        let mut watched = self.watched();
+        if number < watched.from {
+            return wanted;
         }
+        usize::try_from(watched.allow(way, wanted as u64)).expect("no more than wanted")
     }
 }
