@@ -7,6 +7,8 @@ mod daemon;
 mod deaths;
 #[path = "faults/once.rs"]
 mod once;
+#[path = "support/put_back.rs"]
+mod put_back;
 
 #[path = "faults/crash.rs"]
 mod crash;

@@ -1,6 +1,7 @@
 //! How `akund demo --exit` ends.
 
 use crate::fixture::{ACCOUNTS, Demo, MESSAGES, WAITING, akund};
+use crate::put_back::put_back;
 use akund::config::target::MailMapsConfig;
 use akund::target::mailmaps::MailMaps;
 use rusqlite::Connection;
@@ -77,16 +78,12 @@ fn a_sample_that_was_corrected_as_the_readme_has_it_is_still_as_it_should_be() {
 fn a_journal_that_was_put_back_is_told_of_at_once_and_goes_on_once_it_is_told_to() {
     let demo = Demo::new();
     assert_eq!(demo.run().code, Some(0));
-    let journal = demo.journal();
     let config = demo.dir.join("akund.toml");
     let copy = demo.dir.join("backup.db");
     let typed = |arguments: &[&str]| akund().arg("--config").arg(&config).args(arguments).output().unwrap();
     let output = typed(&["journal", "backup", copy.to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for end in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{end}", journal.display()));
-    }
-    std::fs::copy(&copy, &journal).unwrap();
+    put_back(&copy, &demo.journal());
     let output = demo.start().wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(75), "{said}");

@@ -13,6 +13,9 @@ mod killed;
 #[path = "../peers/mod.rs"]
 mod peers;
 #[cfg(test)]
+#[path = "../support/put_back.rs"]
+mod put_back;
+#[cfg(test)]
 #[allow(dead_code, reason = "others ask more of it")]
 #[path = "../support/readme.rs"]
 mod readme;

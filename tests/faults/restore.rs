@@ -1,32 +1,55 @@
 //! A journal that was put back: nothing is sent, nothing is made twice, nothing is written over, until a person says so.
 
 use crate::daemon::{Daemon, Site, count, crashed, records};
+use crate::put_back::put_back;
 use crate::smtp::Server;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const REQUESTS: usize = 100;
 
-fn backup(site: &Site, file: &Path) -> serde_json::Value {
-    let (code, said) = site.told(&["journal", "backup", file.to_str().unwrap(), "--json"]);
-    assert_eq!(code, 0, "{said}");
-    serde_json::from_str(&said).unwrap()
+/// A copy of a journal, in a directory of its own.
+struct Copy {
+    dir: tempfile::TempDir,
+    file: PathBuf,
 }
 
-/// As an operator does it, with the daemon stopped.
-fn put_back(site: &Site, file: &Path) {
-    for suffix in ["-wal", "-shm"] {
-        let mut name = site.journal.clone().into_os_string();
-        name.push(suffix);
-        let _ = std::fs::remove_file(PathBuf::from(name));
+impl Copy {
+    /// Where one is to be.
+    fn place() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("journal-copy.db");
+        Self { dir, file }
     }
-    std::fs::copy(file, &site.journal).unwrap();
+
+    /// What the command that makes one says.
+    fn ordered(&self, site: &Site) -> (i32, String) {
+        site.told(&["journal", "backup", self.file.to_str().unwrap(), "--json"])
+    }
+
+    fn of(site: &Site) -> Self {
+        let copy = Self::place();
+        let (code, said) = copy.ordered(site);
+        assert_eq!(code, 0, "{said}");
+        copy
+    }
+
+    /// With the daemon stopped.
+    fn put_back(&self, site: &Site) {
+        put_back(&self.file, &site.journal);
+    }
+
+    /// Puts it back and lets it go on.
+    fn put_back_and_unpaused(&self, site: &Site) -> Daemon {
+        self.put_back(site);
+        started_and_unpaused(site)
+    }
 }
 
-fn elsewhere() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("journal-copy.db");
-    (dir, file)
+fn started_and_unpaused(site: &Site) -> Daemon {
+    let daemon = site.start();
+    assert_eq!(site.told(&["unpause"]).0, 0);
+    daemon
 }
 
 /// Some of a hundred students, as a file of their own.
@@ -74,7 +97,6 @@ fn is_paused(site: &Site, daemon: &Daemon) {
 fn of_a_backup_from_before_a_hundred_deliveries_nothing_is_sent_or_written_again_without_an_order() {
     let server = Server::start();
     let site = server.site();
-    let (_dir, file) = elsewhere();
     let mut daemon = site.start();
     // A third is made and waits for its notice, a third stands before the target, a third is not begun.
     assert_eq!(site.told(&["pause", "email"]).0, 0);
@@ -90,7 +112,10 @@ fn of_a_backup_from_before_a_hundred_deliveries_nothing_is_sent_or_written_again
     assert_eq!(site.told(&["pause", "credentials"]).0, 0);
     site.drop_in("c.csv", some(67..REQUESTS));
     site.until("the last third has no password yet", || site.reader().lane("credentials").unwrap().ready == 33);
-    let report = backup(&site, &file);
+    let copy = Copy::place();
+    let (code, report) = copy.ordered(&site);
+    assert_eq!(code, 0, "{report}");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!(server.taken().len(), 0);
     assert_eq!(report["key"]["in_the_copy"], false, "{report}");
     assert!(report["key"]["place"].as_str().unwrap().ends_with("journal.key"), "{report}");
@@ -110,7 +135,7 @@ fn of_a_backup_from_before_a_hundred_deliveries_nothing_is_sent_or_written_again
     assert_eq!(passwords.len(), REQUESTS + 1);
     let made = at_targets(&site);
 
-    put_back(&site, &file);
+    copy.put_back(&site);
     daemon = site.start();
     is_paused(&site, &daemon);
     assert!(site.log().contains("files that were accepted are unknown"), "{}", site.log());
@@ -177,20 +202,17 @@ fn of_a_backup_from_before_a_hundred_deliveries_nothing_is_sent_or_written_again
 fn a_request_that_the_backup_does_not_know_is_handed_in_again_and_takes_up_the_account_that_it_made() {
     let server = Server::start();
     let site = server.site();
-    let (_dir, file) = elsewhere();
     let daemon = site.start();
     site.drop_in("a.toml", records::good("A/1", "satu"));
     site.until_rest(1);
-    backup(&site, &file);
+    let copy = Copy::of(&site);
     site.drop_in("b.toml", records::good("B/1", "dua"));
     site.until_rest(2);
     daemon.terminate();
     let accounts = |site: &Site| count(&site.mail(), "SELECT count(*) FROM mailboxes");
     assert_eq!(accounts(&site), 2);
 
-    put_back(&site, &file);
-    let daemon = site.start();
-    assert_eq!(site.told(&["unpause"]).0, 0);
+    let daemon = copy.put_back_and_unpaused(&site);
     site.until("intake opens", || daemon.get("/readyz").0 == 200);
     let (code, paths) = site.told(&["journal", "unknown", "--paths"]);
     assert_eq!((code, paths.lines().count()), (1, 1), "{paths}");
@@ -212,13 +234,12 @@ fn a_request_that_the_backup_does_not_know_is_handed_in_again_and_takes_up_the_a
 fn an_account_that_was_renamed_after_the_backup_is_known_by_its_uid_and_never_made_twice() {
     let server = Server::start();
     let site = server.site();
-    let (_dir, file) = elsewhere();
     let daemon = site.start();
     assert_eq!(site.told(&["pause", "mail"]).0, 0);
     site.drop_in("a.toml", records::good("A/1", "satu"));
     site.drop_in("b.toml", records::good("B/1", "dua"));
     site.until("they wait for the target", || site.reader().lane("mail").unwrap().ready == 2);
-    backup(&site, &file);
+    let copy = Copy::of(&site);
     assert_eq!(site.told(&["unpause"]).0, 0);
     site.until_rest(2);
     daemon.terminate();
@@ -230,9 +251,7 @@ fn an_account_that_was_renamed_after_the_backup_is_known_by_its_uid_and_never_ma
     assert_eq!(mail.execute("DELETE FROM mailboxes WHERE address LIKE 'dua%'", []), Ok(1));
     let made = at_targets(&site);
 
-    put_back(&site, &file);
-    let daemon = site.start();
-    assert_eq!(site.told(&["unpause"]).0, 0);
+    let daemon = copy.put_back_and_unpaused(&site);
     site.until_rest(2);
     site.until("the other one is made", || at_targets(&site).iter().any(|row| row.contains("dua@")));
     assert!(made.iter().all(|row| at_targets(&site).contains(row)), "it is not written over: {:?}", at_targets(&site));
@@ -250,7 +269,6 @@ fn an_account_that_was_renamed_after_the_backup_is_known_by_its_uid_and_never_ma
 #[test]
 fn what_was_withdrawn_after_the_backup_is_not_made_again() {
     let site = Site::new();
-    let (_dir, file) = elsewhere();
     let daemon = site.start();
     for lane in ["mail", "radius"] {
         assert_eq!(site.told(&["pause", lane]).0, 0);
@@ -260,7 +278,7 @@ fn what_was_withdrawn_after_the_backup_is_not_made_again() {
     site.until("both wait for a target", || {
         ["mail", "radius"].iter().map(|lane| site.reader().lane(lane).unwrap().ready).sum::<u64>() == 2
     });
-    backup(&site, &file);
+    let copy = Copy::of(&site);
     assert_eq!(site.told(&["withdraw", "A/1"]).0, 0);
     assert_eq!(site.told(&["unpause"]).0, 0);
     site.until_rest(2);
@@ -272,7 +290,7 @@ fn what_was_withdrawn_after_the_backup_is_not_made_again() {
     daemon.terminate();
     let made = at_targets(&site);
 
-    put_back(&site, &file);
+    copy.put_back(&site);
     let daemon = site.start();
     assert_eq!(site.state(&records::key("A/1")), "stuck");
     assert_eq!(site.told(&["unpause"]).0, 0);
@@ -297,26 +315,24 @@ fn stuck_at(site: &Site, key: &str) -> String {
 fn a_withdrawal_takes_away_what_was_made_in_this_journal_and_not_what_it_only_found() {
     for by_hand in [false, true] {
         let site = Site::new();
-        let (_dir, file) = elsewhere();
         let daemon = site.start();
         assert_eq!(site.told(&["pause", "credentials"]).0, 0);
         site.drop_in("a.toml", records::good("A/1", "satu"));
         site.until("it has no password yet", || site.reader().lane("credentials").unwrap().ready == 1);
-        backup(&site, &file);
+        let copy = Copy::of(&site);
         assert_eq!(site.told(&["unpause"]).0, 0);
         site.until_rest(1);
         let key = records::key("A/1");
         assert_eq!(site.state(&key), "done");
         daemon.terminate();
-        put_back(&site, &file);
+        copy.put_back(&site);
         if by_hand {
             // Somebody took half of it away meanwhile: that half is made anew, in this journal.
             site.mail().execute_batch("DELETE FROM mailboxes; DELETE FROM aliases").unwrap();
         }
         let there = at_targets(&site);
 
-        let daemon = site.start();
-        assert_eq!(site.told(&["unpause"]).0, 0);
+        let daemon = started_and_unpaused(&site);
         let lane = stuck_at(&site, &key);
         assert_eq!(lane, if by_hand { "radius" } else { "mail" });
         let mailboxes = || count(&site.mail(), "SELECT count(*) FROM mailboxes");
@@ -335,7 +351,6 @@ fn a_withdrawal_takes_away_what_was_made_in_this_journal_and_not_what_it_only_fo
 fn a_withdrawal_leaves_alone_what_was_found_as_wanted_and_may_be_in_use_for_long() {
     let server = Server::start();
     let site = server.site();
-    let (_dir, file) = elsewhere();
     let daemon = site.start();
     for lane in ["mail", "radius"] {
         assert_eq!(site.told(&["pause", lane]).0, 0);
@@ -344,16 +359,15 @@ fn a_withdrawal_leaves_alone_what_was_found_as_wanted_and_may_be_in_use_for_long
     site.until("it has its password", || {
         ["mail", "radius"].iter().map(|lane| site.reader().lane(lane).unwrap().ready).sum::<u64>() == 1
     });
-    backup(&site, &file);
+    let copy = Copy::of(&site);
     assert_eq!(site.told(&["unpause"]).0, 0);
     site.until_rest(1);
     let key = records::key("A/1");
     assert_eq!(site.state(&key), "done");
     daemon.terminate();
-    put_back(&site, &file);
+    copy.put_back(&site);
     let there = at_targets(&site);
-    let daemon = site.start();
-    assert_eq!(site.told(&["unpause"]).0, 0);
+    let daemon = started_and_unpaused(&site);
     assert_eq!(stuck_at(&site, &key), "email", "it is there with the password that the journal has");
     let (code, said) = site.told(&["withdraw", "A/1", "--reason", "salah"]);
     assert!(
@@ -369,21 +383,19 @@ fn a_withdrawal_leaves_alone_what_was_found_as_wanted_and_may_be_in_use_for_long
 fn a_password_that_was_made_after_the_backup_was_put_back_cannot_have_arrived() {
     let server = Server::start();
     let site = server.site();
-    let (_dir, file) = elsewhere();
     let daemon = site.start();
     assert_eq!(site.told(&["pause", "credentials"]).0, 0);
     site.drop_in("a.toml", records::good("A/1", "satu"));
     site.until("it has no password yet", || site.reader().lane("credentials").unwrap().ready == 1);
-    backup(&site, &file);
+    let copy = Copy::of(&site);
     assert_eq!(site.told(&["unpause"]).0, 0);
     site.until_rest(1);
     daemon.terminate();
-    put_back(&site, &file);
+    copy.put_back(&site);
     // Somebody cleared it all away, so that it is made anew, with another password than the one that was sent.
     site.mail().execute_batch("DELETE FROM mailboxes; DELETE FROM aliases").unwrap();
     site.radius().execute_batch("DELETE FROM radcheck; DELETE FROM radusergroup; DELETE FROM akund_account").unwrap();
-    let daemon = site.start();
-    assert_eq!(site.told(&["unpause"]).0, 0);
+    let daemon = started_and_unpaused(&site);
     let key = records::key("A/1");
     assert_eq!(stuck_at(&site, &key), "email");
     let (code, said) = site.told(&["arrived", "A/1", "--reason", "kata pemohon sudah"]);
@@ -405,19 +417,19 @@ fn a_raw_copy_put_back_is_recognised_by_what_the_journal_is_known_to_have_had() 
     for in_the_spool_only in [false, true] {
         let server = Server::start();
         let site = server.site();
-        let (_dir, file) = elsewhere();
         let daemon = site.start();
         site.drop_in("a.toml", records::good("A/1", "satu"));
         site.until_rest(1);
         daemon.terminate();
-        std::fs::copy(&site.journal, &file).unwrap();
+        let copy = Copy::place();
+        std::fs::copy(&site.journal, &copy.file).unwrap();
         let head = site.journal.with_extension("head");
         let head_then = std::fs::read(&head).unwrap();
         let daemon = site.start();
         site.drop_in("b.toml", records::good("B/1", "dua"));
         site.until_rest(2);
         daemon.kill();
-        put_back(&site, &file);
+        copy.put_back(&site);
         if in_the_spool_only {
             // The whole directory was put back.
             std::fs::write(&head, head_then).unwrap();
@@ -454,17 +466,16 @@ fn a_machine_put_back_whole_is_told_by_a_command() {
 fn a_death_while_it_is_marked_leaves_it_to_be_recognised_again() {
     let server = Server::start();
     let site = server.site();
-    let (_dir, file) = elsewhere();
     let daemon = site.start();
     assert_eq!(site.told(&["pause", "email"]).0, 0);
     site.drop_in("a.toml", records::good("A/1", "satu"));
     site.until("it waits for its notice", || site.reader().lane("email").unwrap().ready == 1);
-    backup(&site, &file);
+    let copy = Copy::of(&site);
     assert_eq!(site.told(&["unpause"]).0, 0);
     site.until_rest(1);
     // An order from before must not lift what is to come.
     daemon.terminate();
-    put_back(&site, &file);
+    copy.put_back(&site);
     assert_eq!(site.told(&["unpause"]).0, 75, "kept for the next start");
     for place in ["journal-put-back", "journal-before-commit", "journal-committed"] {
         let status = site.spawn(&[("AKUND_CRASH_AT", place)]).ended();
@@ -483,13 +494,12 @@ fn a_death_while_it_is_marked_leaves_it_to_be_recognised_again() {
 fn a_backup_with_nothing_unfinished_starts_paused_too() {
     let server = Server::start();
     let site = server.site();
-    let (_dir, file) = elsewhere();
     let daemon = site.start();
     site.drop_in("a.toml", records::good("A/1", "satu"));
     site.until_rest(1);
     daemon.terminate();
-    backup(&site, &file);
-    put_back(&site, &file);
+    let copy = Copy::of(&site);
+    copy.put_back(&site);
     let daemon = site.start();
     is_paused(&site, &daemon);
     assert_eq!(stuck_notices(&site), 0);
@@ -504,7 +514,7 @@ fn a_backup_with_nothing_unfinished_starts_paused_too() {
 fn a_copy_is_whole_private_and_never_in_the_way() {
     use std::os::unix::fs::MetadataExt;
     let site = Site::new();
-    let (dir, file) = elsewhere();
+    let Copy { dir, file } = Copy::place();
     let (code, said) = site.told(&["journal", "backup", file.to_str().unwrap()]);
     assert_eq!(code, 69, "there is no journal yet: {said}");
     let daemon = site.start();
