@@ -286,21 +286,13 @@ fn of_settings(settings: &str) -> Directory {
 fn works(n: usize, scheme: Scheme) -> Vec<Work> {
     let credential: Credential = hash::new_credential(&[scheme]).unwrap();
     let account = |i: usize| Account {
-        uid: AccountUid(Uuid::now_v7()),
         address: Some(format!("user{i}@example.org").parse().unwrap()),
-        username: format!("user{i}").parse().unwrap(),
-        aliases: Vec::new(),
         name: format!("User Number {i}"),
         given_name: "User".into(),
         family_name: format!("Number {i}"),
         category: "staff".into(),
-        unit: String::new(),
         services: vec!["mail".into()],
-        ends_at: None,
-        quota: None,
-        group: None,
-        recovery_email: None,
-        recovery_phone: None,
+        ..Account::bare(AccountUid(Uuid::now_v7()), format!("user{i}").parse().unwrap())
     };
     let work = |i| Work {
         step: StepId(1),
