@@ -141,12 +141,13 @@ fn begin_asides(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
 /// Cancels every step of a request that is not done and not in flight, but what tells a holder of what was carried out.
 pub(super) fn cancel(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     tx.run(
-        "UPDATE step SET state = 'cancelled' WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255
-           AND state IN ('blocked', 'ready', 'retry', 'stuck')
-           AND NOT (part = 'notice' AND state IN ('ready', 'retry') AND CASE WHEN json_valid(detail) THEN coalesce(detail ->> '$.aside', 0) ELSE 0 END)",
+        &format!(
+            "UPDATE step AS s SET state = 'cancelled' WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255
+               AND s.state IN ('blocked', 'ready', 'retry', 'stuck') AND NOT (s.state IN ('ready', 'retry') AND {ASIDE})"
+        ),
         [request],
-    )?;
-    Ok(())
+    )
+    .map(drop)
 }
 
 /// A notice that was in flight while a higher revision took its request's place is not sent again: what it says is no longer so.

@@ -30,8 +30,12 @@ pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) 
             plan.push(PlannedStep { lane: target.name.clone(), verb, detail });
         }
     }
-    let told = holder(record, grant, procedure, site);
-    plan.extend(told.iter().filter(|step| step.detail.unless.is_empty()).cloned());
+    let (at_once, behind) = match holder(record, grant, procedure, site) {
+        Holder::NotTold => (None, None),
+        Holder::AtOnce(channels) => (aside(record, procedure, &channels, Vec::new()), None),
+        Holder::Unless(channels, by) => (None, aside(record, procedure, &channels, by)),
+    };
+    plan.extend(at_once);
     let email = procedure.email_channel(site);
     plan.extend(reports(record, procedure, email, ReportWhen::Proven));
     plan.extend(letter(record, procedure, email));
@@ -45,24 +49,33 @@ pub fn plan(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) 
             step
         }));
     }
-    plan.extend(told.into_iter().filter(|step| !step.detail.unless.is_empty()));
+    plan.extend(behind);
     plan.extend(reports(record, procedure, email, ReportWhen::HandedOver));
     plan
 }
 
+/// Where an account's holder is told what is taken from them.
+enum Holder<'s> {
+    /// Not by a notice of their own.
+    NotTold,
+    /// Over these channels, before the request's own notice.
+    AtOnce(Vec<&'s SiteChannel>),
+    /// Over the first ones, behind the request's own notice, unless that was handed over by one of the named ones.
+    Unless(Vec<&'s SiteChannel>, Vec<String>),
+}
+
 /// What takes something from an account's holder is told them, too, at the contact that the register has; unless the request's own
 /// notice goes there. Never at an address of the account, nor with a password, and nothing waits for it.
-///
-/// With `unless` it stands behind that notice, which then has to show by which channel it was handed over.
-fn holder(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) -> Option<PlannedStep> {
+fn holder<'s>(record: &Record, grant: &Grant, procedure: &Procedure, site: &'s Site) -> Holder<'s> {
     if !grant.takes_away || !procedure.file.delivery.tell_holder {
-        return None;
+        return Holder::NotTold;
     }
     let account = &grant.account;
     let mut own = account.address.iter().chain(&account.aliases);
     let email = account.recovery_email.as_ref().filter(|email| !own.any(|own| own == *email));
     let phone = account.recovery_phone.as_ref();
     let mut channels = ways(email.is_some(), phone.is_some(), procedure.news_channels(), site);
+    let Some(first) = channels.first() else { return Holder::NotTold };
     let reach = reach(record, grant.action, procedure, site);
     let told =
         reach.as_ref().map(|reach| (record.person(&reach.to), [&reach.channels[..], &reach.username[..]].concat()));
@@ -71,18 +84,28 @@ fn holder(record: &Record, grant: &Grant, procedure: &Procedure, site: &Site) ->
         true => email.is_some() && asks.email.as_ref() == email,
         false => phone.is_some() && asks.phone.as_ref() == phone,
     };
-    let first = channels.first()?;
-    if !by.is_empty() && by.iter().all(|channel| same(channel)) {
-        return None;
+    let reached: Vec<String> = by.iter().filter(|channel| same(channel)).map(|channel| channel.name.clone()).collect();
+    if !by.is_empty() && reached.len() == by.len() {
+        return Holder::NotTold;
     }
-    let mut unless = Vec::new();
-    if by.first().is_some_and(|channel| same(channel)) || same(first) {
-        unless = by.iter().filter(|channel| same(channel)).map(|channel| channel.name.clone()).collect();
-    } else {
-        // It leaves at once, and must not follow the other one to where that may go after a refusal.
+    if !reached.is_empty() && (by.first().is_some_and(|channel| same(channel)) || same(first)) {
+        return Holder::Unless(channels, reached);
+    }
+    // It leaves at once, and must not follow the other one to where that may go after a refusal.
+    if !same(first) {
         channels.retain(|channel| !same(channel));
     }
-    let mut step = deliver(record, procedure, &channels, NoticeKind::Changed, Recipient::Holder)?;
+    Holder::AtOnce(channels)
+}
+
+/// The holder's notice: nothing waits for it. With `unless` it has to show by which channel the request's own was handed over.
+fn aside(
+    record: &Record,
+    procedure: &Procedure,
+    channels: &[&SiteChannel],
+    unless: Vec<String>,
+) -> Option<PlannedStep> {
+    let mut step = deliver(record, procedure, channels, NoticeKind::Changed, Recipient::Holder)?;
     (step.detail.aside, step.detail.unless, step.detail.sop) = (true, unless, None);
     Some(step)
 }
