@@ -158,10 +158,14 @@ fn write_all(files: &[Placement<'_>], mode: u32) -> io::Result<()> {
     }
     // The descriptor that syncs is older than the first write: syncfs reports the errors since it was opened (syncfs(2), Linux 5.8).
     let mut disks: BTreeMap<u64, (File, &Path)> = BTreeMap::new();
+    let mut known = None;
     for file in files {
         let dir = parent(file.temporary);
-        let opened = File::open(dir).map_err(explain("open the directory", dir))?;
-        disks.entry(opened.metadata()?.dev()).or_insert((opened, dir));
+        if known != Some(dir) {
+            let opened = File::open(dir).map_err(explain("open the directory", dir))?;
+            disks.entry(opened.metadata()?.dev()).or_insert((opened, dir));
+            known = Some(dir);
+        }
         write_one(file, mode)?;
     }
     disks.values().try_for_each(|(disk, dir)| {

@@ -23,9 +23,9 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// Notices in flight at once: enough that a sync of the directory is shared by many.
-const PARALLEL: usize = 64;
+const PARALLEL: usize = 128;
 /// Of these, how many are recorded in one commit.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
 /// What a Message-ID may have in a file name. `.` only because none begins with one (see [`file_name`]).
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'@').remove(b'+').remove(b'=');
 

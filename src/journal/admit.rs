@@ -12,6 +12,7 @@ use crate::model::verdict::Judgement;
 use crate::model::{Account, AccountUid, Action, Facts, HoldReason, Record, RequestUid, Verdict};
 use jiff::Timestamp;
 use revision::{earlier, standing};
+use rusqlite::types::ToSqlOutput;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -317,15 +318,23 @@ fn plan(tx: &mut Tx<'_>, request: i64, flow: i64, state: State, judgement: &Judg
     let notices = judgement.notices.iter().map(|step| ("notice", step));
     let part = |aside: bool| if aside { "notice" } else { "plan" };
     let plan = judgement.plan.iter().map(|step| (part(step.detail.aside), step));
+    let mut at_once = Vec::new();
+    let mut rows: Vec<ToSqlOutput<'_>> = Vec::new();
     for (place, (part, step)) in notices.chain(plan).enumerate() {
         let id = course::step_id(request, place)?;
-        tx.run(
-            "INSERT INTO step (id, part, lane, verb, detail, state) VALUES (?1, ?2, ?3, ?4, ?5, 'blocked')",
-            (id, part, &step.lane, step.verb.as_str(), serde_json::to_string(&step.detail)?),
-        )?;
+        let detail = serde_json::to_string(&step.detail)?;
+        rows.extend([id.into(), part.into(), step.lane.as_str().into(), step.verb.as_str().into(), detail.into()]);
         if part == "notice" && !step.detail.aside {
-            course::make_ready(tx, id, &step.lane, flow)?;
+            at_once.push((id, &step.lane));
         }
+    }
+    if !rows.is_empty() {
+        let places = vec!["(?, ?, ?, ?, ?, 'blocked')"; rows.len() / 5].join(", ");
+        let sql = format!("INSERT INTO step (id, part, lane, verb, detail, state) VALUES {places}");
+        tx.run(&sql, rusqlite::params_from_iter(rows))?;
+    }
+    for (id, lane) in at_once {
+        course::make_ready(tx, id, lane, flow)?;
     }
     if state == State::Working && !course::waits_for_account(tx, request)? {
         course::advance(tx, request)?;

@@ -61,7 +61,7 @@ pub struct NoticeFacts {
     /// A result per requirement.
     pub checklist: Vec<Check>,
     /// The procedure's own texts, as they were when it was judged.
-    pub texts: BTreeMap<String, String>,
+    pub texts: Arc<BTreeMap<String, String>>,
     /// For the notices that a letter goes with.
     pub paper: Option<Paper>,
 }
@@ -388,10 +388,9 @@ fn notice_facts(tx: &mut Tx<'_>, request: i64, kind: Option<NoticeKind>) -> Resu
         verdict: crate::model::Verdict,
         checklist: Vec<Check>,
     }
-    let (record, judgement, texts): (String, String, String) = tx
+    let (record, judgement, texts): (String, String, i64) = tx
         .row(
-            "SELECT p.record, p.judgement, t.texts FROM personal p JOIN request r ON r.id = p.request
-             JOIN texts t ON t.id = r.texts WHERE p.request = ?1",
+            "SELECT p.record, p.judgement, r.texts FROM personal p JOIN request r ON r.id = p.request WHERE p.request = ?1",
             [request],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?
@@ -401,7 +400,7 @@ fn notice_facts(tx: &mut Tx<'_>, request: i64, kind: Option<NoticeKind>) -> Resu
         record: serde_json::from_str(&record)?,
         verdict: stored.verdict,
         checklist: stored.checklist,
-        texts: serde_json::from_str(&texts)?,
+        texts: tx.texts(texts)?,
         paper: match kind {
             Some(NoticeKind::LetterDraft) => letters::draft(tx, request)?,
             Some(NoticeKind::Letter) => letters::signed(tx, request)?,

@@ -11,6 +11,7 @@ mod put_back;
 mod readdressed;
 mod retention;
 mod tamper;
+mod turns;
 mod units;
 
 use super::orders::{self, NewOrder, OrderVerb};
@@ -146,6 +147,11 @@ fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp
         }
         Some(_) if record.applicant.category == "holder" => {
             vec![step("mail", Verb::Apply), step("mail", Verb::Prove), aside(&[]), step("email", Verb::Deliver)]
+        }
+        Some(_) if record.applicant.category == "twice" => {
+            let mut beside = aside(&[]);
+            beside.lane = "email".into();
+            vec![step("mail", Verb::Apply), step("mail", Verb::Prove), beside, step("email", Verb::Deliver)]
         }
         Some(_) if record.applicant.category == "same" => {
             let mut own = step("email", Verb::Deliver);

@@ -5,10 +5,14 @@ use super::chain::{self, Head, Link};
 use super::state::{Move, State, transition};
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Params};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// A clock that goes back by less is being kept right; microseconds.
 const SET_BACK: i64 = 60_000_000;
+
+/// Most texts kept in memory: a procedure has one for each of its versions.
+const MOST_TEXTS: usize = 64;
 
 /// What the writer keeps in memory between transactions.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub struct Memory {
     name_salt: Vec<u8>,
     /// Whether any name may stand in the register as its hash only.
     hides: bool,
+    /// The procedures' own texts by their number, as they were read; forgotten whenever something is taken back.
+    texts: HashMap<i64, Arc<BTreeMap<String, String>>>,
     /// When the last transaction began, microseconds since 1970; put back if a commit fails.
     pub latest: i64,
     /// Fair queueing; only an order of service, so it need not be put back.
@@ -57,6 +63,12 @@ impl LaneClock {
 }
 
 impl Memory {
+    /// The last transaction came to nothing.
+    pub fn put_back(&mut self, head: Head, latest: i64) {
+        (self.head, self.latest) = (head, latest);
+        self.texts.clear();
+    }
+
     pub fn load(connection: &Connection) -> Result<Self, JournalError> {
         let (head, latest) = connection
             .query_row("SELECT seq, hash, at FROM event ORDER BY seq DESC LIMIT 1", [], |row| {
@@ -76,7 +88,7 @@ impl Memory {
         while let Some(row) = rows.next()? {
             lanes.insert(row.get(0)?, LaneClock { now: row.get(1)?, flows: HashMap::new() });
         }
-        Ok(Self { head, seed, name_salt: name_salt.unwrap_or_default(), hides, latest, lanes })
+        Ok(Self { head, seed, name_salt: name_salt.unwrap_or_default(), hides, texts: HashMap::new(), latest, lanes })
     }
 }
 
@@ -114,7 +126,7 @@ impl<'a> Tx<'a> {
                 self.run("RELEASE operation", [])?;
             }
             Err(_) if self.fatal.is_none() => {
-                self.memory.head = head;
+                self.memory.put_back(head, self.memory.latest);
                 self.run("ROLLBACK TO operation", [])?;
                 self.run("RELEASE operation", [])?;
             }
@@ -180,6 +192,22 @@ impl<'a> Tx<'a> {
     /// What accounts' uids are made with ([`super::mark`]).
     pub fn seed(&self) -> &[u8] {
         &self.memory.seed
+    }
+
+    /// The procedures' own texts of a number: many requests share them.
+    pub fn texts(&mut self, id: i64) -> Result<Arc<BTreeMap<String, String>>, JournalError> {
+        if let Some(known) = self.memory.texts.get(&id) {
+            return Ok(known.clone());
+        }
+        let texts: String = self
+            .row("SELECT texts FROM texts WHERE id = ?1", [id], |row| row.get(0))?
+            .ok_or_else(|| JournalError::Internal(format!("the texts of number {id} are gone")))?;
+        let texts: Arc<BTreeMap<String, String>> = Arc::new(serde_json::from_str(&texts)?);
+        if self.memory.texts.len() >= MOST_TEXTS {
+            self.memory.texts.clear();
+        }
+        self.memory.texts.insert(id, texts.clone());
+        Ok(texts)
     }
 
     /// The id of the row just inserted.

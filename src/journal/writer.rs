@@ -277,8 +277,8 @@ fn connect(path: &Path) -> Result<Connection, JournalError> {
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-             PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;
-             PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA mmap_size = 0;",
+             PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;
+             PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864; PRAGMA mmap_size = 0;",
         )
         .map_err(unusable)?;
     connection.set_prepared_statement_cache_capacity(128);
@@ -353,7 +353,7 @@ impl Writer {
                 if !self.connection.is_autocommit() {
                     let _ = self.connection.execute_batch("ROLLBACK");
                 }
-                (self.memory.head, self.memory.latest) = (before, latest);
+                self.memory.put_back(before, latest);
                 let cause = error.to_string();
                 let news = self.writable.send_if_modified(|state| std::mem::replace(state, Err(cause.clone())).is_ok());
                 if news {
