@@ -13,6 +13,8 @@ const TABLES: &str = "/usr/share/doc/gammu-smsd/examples";
 pub struct Gammu {
     smsd: Option<Server>,
     dir: TempDir,
+    /// Of smsd; the machine's, where there is none.
+    zone: Option<&'static str>,
 }
 
 impl Gammu {
@@ -23,13 +25,20 @@ impl Gammu {
         gammu
     }
 
+    /// The same, with smsd in another time zone than ours, as POSIX writes it.
+    pub fn start_in(zone: &'static str) -> Self {
+        let mut gammu = Self { zone: Some(zone), ..Self::prepare() };
+        gammu.resume();
+        gammu
+    }
+
     /// The same with smsd not yet running.
     pub fn prepare() -> Self {
         let dir = open_dir();
         let database = Connection::open(dir.path().join("smsd.db")).expect("an SQLite file");
         database.execute_batch(&tables("sqlite")).expect("smsd's tables");
         configure(dir.path(), &format!("driver = sqlite3\ndatabase = smsd.db\ndbdir = {}/\n", dir.path().display()));
-        Self { smsd: None, dir }
+        Self { smsd: None, dir, zone: None }
     }
 
     /// On a database of a server, in which its tables are.
@@ -39,7 +48,7 @@ impl Gammu {
             "driver = {driver}\nhost = 127.0.0.1:{port}\nuser = {user}\npassword = {password}\ndatabase = {database}\n"
         );
         configure(dir.path(), &more);
-        let mut gammu = Self { smsd: None, dir };
+        let mut gammu = Self { smsd: None, dir, zone: None };
         gammu.resume();
         gammu
     }
@@ -53,6 +62,7 @@ impl Gammu {
     pub fn resume(&mut self) {
         let mut command = Command::new("gammu-smsd");
         command.arg("-c").arg(self.dir.path().join("smsdrc")).current_dir(self.dir.path());
+        command.envs(self.zone.map(|zone| ("TZ", zone)));
         let mut server = Server::spawn(&mut command, &self.dir.path().join("stdout"), PACKAGES);
         let log = self.dir.path().join("log");
         let before = fs::read_to_string(&log).unwrap_or_default().len();

@@ -237,6 +237,17 @@ async fn a_message_is_sent_once_by_an_smsd_on_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_smsd_on_sqlite_sends_at_once_in_whatever_time_zone_it_is() {
+    // Ten hours behind UTC, and seven ahead.
+    for zone in ["HST10", "WIB-7"] {
+        let gammu = Gammu::start_in(zone);
+        let section = section(&gammu, "").replace("wait_seconds = 20\n", REPORTS);
+        channel(&section).send(&message("1.4", &"panjang ".repeat(30))).await.expect(zone);
+        assert_eq!(gammu.rows(SENT).len(), 2, "{zone}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_sent_once_by_an_smsd_on_postgresql() {
     let server = Postgres::shared();
     let (name, port) = (server.database(), server.port());

@@ -294,17 +294,22 @@ impl Tables {
         };
         let several = parts.len() > 1;
         let part = |n: usize| Value::Secret(Secret::new(parts.get(n).copied().unwrap_or_default()));
-        // Held back until all parts are there, where smsd's tables know no transactions (MyISAM, as it ships them).
-        let held = match engine {
+        let due = match engine {
+            // Held back until all parts are there, where smsd's tables know no transactions (MyISAM, as it ships them).
             Engine::MariaDb => (", \"SendingDateTime\"", ", NOW() + INTERVAL 1 DAY"),
-            Engine::Sqlite | Engine::Postgres => ("", ""),
+            // smsd compares with its local time, and its tables' default is UTC: west of it that is hours away. A day ago
+            // is past in every zone.
+            Engine::Sqlite => {
+                (", \"SendingDateTime\", \"SendingTimeOut\"", ", datetime('now', '-1 day'), datetime('now', '-1 day')")
+            }
+            Engine::Postgres => ("", ""),
         };
         let insert = format!(
             "INSERT INTO outbox (\"DestinationNumber\", \"TextDecoded\", \"CreatorID\", \"Coding\", \"UDH\", \"SenderID\", \"Class\",
                \"MultiPart\", \"DeliveryReport\"{}) VALUES (?, ?, ?, ?, ?, ?, -1, '{several}', '{}'{})",
-            held.0,
+            due.0,
             if self.reports { "yes" } else { "no" },
-            held.1,
+            due.1,
         );
         let values = [
             message.phone.as_str().into(),
@@ -409,7 +414,7 @@ fn inspect(db: &mut dyn Session) -> Result<(i64, i64), Trouble> {
     let version = number(db, "SELECT max(\"Version\") FROM gammu")?;
     for probe in [
         "SELECT \"DestinationNumber\", \"TextDecoded\", \"CreatorID\", \"Coding\", \"UDH\", \"SenderID\", \"Class\", \"MultiPart\",
-           \"DeliveryReport\", \"SendingDateTime\" FROM outbox LIMIT 0",
+           \"DeliveryReport\", \"SendingDateTime\", \"SendingTimeOut\" FROM outbox LIMIT 0",
         "SELECT \"ID\", \"SequencePosition\", \"TextDecoded\", \"Coding\", \"UDH\", \"Class\" FROM outbox_multipart LIMIT 0",
         "SELECT \"CreatorID\", \"SequencePosition\", \"Status\", \"TextDecoded\", \"Text\" FROM sentitems LIMIT 0",
     ] {
