@@ -196,7 +196,8 @@ impl Journal {
     }
 
     /// At start, of a lane that is no longer configured: what is in flight there is [recovered](Self::recover), and what tells
-    /// somebody aside is stuck. Its request has ended, and nobody could withdraw it to be rid of the notice.
+    /// somebody aside, or of a request that has ended (a refusal), is stuck. Nobody could withdraw it to be rid of the notice, and it
+    /// would keep the request's personal data for ever.
     ///
     /// # Errors
     /// Where it could not be written.
@@ -209,7 +210,8 @@ impl Journal {
             ));
             let open: Vec<i64> = tx.rows(
                 &format!(
-                    "SELECT s.id FROM step s WHERE s.lane = ?1 AND s.state IN ('ready', 'retry') AND {} ORDER BY s.id /* once */",
+                    "SELECT s.id FROM step s JOIN request r ON r.id = s.id >> 8 WHERE s.lane = ?1 AND s.state IN ('ready', 'retry')
+                       AND (s.part = 'notice' AND r.ended_at IS NOT NULL OR {}) ORDER BY s.id /* once */",
                     course::ASIDE
                 ),
                 [&lane],

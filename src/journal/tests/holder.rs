@@ -132,3 +132,20 @@ async fn a_holder_s_notice_at_a_channel_that_is_gone_keeps_its_request_no_longer
     assert!(f.ordered(&[], OrderVerb::Retry, "2").await.0, "the channel is there again");
     assert_eq!([aside(&f, "1"), aside(&f, "2")], ["done", "ready"]);
 }
+
+#[tokio::test]
+async fn a_refusal_at_a_channel_that_is_gone_keeps_its_request_no_longer() {
+    let f = Fixture::new();
+    f.admit(vec![with_category(record("1", "a@x.id"), "refuse"), record("2", "b@x.id")]).await;
+    let states = || -> Vec<(i64, String)> {
+        let reader = f.reader();
+        let mut statement =
+            reader.connection.prepare("SELECT id >> 8, state FROM step WHERE lane = 'email' ORDER BY id").unwrap();
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    };
+    f.journal.orphan("email").await.unwrap();
+    assert_eq!(states(), [(1, "stuck".into()), (2, "blocked".into())], "what is under way can be withdrawn");
+    assert_eq!(f.state("1"), "refused");
+    assert!(f.ordered(&[], OrderVerb::Retry, "1").await.0, "the channel is there again");
+    assert_eq!(states(), [(1, "ready".into()), (2, "blocked".into())]);
+}
