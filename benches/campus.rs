@@ -1,7 +1,7 @@
 //! A campus on one machine: directory, mail and hotspot, with everything that akund does for an account beside what it cannot do
 //! without, and beside the tools that people use otherwise. All of one round on the same slapd.
 //!
-//! `cargo bench --bench campus [-- --full | --accounts N] [--others N | --others-only | --proven-only | --fast-only] [--rounds N]`
+//! `cargo bench --bench campus [-- --full | --accounts N] [--others N | --others-only | --proven-only | --fast-only | --strong-only] [--rounds N]`
 //!
 //! Each line: wall time, accounts per second, and the processor time of each part (proc(5), getrusage(2)). Compare within a round.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on ends")]
@@ -52,27 +52,33 @@ fn main() {
         }
         let plain = ldapadd(&slapd, accounts);
         if support::flag("--fast-only") {
-            for hashes in [Hashes::Fast, Hashes::FastInTransactions] {
-                println!("/ ldapadd {:.2}", plain / pipeline(&slapd, accounts, hashes, &mut sites));
+            for way in [FAST, FAST.in_transactions()] {
+                println!("/ ldapadd {:.2}", plain / pipeline(&slapd, accounts, way, &mut sites));
+            }
+            continue;
+        }
+        if support::flag("--strong-only") {
+            let hashing = hashing(accounts);
+            for way in [STRONG, STRONG.in_transactions()] {
+                println!("/ hashing alone {:.2}", hashing / pipeline(&slapd, accounts, way, &mut sites));
             }
             continue;
         }
         let together = lane(&slapd, accounts, true);
         let singly = lane(&slapd, accounts, false);
-        let fast = pipeline(&slapd, accounts, Hashes::Fast, &mut sites);
-        let fast_together = pipeline(&slapd, accounts, Hashes::FastInTransactions, &mut sites);
+        let mut both = |way: Way| [way, way.in_transactions()].map(|way| pipeline(&slapd, accounts, way, &mut sites));
+        let fast = both(FAST);
         let hashing = hashing(accounts);
-        let strong = pipeline(&slapd, accounts, Hashes::Strong, &mut sites);
+        let strong = both(STRONG);
         let verifying = verifying(&slapd, accounts);
-        let proven = pipeline(&slapd, accounts, Hashes::StrongProvenByLogin, &mut sites);
+        let proven = both(PROVEN);
         println!("the lane / ldapadd {:.2} (aim 2); entry by entry {:.2}", plain / together, plain / singly);
-        println!(
-            "the whole pipeline, fast hashes, no log-ins / ldapadd {:.2} (aim 1); in transactions {:.2}",
-            plain / fast,
-            plain / fast_together
-        );
-        println!("with SHA-512-crypt / hashing alone {:.2} (aim 0.8)", hashing / strong);
-        println!("with log-ins / hashing and slapd's verifying {:.2} (aim 0.7)", (hashing + verifying) / proven);
+        let told = |what: &str, base: f64, aim: f64, took: [f64; 2]| {
+            println!("{what} {:.2} (aim {aim}); in transactions {:.2}", base / took[0], base / took[1]);
+        };
+        told("the whole pipeline, fast hashes, no log-ins / ldapadd", plain, 1.0, fast);
+        told("with SHA-512-crypt / hashing alone", hashing, 0.8, strong);
+        told("with log-ins / hashing and slapd's verifying", hashing + verifying, 0.7, proven);
         sites.push(proven::all(&slapd, accounts));
         others::all(&slapd, others);
     }
@@ -137,23 +143,40 @@ fn lane(slapd: &Slapd, accounts: usize, transactions: bool) -> f64 {
     took
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Hashes {
-    Fast,
-    /// With a transaction for each batch.
-    FastInTransactions,
-    Strong,
-    StrongProvenByLogin,
+/// How a pipeline is measured.
+#[derive(Clone, Copy)]
+struct Way {
+    name: &'static str,
+    /// At the directory and in the mail maps; and at RADIUS.
+    schemes: [&'static str; 2],
+    /// One for each batch.
+    transactions: bool,
+    /// Proofs by log-in at the directory, many at a time.
+    log_ins: usize,
+}
+
+const FAST: Way = Way {
+    name: "the whole pipeline, SSHA512 and NT, nobody logs in",
+    schemes: ["ssha512", "nt-hash"],
+    transactions: false,
+    log_ins: 0,
+};
+const STRONG: Way = Way {
+    name: "the whole pipeline, SHA-512-crypt, nobody logs in",
+    schemes: ["sha512-crypt", "sha512-crypt"],
+    ..FAST
+};
+const PROVEN: Way = Way { name: "the whole pipeline, SHA-512-crypt, each logs in at slapd", log_ins: 4, ..STRONG };
+
+impl Way {
+    fn in_transactions(self) -> Self {
+        Self { name: "the same, a transaction for each batch", transactions: true, ..self }
+    }
 }
 
 /// From the spool to the notice, all three targets, on the same slapd.
-fn pipeline(slapd: &Slapd, accounts: usize, hashes: Hashes, sites: &mut Vec<Site>) -> f64 {
-    let (scheme, radius) = match hashes {
-        Hashes::Fast | Hashes::FastInTransactions => ("ssha512", "nt-hash"),
-        Hashes::Strong | Hashes::StrongProvenByLogin => ("sha512-crypt", "sha512-crypt"),
-    };
-    let transactions = hashes == Hashes::FastInTransactions;
-    let log_ins = if hashes == Hashes::StrongProvenByLogin { 4 } else { 0 };
+fn pipeline(slapd: &Slapd, accounts: usize, way: Way, sites: &mut Vec<Site>) -> f64 {
+    let Way { name, schemes: [scheme, radius], transactions, log_ins } = way;
     let site = Site::with(&format!(
         "[target.directory]\nkind = \"ldap\"\n{}proofs = {log_ins}\ntransactions = {transactions}\n{ATTRIBUTES}\n\
          [target.mail]\nkind = \"mail-maps\"\ndatabase = \"targets/mail/mail.db\"\npassword = \"{scheme}\"\n\
@@ -168,12 +191,6 @@ fn pipeline(slapd: &Slapd, accounts: usize, hashes: Hashes, sites: &mut Vec<Site
     daemon.until_done(accounts as u64);
     let took = daemon.begun.elapsed();
     let (user, system) = watch::processor_time(daemon.pid());
-    let name = match hashes {
-        Hashes::Fast => "the whole pipeline, SSHA512 and NT, nobody logs in",
-        Hashes::FastInTransactions => "the same, a transaction for each batch",
-        Hashes::Strong => "the whole pipeline, SHA-512-crypt, nobody logs in",
-        Hashes::StrongProvenByLogin => "the whole pipeline, SHA-512-crypt, each logs in at slapd",
-    };
     let parts = [("akund user", user), ("akund system", system), ("slapd", slapd.cpu() - server)];
     let took = told(name, accounts, took, &parts);
     let samples = daemon.metrics();
