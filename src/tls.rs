@@ -76,6 +76,16 @@ pub fn explain(error: &rustls::Error) -> String {
     }
 }
 
+/// What to say of a handshake that failed, where the port may be one without TLS: `port` asks for that. Of a certificate that is not
+/// trusted it says nothing, for then TLS was spoken.
+pub fn explain_at(error: &(dyn std::error::Error + 'static), port: &str) -> String {
+    match cause_among(error) {
+        Some(cause @ rustls::Error::InvalidCertificate(_)) => explain(cause),
+        Some(cause) => format!("{}; {port}", explain(cause)),
+        None => format!("closed the connection before TLS stood ({error}); {port}"),
+    }
+}
+
 /// The TLS error inside an error of input and output, where there is one.
 pub fn cause_of(error: &std::io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())

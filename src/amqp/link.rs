@@ -111,12 +111,7 @@ impl Broker {
         let connector = TlsConnector::from(Arc::clone(config));
         let handshake = tokio::time::timeout(PATIENCE, connector.connect(name.clone(), tcp));
         let stream = handshake.await.map_err(|_| self.silent("TLS"))?.map_err(|error| {
-            let port = "is this its port for AMQP with TLS?";
-            let why = match crate::tls::cause_of(&error) {
-                Some(cause @ rustls::Error::InvalidCertificate(_)) => crate::tls::explain(cause),
-                Some(cause) => format!("{}; {port}", crate::tls::explain(cause)),
-                None => format!("closed the connection before TLS stood ({error}); {port}"),
-            };
+            let why = crate::tls::explain_at(&error, "is this its port for AMQP with TLS?");
             Trouble::new(format!("{} {why}", self.url.server()))
         })?;
         Ok(Box::new(stream))

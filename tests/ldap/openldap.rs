@@ -46,7 +46,27 @@ async fn a_server_whose_certificate_is_from_another_ca_is_not_spoken_to() {
             let refused = apply(&target, &create(&named("humas"), target.schemes())).await;
             assert_eq!(class_of(&refused), FaultClass::Transient);
             let told = wrong(target.check().await).join(" ");
-            assert!(told.contains("certificate"), "{told}");
+            for told in [told, refused.unwrap_err().message] {
+                assert!(told.contains("certificate that is not trusted") && told.contains("set ca_file"), "{told}");
+                assert!(!told.contains("port"), "TLS was spoken there: {told}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_port_for_the_other_kind_of_tls_is_told_with_the_url_that_it_wants() {
+    let slapd = Slapd::start();
+    for (url, wants) in [
+        (format!("ldaps://127.0.0.1:{}", slapd.port), "wants url = \"ldap://…\""),
+        (format!("ldap://127.0.0.1:{}", slapd.tls_port), "wants url = \"ldaps://…\""),
+    ] {
+        let target =
+            directory(&format!("url = \"{url}\"\nca_file = \"{}\"\n{}", slapd.authority.ca.display(), common(&slapd)));
+        let refused = apply(&target, &create(&named("humas"), target.schemes())).await;
+        assert_eq!(class_of(&refused), FaultClass::Transient);
+        for told in [wrong(target.check().await).join(" "), refused.unwrap_err().message] {
+            assert!(told.contains(&url) && told.contains(wants) && !told.contains("ca_file"), "{told}");
         }
     }
 }

@@ -147,7 +147,8 @@ impl Dialer {
         let (connection, ldap) =
             LdapConnAsync::with_settings(settings, &url).await.map_err(|e| match &self.protection {
                 Protection::ClearOnLoopback => brief(&e),
-                Protection::Ldaps(_) | Protection::Starttls(_) => format!("TLS does not come about: {}", brief(&e)),
+                Protection::Ldaps(_) => super::fault::tls_failed(&e, true),
+                Protection::Starttls(_) => super::fault::tls_failed(&e, false),
             })?;
         let driver = tokio::spawn(async move {
             if let Err(e) = connection.drive().await {
@@ -371,7 +372,7 @@ fn modification(change: &Change) -> Mod<&[u8]> {
 }
 
 /// A library's error, without the payload that some carry.
-fn brief(error: &LdapError) -> String {
+pub fn brief(error: &LdapError) -> String {
     match error {
         LdapError::OpSend { .. } | LdapError::IdScrubSend { .. } | LdapError::MiscSend { .. } => {
             "the connection is closed".into()

@@ -1,10 +1,11 @@
 //! What a server's result codes mean for a lane (RFC 4511 §4.1.9 and appendix A).
 
-use super::connection::{Lost, said};
+use super::connection::{Lost, brief, said};
 use super::name::Dn;
 use super::operation::Operation;
 use crate::model::Fault;
-use ldap3::LdapResult;
+use crate::tls;
+use ldap3::{LdapError, LdapResult};
 
 /// Names that people search the web for.
 const NAMES: [(u32, &str); 37] = [
@@ -86,6 +87,19 @@ pub fn unanswered(operation: &Operation, lost: &Lost) -> Fault {
     match lost {
         Lost::NotSent(_) => Fault::transient(told),
         Lost::Unanswered(_) => Fault::unknown(told),
+    }
+}
+
+/// Why a connection is not protected, and what to do: `ldaps` from the first byte on, else by StartTLS.
+pub fn tls_failed(error: &LdapError, ldaps: bool) -> String {
+    let port = match ldaps {
+        true => "is this its port for LDAP with TLS? One for StartTLS wants url = \"ldap://…\"",
+        false => "is this its port for StartTLS? One with TLS from the first byte on wants url = \"ldaps://…\"",
+    };
+    match error {
+        LdapError::LdapResult { result } => format!("it refuses StartTLS: {}", said(result)),
+        LdapError::Io { source } => format!("it {}", tls::explain_at(source, port)),
+        other => format!("TLS does not come about: {}; {port}", brief(other)),
     }
 }
 
