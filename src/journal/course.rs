@@ -275,14 +275,33 @@ pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError
     let (action, state): (String, String) = tx
         .row("SELECT action, state FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
         .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
-    if register::stays_as_it_is(tx, request)? && state != State::Stuck.as_str() {
+    if register::stays_as_it_is(tx, request)? && ![State::Stuck, State::Withdrawn].map(State::as_str).contains(&&*state)
+    {
         return Err(JournalError::Refused(format!(
-            "a {action} that has reached a target cannot be taken back; hand in a new request that says how the account shall be"
+            "the request is {state}, and a {action} that has reached a target cannot be taken back; hand in a new request that says \
+             how the account shall be"
         )));
+    }
+    if let Some(why) = nothing_to_take_back(&state, &action) {
+        return Err(JournalError::Refused(why));
     }
     tx.move_request(request, Move::Withdraw, "order")?;
     cancel(tx, request)?;
     settle_withdrawal(tx, request)
+}
+
+/// Why there is nothing to withdraw of a request in this state; none where there is.
+pub(super) fn nothing_to_take_back(state: &str, action: &str) -> Option<String> {
+    match State::from_word(state)? {
+        State::Held | State::Working | State::Waiting | State::Stuck => None,
+        State::Withdrawing => Some(format!("the request is {state} already: what it made is being taken back")),
+        State::Done if action == "create" => Some(format!(
+            "the request is {state} and cannot be withdrawn any more; its account ends by a request with action = \"remove\""
+        )),
+        State::Refused | State::Redirected | State::Conflicted | State::Done | State::Withdrawn => {
+            Some(format!("the request is {state}: there is nothing to take back"))
+        }
+    }
 }
 
 /// A step at a target where nothing was written in this journal's life, since the journal was put back: it was given up before, or

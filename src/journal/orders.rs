@@ -336,9 +336,9 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
         return pause(tx, verb == OrderVerb::Pause, argument, reason, lanes).map(|result| Some((Vec::new(), result)));
     }
     let request = tx.resolve(argument)?;
-    let (uid, state, hold): (uuid::Uuid, String, Option<String>) = tx
-        .row("SELECT uid, state, hold FROM request WHERE id = ?1", [request], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    let (uid, state, hold, action): (uuid::Uuid, String, Option<String>, String) = tx
+        .row("SELECT uid, state, hold, action FROM request WHERE id = ?1", [request], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?
         .ok_or_else(|| JournalError::NotFound(format!("no request is called `{argument}`")))?;
     let mut rest = String::new();
@@ -350,7 +350,9 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
             if let Some(roles) = roles.filter(|roles| !roles.is_empty()) {
                 rest = format!("; the addresses of {} are the procedure's of today", roles.join(", "));
             }
-            retry(tx, request)?;
+            if !retry(tx, request)? {
+                return Err(JournalError::Refused(format!("the request is {state}, and has no step that is stuck")));
+            }
         }
         OrderVerb::Release => match letters::brought(tx, order.id)? {
             None => release(tx, request, &state, hold.as_deref(), argument)?,
@@ -361,7 +363,12 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
             }
         },
         // What is being undone already is not begun anew: its stuck undo step is tried again.
-        OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => retry(tx, request)?,
+        OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => {
+            if !retry(tx, request)? {
+                let why = course::nothing_to_take_back(&state, &action);
+                return Err(JournalError::Refused(why.unwrap_or_else(|| format!("the request is {state} already"))));
+            }
+        }
         OrderVerb::Withdraw => course::withdraw(tx, request)?,
         OrderVerb::Pause
         | OrderVerb::Unpause
@@ -390,7 +397,8 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
     Ok(Some((uid.as_bytes().to_vec(), format!("`{argument}` is {state} now{rest}"))))
 }
 
-fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
+/// Whether anything was stuck.
+fn retry(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
     let stuck: Vec<(i64, String, String, i64)> = tx.rows(
         "SELECT s.id, s.lane, s.part, r.flow FROM step s JOIN request r ON r.id = s.id >> 8
          WHERE s.id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND s.state = 'stuck' ORDER BY s.id",
@@ -402,13 +410,11 @@ fn retry(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     restored::ordered(tx, request)?;
     // Whoever orders that a request goes on means all its notices.
     tx.run("UPDATE step SET restored = 0 WHERE id BETWEEN ?1 << 8 AND ?1 << 8 | 255 AND verb = 'deliver'", [request])?;
-    if stuck.is_empty() && posted == 0 {
-        return Err(JournalError::Refused("it has no step that is stuck".into()));
-    }
+    let some = !stuck.is_empty() || posted > 0;
     for (id, lane, part, flow) in stuck {
         try_again(tx, id, &lane, &part, flow)?;
     }
-    Ok(())
+    Ok(some)
 }
 
 /// Makes a stuck step ready, and lets its request go on.

@@ -45,6 +45,41 @@ async fn a_withdrawal_whose_undo_is_stuck_goes_on_when_it_is_withdrawn_again() {
     }
 }
 
+#[tokio::test]
+async fn a_withdrawal_of_what_is_over_says_in_which_state_it_is() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    let (done, said) = ordered(&f, OrderVerb::Withdraw, "1").await;
+    assert!(!done && said.contains("is done") && said.contains("\"remove\""), "{said}");
+    let (done, said) = ordered(&f, OrderVerb::Retry, "1").await;
+    assert!(!done && said.contains("is done") && said.contains("no step that is stuck"), "{said}");
+    // One whose undo steps were carried out, and one that was never begun.
+    f.admit(vec![record("2", "b@x.id"), record("3", "c@x.id")]).await;
+    assert!(ordered(&f, OrderVerb::Withdraw, "3").await.0);
+    serve(&f.journal, "credentials").await;
+    settle_one(&f, "mail", stuck).await;
+    assert!(ordered(&f, OrderVerb::Withdraw, "2").await.0);
+    let (done, said) = ordered(&f, OrderVerb::Withdraw, "2").await;
+    assert!(!done && said.contains("is withdrawing already"), "{said}");
+    serve(&f.journal, "mail").await;
+    for id in ["2", "3"] {
+        assert_eq!(f.state(id), "withdrawn");
+        let (done, said) = ordered(&f, OrderVerb::Withdraw, id).await;
+        assert!(!done && said.contains("is withdrawn: there is nothing to take back"), "{said}");
+    }
+}
+
+#[test]
+fn every_state_that_cannot_be_withdrawn_is_told_by_its_name() {
+    for state in State::ALL {
+        let may = crate::journal::state::transition(state, crate::journal::state::Move::Withdraw).is_ok();
+        let told = crate::journal::course::nothing_to_take_back(state.as_str(), "create");
+        assert_eq!(told.is_none(), may, "{state:?}: {told:?}");
+        assert!(told.is_none_or(|told| told.contains(&format!("is {}", state.as_str()))), "{state:?}");
+    }
+}
+
 /// A request for an account that exists.
 fn about(id: &str, action: Action, address: &str) -> Record {
     Record { action, ..record(id, address) }
