@@ -228,6 +228,12 @@ pub(super) fn wake(socket: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Whether no daemon listens there. Where that cannot be told (the socket is not for this user) it is no.
+pub(super) fn is_away(socket: &Path) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound};
+    UnixStream::connect(socket).is_err_and(|error| matches!(error.kind(), NotFound | ConnectionRefused))
+}
+
 /// The uid of the log-in session (proc(5), /proc/self/loginuid), which su and sudo keep.
 fn login_uid() -> Option<u32> {
     let text = std::fs::read_to_string("/proc/self/loginuid").ok()?;

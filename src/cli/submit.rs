@@ -4,7 +4,7 @@ mod house;
 
 use super::exit::{Exit, Failure};
 use super::output::say;
-use super::{Common, output};
+use super::{Common, order, output};
 use crate::admission;
 use crate::config::Config;
 use crate::daemon::wiring;
@@ -56,7 +56,13 @@ struct Report {
     judged: Vec<Judged>,
     #[serde(skip_serializing_if = "Option::is_none")]
     handed_in: Option<PathBuf>,
+    /// What it waits for, where no akund is running that would take it at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<&'static str>,
 }
+
+/// What is handed in is kept: no mistake.
+const WAITS: &str = "no akund is running now; it is taken when one starts";
 
 #[derive(Serialize)]
 struct Judged {
@@ -140,6 +146,10 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     for file in &args.files {
         reports.push(one(&house, args, file, &known)?);
     }
+    let handed_in = reports.iter().any(|report| report.handed_in.is_some());
+    if handed_in && order::is_away(&config.control.socket) {
+        reports.iter_mut().filter(|report| report.handed_in.is_some()).for_each(|report| report.waits = Some(WAITS));
+    }
     let bad = reports.iter().any(|report| report.bad > 0 && !report.not_permitted);
     let not_permitted = reports.iter().any(|report| report.not_permitted);
     let negative = reports.iter().flat_map(|r| &r.judged).any(|j| j.verdict != Some("permit"));
@@ -199,6 +209,7 @@ fn one(house: &House, args: &Args, file: &Path, known: &Known) -> Result<Report,
         not_permitted: false,
         judged: Vec::new(),
         handed_in: None,
+        waits: None,
     };
     let signature = house.signature(file)?;
     let vouched = match house.takes(name, &bytes, signature) {
@@ -341,7 +352,10 @@ fn print(report: &Report) {
     }
     let records = output::counted(report.records, "record");
     match &report.handed_in {
-        Some(path) => say!("{}: {records} handed in as {}", report.file, path.display()),
+        Some(path) => {
+            let waits = report.waits.map(|waits| format!("; {waits}")).unwrap_or_default();
+            say!("{}: {records} handed in as {}{waits}", report.file, path.display());
+        }
         None => say!("{}: {records}, {} bad; nothing was handed in", report.file, report.bad),
     }
 }

@@ -116,6 +116,25 @@ fn what_is_wrong_with_the_file_itself_or_with_the_source_is_told_before_it_is_ha
 }
 
 #[test]
+fn what_is_handed_in_while_no_akund_runs_is_kept_and_says_what_it_waits_for() {
+    let site = site();
+    let away = "no akund is running now; it is taken when one starts";
+    assert_eq!(site.start().stop(), Some(0));
+    site.write("first.toml", &record());
+    site.write("second.toml", &record().replace("B-12/2026", "B-13/2026"));
+    site.write("third.toml", &record().replace("B-12/2026", "B-14/2026"));
+    let said = flat(&site.exits(0, &["submit", "first.toml"]));
+    assert!(said.contains("handed in as") && said.contains(away), "{said}");
+    assert_eq!(site.json(&["submit", "second.toml"])[0]["waits"], away);
+    assert!(!flat(&site.exits(0, &["submit", "--dry-run", "third.toml"])).contains(away), "nothing was handed in");
+    let daemon = site.start();
+    wait("both requests", || site.json(&["list"]).as_array().is_some_and(|all| all.len() == 2));
+    let said = flat(&site.exits(0, &["submit", "third.toml"]));
+    assert!(said.contains("handed in as") && !said.contains(away), "{said}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
 fn a_signature_that_cannot_be_read_is_told_apart_from_one_that_is_not_there() {
     let site = site();
     assert_eq!(site.start().stop(), Some(0));
