@@ -18,6 +18,8 @@ use std::net::IpAddr;
 pub(super) struct Finding {
     pub path: Vec<Part>,
     pub sentence: String,
+    /// The path of the key that it does not go together with.
+    pub other: Option<Vec<Part>>,
 }
 
 /// Everything that is wrong with a configuration that is well formed, as sentences. Empty: nothing.
@@ -83,7 +85,13 @@ impl Findings {
     }
     fn check_at(&mut self, holds: bool, path: Vec<Part>, sentence: impl FnOnce() -> String) {
         if !holds {
-            self.0.push(Finding { path, sentence: sentence() });
+            self.0.push(Finding { path, sentence: sentence(), other: None });
+        }
+    }
+    /// As [`Self::check_at`], of two keys that do not go together: `other` is where the other one stands.
+    fn check_both(&mut self, holds: bool, path: Vec<Part>, other: Vec<Part>, sentence: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(Finding { path, sentence: sentence(), other: Some(other) });
         }
     }
 }
@@ -164,8 +172,10 @@ fn sources(sources: &[SourceConfig], found: &mut Findings) {
         let at = |name: &str| vec![key("source"), Part::Index(i), key(name)];
         let name = &source.name;
         found.check_at(is_name(name), at("name"), || format!("{name:?} cannot be a source's name: {NAME_RULE}"));
-        let first = sources.iter().position(|s| s.name == *name) == Some(i);
-        found.check_at(first, at("name"), || format!("source {name} stands twice: each has one [[source]] entry"));
+        let first = sources.iter().position(|s| s.name == *name).unwrap_or(i);
+        found.check_both(first == i, at("name"), vec![key("source"), Part::Index(first), key("name")], || {
+            format!("source {name} stands twice: each has one [[source]] entry")
+        });
         match (source.signature, &source.allowed_signers) {
             (SignatureRule::Required, None) => found.check_at(false, at("signature"), || {
                 format!("source {name} requires signatures, and allowed_signers does not say whose")
@@ -191,7 +201,7 @@ fn lane_names(config: &Config, found: &mut Findings) {
         });
     }
     for name in config.channel.keys().filter(|name| config.target.contains_key(*name)) {
-        found.check(false, ["channel", name], || {
+        found.check_both(false, vec![key("channel"), key(name)], vec![key("target"), key(name)], || {
             format!("a target and a channel are both called {name}: each is a lane, and a lane's name stands once")
         });
     }

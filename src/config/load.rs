@@ -156,7 +156,9 @@ impl Loading {
         for finding in findings(&config) {
             let path: Vec<Part> = finding.path;
             let place = tree.place_of(&path).clone();
-            self.report.problems.push(Problem { sentence: finding.sentence, place: Some(place), help: None });
+            let other = finding.other.and_then(|other| self.report.told(tree.place_of(&other)));
+            let help = other.map(|other| format!("the other one is at {other}"));
+            self.report.problems.push(Problem { sentence: finding.sentence, place: Some(place), help });
         }
         Some(config)
     }

@@ -56,15 +56,16 @@ impl ConfigReport {
 
     fn line(&self, problem: &Problem) -> String {
         let help = problem.help.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
-        let place = match self.text(problem) {
-            Some((text, place)) if text.is_file => {
-                let (line, column) = position(&text.content, place.span.start);
-                format!("{}:{line}:{column}: ", text.name)
-            }
-            Some((text, _)) => format!("{}: ", text.name),
-            None => String::new(),
-        };
+        let place = problem.place.as_ref().and_then(|place| self.told(place));
+        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
         format!("{place}{}{help}", problem.sentence)
+    }
+
+    /// A place in one word: `FILE:LINE:COLUMN`, or the variable's name.
+    pub(super) fn told(&self, place: &Place) -> Option<String> {
+        let text = self.texts.get(place.text)?;
+        let (line, column) = position(&text.content, place.span.start);
+        Some(if text.is_file { format!("{}:{line}:{column}", text.name) } else { text.name.clone() })
     }
 
     fn show(&self, problem: &Problem, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -123,7 +123,7 @@ const BAD: &[(&str, &[&str])] = &[
     // Meaning.
     (
         "[[source]]\nname = \"a\"\n[[source]]\nname = \"a\"",
-        &["akund.toml:5:1: source a stands twice: each has one [[source]] entry"],
+        &["akund.toml:5:1: source a stands twice: each has one [[source]] entry; the other one is at akund.toml:3:1"],
     ),
     (
         "[[source]]\nname = \"../etc\"",
@@ -164,7 +164,9 @@ const BAD: &[(&str, &[&str])] = &[
     ),
     (
         "[target.x]\nkind = \"radius\"\ndatabase = \"/a\"\n[channel.x]\nkind = \"outbox\"\npath = \"/o\"\nfrom = \"a@example.org\"",
-        &["akund.toml:5:10: a target and a channel are both called x: each is a lane, and a lane's name stands once"],
+        &[
+            "akund.toml:5:10: a target and a channel are both called x: each is a lane, and a lane's name stands once; the other one is at akund.toml:2:9",
+        ],
     ),
     (
         "[target.credentials]\nkind = \"radius\"\ndatabase = \"/a\"\nservices = []",
@@ -324,7 +326,8 @@ fn a_mistake_in_conf_d_is_shown_in_its_own_file() {
     let path = write(dir.path(), "akund.toml", "akund = 1\n[[source]]\nname = \"a\"\n");
     let extra = write(dir.path(), "conf.d/10.toml", "\n[[source]]\nname = \"a\"\n");
     let lines = with_variables(&path, &[]).unwrap_err().lines();
-    assert_eq!(lines, [format!("{}:3:1: source a stands twice: each has one [[source]] entry", extra.display())]);
+    let twice = "source a stands twice: each has one [[source]] entry";
+    assert_eq!(lines, [format!("{}:3:1: {twice}; the other one is at {}:3:1", extra.display(), path.display())]);
 }
 
 #[test]
