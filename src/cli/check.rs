@@ -211,12 +211,40 @@ fn runs(config: &Config) -> bool {
 }
 
 fn found(part: &str, findings: Vec<Finding>) -> Vec<Line> {
-    findings.into_iter().map(|finding| Line::found(part, finding, Exit::Unavailable)).collect()
+    let line = |finding: Finding| {
+        let finding = finding.map(|said| once(part, said)).map_err(|said| once(part, said));
+        Line::found(part, finding, Exit::Unavailable)
+    };
+    findings.into_iter().map(line).collect()
+}
+
+/// A part's sentence without the part's name (`target mail: …`, `mail: …`), which stands before it in its line.
+fn once(part: &str, said: String) -> String {
+    let name = part.split_once(' ').map_or(part, |(_, name)| name);
+    let rest = [part, name].into_iter().find_map(|word| {
+        let after = said.strip_prefix(word)?;
+        after.strip_prefix(": ").or_else(|| after.strip_prefix(", "))
+    });
+    rest.map(ToOwned::to_owned).unwrap_or(said)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_says_its_part_once() {
+        for (part, said, shown) in [
+            ("target mail", "mail: /a.db has its tables", "✓ target mail: /a.db has its tables"),
+            ("target mail", "target mail: its database is not open", "✓ target mail: its database is not open"),
+            ("channel sms", "channel sms, gateway x: it is away", "✓ channel sms: gateway x: it is away"),
+            ("target mail", "mail.example.org answers", "✓ target mail: mail.example.org answers"),
+            ("target mail", "target mails: x", "✓ target mail: target mails: x"),
+        ] {
+            assert_eq!(found(part, vec![Ok(said.to_owned())])[0].shown(), shown);
+            assert_eq!(found(part, vec![Err(said.to_owned())])[0].shown(), shown.replace('✓', "✗"));
+        }
+    }
 
     #[test]
     fn from_december_on_it_warns_while_the_next_years_holidays_are_not_known() {
