@@ -13,6 +13,7 @@ use rustls::ClientConfig;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -34,6 +35,17 @@ enum Protection {
     Starttls(Arc<ClientConfig>),
     /// A Unix socket, or TCP to loopback; looked at before each connection.
     ClearOnLoopback,
+}
+
+impl Protection {
+    /// Whether TLS begins with the first byte; none where there is no TLS.
+    fn ldaps(&self) -> Option<bool> {
+        match self {
+            Self::Ldaps(_) => Some(true),
+            Self::Starttls(_) => Some(false),
+            Self::ClearOnLoopback => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -93,9 +105,15 @@ impl Dialer {
     pub async fn connect(&self) -> Result<Session, Fault> {
         let place = self.place();
         let told = |what: String| Fault::transient(format!("the directory {place} cannot be reached: {what}"));
-        match tokio::time::timeout(self.timeout, self.dial()).await {
+        let reached = AtomicBool::new(false);
+        match tokio::time::timeout(self.timeout, self.dial(&reached)).await {
             Ok(result) => result.map_err(told),
-            Err(_) => Err(told(format!("no answer within {} s", self.timeout.as_secs()))),
+            Err(_) => {
+                let late = format!("no answer within {} s", self.timeout.as_secs());
+                // Some servers wait for the rest of what they cannot read.
+                let port = self.protection.ldaps().filter(|_| reached.into_inner()).map(super::fault::right_port);
+                Err(told(port.map_or(late.clone(), |port| format!("{late}, when TLS was to begin; {port}"))))
+            }
         }
     }
 
@@ -124,7 +142,8 @@ impl Dialer {
         }
     }
 
-    async fn dial(&self) -> Result<Session, String> {
+    /// `reached` is set once the server takes the connection over TCP.
+    async fn dial(&self, reached: &AtomicBool) -> Result<Session, String> {
         let (stream, url) = match &self.endpoint {
             Endpoint::Unix { path } => {
                 let stream = tokio::net::UnixStream::connect(path).await.map_err(|e| e.to_string())?;
@@ -132,6 +151,7 @@ impl Dialer {
             }
             Endpoint::Tcp { host, port, ldaps } => {
                 let stream = self.tcp(host, *port).await?;
+                reached.store(true, Ordering::Relaxed);
                 // The name is what the certificate must be for.
                 let scheme = if *ldaps { "ldaps" } else { "ldap" };
                 let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
@@ -145,10 +165,9 @@ impl Dialer {
             Protection::ClearOnLoopback => settings,
         };
         let (connection, ldap) =
-            LdapConnAsync::with_settings(settings, &url).await.map_err(|e| match &self.protection {
-                Protection::ClearOnLoopback => brief(&e),
-                Protection::Ldaps(_) => super::fault::tls_failed(&e, true),
-                Protection::Starttls(_) => super::fault::tls_failed(&e, false),
+            LdapConnAsync::with_settings(settings, &url).await.map_err(|e| match self.protection.ldaps() {
+                None => brief(&e),
+                Some(ldaps) => super::fault::tls_failed(&e, ldaps),
             })?;
         let driver = tokio::spawn(async move {
             if let Err(e) = connection.drive().await {

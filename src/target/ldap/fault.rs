@@ -92,14 +92,19 @@ pub fn unanswered(operation: &Operation, lost: &Lost) -> Fault {
 
 /// Why a connection is not protected, and what to do: `ldaps` from the first byte on, else by StartTLS.
 pub fn tls_failed(error: &LdapError, ldaps: bool) -> String {
-    let port = match ldaps {
-        true => "is this its port for LDAP with TLS? One for StartTLS wants url = \"ldap://…\"",
-        false => "is this its port for StartTLS? One with TLS from the first byte on wants url = \"ldaps://…\"",
-    };
+    let port = right_port(ldaps);
     match error {
         LdapError::LdapResult { result } => format!("it refuses StartTLS: {}", said(result)),
         LdapError::Io { source } => format!("it {}", tls::explain_at(source, port)),
         other => format!("TLS does not come about: {}; {port}", brief(other)),
+    }
+}
+
+/// Asks whether the port is one for that way to TLS, and says which url the other one wants.
+pub fn right_port(ldaps: bool) -> &'static str {
+    match ldaps {
+        true => "is this its port for LDAP with TLS? One for StartTLS wants url = \"ldap://…\"",
+        false => "is this its port for StartTLS? One with TLS from the first byte on wants url = \"ldaps://…\"",
     }
 }
 
