@@ -34,6 +34,14 @@ fn can_be_made(store: &Store) -> Finding {
     let path = store.path();
     let dir = path.ancestors().skip(1).find(|d| d.is_dir()).unwrap_or(Path::new("."));
     match access(dir, AccessFlags::W_OK | AccessFlags::X_OK) {
+        // akund makes directories, too; in a mistyped one its readers find nothing.
+        Ok(()) if path.parent() != Some(dir) && path.parent() != Some(Path::new("")) => Ok(format!(
+            "{}: there is no directory {}: it and the database {} will be made when akund starts; if that is a slip of the \
+             pen, mend `database`",
+            store.target(),
+            path.parent().unwrap_or(path).display(),
+            path.display()
+        )),
         Ok(()) => Ok(format!("{}: the database {} will be made when akund starts", store.target(), path.display())),
         Err(e) => Err(format!(
             "{}: the database {} is missing and akund may not make it in {}: {e}",

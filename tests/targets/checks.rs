@@ -279,3 +279,18 @@ async fn tls_to_mariadb_wants_the_right_ca_and_the_right_name() {
     let name = server.database();
     tls(&server.url(&name, server.port()), server.password_file(), ca, other_ca).await;
 }
+
+#[tokio::test]
+async fn a_directory_that_is_not_there_is_named_before_akund_makes_it() {
+    let base = Base::new(Engine::Sqlite);
+    let Database::File(path) = &base.mail_config().database else { panic!("no file") };
+    let dir = path.with_file_name("radus");
+    let target = mail(&base, |config| config.database = Database::File(dir.join("mail.db")));
+    let told = format!("{:?}", target.check().await);
+    assert!(told.contains(&format!("there is no directory {}", dir.display())), "{told}");
+    assert!(!dir.exists());
+    target.find(&[]).await.unwrap();
+    assert!(dir.join("mail.db").exists(), "as it was told");
+    let told = format!("{:?}", mail(&base, |_| {}).check().await);
+    assert!(!told.contains("there is no directory") && told.contains("will be made"), "{told}");
+}
