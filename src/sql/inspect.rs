@@ -18,6 +18,9 @@ pub fn inspect(store: &Store, readers: &str) -> Vec<Finding> {
             return vec![Err(format!("{}: the database {} cannot be looked at: {e}", store.target(), path.display()))];
         }
     };
+    if let Some(words) = store.made_by_another() {
+        return vec![Err(format!("{}: {words}", store.target()))];
+    }
     let mut findings = vec![writable(store), reachable(store.target(), path, &meta, readers)];
     match store.reader() {
         Ok(db) => {

@@ -95,6 +95,17 @@ fn tables(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble>
     if found > server.schema().version {
         return Ok(vec![Err(server.is_newer(found))]);
     }
+    let version = server.schema().version;
+    if server.makes_tables()
+        && found == version
+        && let Some(lost) = server.first_wrong(db)?.filter(Trouble::lacks_table)
+    {
+        return Ok(vec![Err(format!(
+            "{target}: {at} has lost a table, the others are there: {}; akund makes it anew, empty, when it next looks: \
+             put its rows back from a backup",
+            lost.cause
+        ))]);
+    }
     Ok(vec![match server.missing(db)? {
         None => Ok(format!("{target}: {at} has the tables and columns")),
         Some(_) if server.makes_tables() => return may_make(server, db).map(|finding| vec![finding]),
@@ -139,7 +150,7 @@ fn rights(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble>
                 Ok(_) => {}
                 Err(trouble) if trouble.lost => return Err(trouble),
                 // A table that is still missing has been told of.
-                Err(trouble) if ["42P01", "1146"].iter().any(|code| trouble.cause.contains(code)) => {}
+                Err(trouble) if trouble.lacks_table() => {}
                 Err(trouble) => {
                     findings.push(Err(format!("{target}: akund has no {right} on {table}: {}", trouble.cause)))
                 }

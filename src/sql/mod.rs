@@ -190,6 +190,10 @@ impl Trouble {
     pub fn permanent(cause: impl Into<String>) -> Self {
         Self { class: FaultClass::Permanent, cause: cause.into(), lost: false }
     }
+    /// Whether a table is not there. The texts are those of [`line`] and of SQLite.
+    fn lacks_table(&self) -> bool {
+        ["(42P01)", "(1146)"].iter().any(|code| self.cause.ends_with(code)) || self.cause.starts_with("no such table")
+    }
     /// It may pass.
     pub fn transient(cause: impl Into<String>) -> Self {
         Self { class: FaultClass::Transient, cause: cause.into(), lost: false }

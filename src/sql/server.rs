@@ -9,6 +9,7 @@ use crate::config::database::{DatabaseServer, ServerKind, SqlAccess};
 use crate::model::Fault;
 use crate::secret::place::read_secret;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -26,6 +27,8 @@ pub struct Server {
     schema: Schema,
     slot: Mutex<Option<(Box<dyn Remote>, Instant)>>,
     glance: Glance,
+    /// A table was missed since they were last looked at.
+    lacking: AtomicBool,
 }
 
 impl std::fmt::Debug for Server {
@@ -46,6 +49,7 @@ impl Server {
             schema,
             slot: Mutex::new(None),
             glance: Glance::default(),
+            lacking: AtomicBool::new(false),
         }
     }
 
@@ -70,6 +74,11 @@ impl Server {
         self.schema
     }
 
+    /// Whether a table was missed that the next use of the writing connection makes.
+    pub(super) fn lacks_table(&self) -> bool {
+        self.make_tables && self.lacking.load(Ordering::Relaxed)
+    }
+
     /// Does something through the connection that writes, on a thread that may block.
     ///
     /// # Errors
@@ -83,8 +92,15 @@ impl Server {
         self.glance.look(&self.at, self.ca_file.as_deref());
         let mut slot = self.lock();
         let rested = slot.take().and_then(|(session, used)| still_there(session, used));
+        let lacking = self.lacking.swap(false, Ordering::Relaxed);
         let mut session = match rested {
-            Some(session) => session,
+            Some(mut session) => {
+                if lacking {
+                    self.prepare_schema(session.as_mut())
+                        .map_err(|stop| self.explain("looking at its tables", stop))?;
+                }
+                session
+            }
             None => self.open().map_err(|stop| self.explain("opening it", stop))?,
         };
         let result = work(session.as_mut());
@@ -147,12 +163,29 @@ impl Server {
             return Err(Fault::permanent(self.is_newer(found)).into());
         }
         if found == self.schema.version {
-            return Ok(());
+            return self.make_lost(db);
         }
         if self.make_tables {
             return self.make(db).map_err(|trouble| self.not_made(trouble).into());
         }
         self.missing(db)?.map_or(Ok(()), |missing| Err(Fault::transient(missing).into()))
+    }
+
+    /// Makes a table anew that was there once.
+    fn make_lost(&self, db: &mut dyn Session) -> Result<(), Stop> {
+        match self.first_wrong(db)? {
+            Some(trouble) if trouble.lacks_table() && self.make_tables => {
+                self.make(db).map_err(|trouble| self.not_made(trouble))?;
+                tracing::warn!(
+                    target_name = %self.target,
+                    "the database had lost a table ({}): it was made anew and is empty; put its rows back from a backup",
+                    trouble.cause
+                );
+                Ok(())
+            }
+            Some(trouble) if trouble.lacks_table() => Err(Fault::transient(self.lacks(&trouble)).into()),
+            _ => Ok(()),
+        }
     }
 
     fn make(&self, db: &mut dyn Session) -> Result<(), Trouble> {
@@ -199,17 +232,24 @@ impl Server {
 
     /// A sentence for the first table that is missing or lacks a column.
     pub(super) fn missing(&self, db: &mut dyn Session) -> Result<Option<String>, Trouble> {
+        Ok(self.first_wrong(db)?.map(|trouble| self.lacks(&trouble)))
+    }
+
+    fn lacks(&self, trouble: &Trouble) -> String {
+        format!(
+            "target {}: the database {} lacks what akund needs: {}; set make_tables = true, or load \
+             config/integration/sql into it",
+            self.target, self.at, trouble.cause
+        )
+    }
+
+    /// What the database says of the first table that is missing or lacks a column.
+    pub(super) fn first_wrong(&self, db: &mut dyn Session) -> Result<Option<Trouble>, Trouble> {
         for probe in self.schema.probes {
             match db.rows(&format!("{probe} LIMIT 0"), &[]) {
                 Ok(_) => {}
                 Err(trouble) if trouble.lost => return Err(trouble),
-                Err(trouble) => {
-                    return Ok(Some(format!(
-                        "target {}: the database {} lacks what akund needs: {}; set make_tables = true, or load \
-                         config/integration/sql into it",
-                        self.target, self.at, trouble.cause
-                    )));
-                }
+                Err(trouble) => return Ok(Some(trouble)),
             }
         }
         Ok(None)
@@ -219,10 +259,15 @@ impl Server {
     pub fn explain(&self, doing: &str, stop: Stop) -> Fault {
         match stop {
             Stop::Fault(fault) => fault,
-            Stop::Trouble(trouble) => Fault {
-                class: trouble.class,
-                message: format!("target {}, database {}: {doing} failed: {}", self.target, self.at, trouble.cause),
-            },
+            Stop::Trouble(trouble) => {
+                if trouble.lacks_table() {
+                    self.lacking.store(true, Ordering::Relaxed);
+                }
+                Fault {
+                    class: trouble.class,
+                    message: format!("target {}, database {}: {doing} failed: {}", self.target, self.at, trouble.cause),
+                }
+            }
         }
     }
 

@@ -9,11 +9,13 @@
 use super::{Engine, Row, Schema, Session, Stop, Trouble, Value};
 use crate::durable;
 use crate::model::{Fault, FaultClass};
+use nix::unistd::{Uid, User};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, params_from_iter};
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -98,6 +100,8 @@ pub struct Store {
     mode: u32,
     schema: Schema,
     writer: Mutex<Option<Writer>>,
+    /// A table was missed since they were last looked at.
+    lacking: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -110,7 +114,8 @@ struct Writer {
 impl Store {
     /// Describes the database of a target; touches nothing yet.
     pub fn new(target: &str, path: &Path, mode: u32, schema: Schema) -> Self {
-        Self { target: target.to_owned(), path: path.to_owned(), mode, schema, writer: Mutex::new(None) }
+        let (target, path) = (target.to_owned(), path.to_owned());
+        Self { target, path, mode, schema, writer: Mutex::new(None), lacking: AtomicBool::new(false) }
     }
 
     /// Where it is.
@@ -133,6 +138,26 @@ impl Store {
         self.schema
     }
 
+    /// Whether a table was missed that the next use of the writing connection makes.
+    pub(super) fn lacks_table(&self) -> bool {
+        self.lacking.load(Ordering::Relaxed)
+    }
+
+    /// A sentence for a file that another user's program made in passing: SQLite makes what it cannot find, where it may.
+    pub(super) fn made_by_another(&self) -> Option<String> {
+        let meta = fs::metadata(&self.path).ok().filter(|meta| meta.len() == 0)?;
+        let owner = Uid::from_raw(meta.uid());
+        if owner == Uid::effective() {
+            return None;
+        }
+        let owner = User::from_uid(owner).ok().flatten().map_or_else(|| owner.to_string(), |user| user.name);
+        Some(format!(
+            "the database {} is empty and belongs to {owner}: a server that reads it (Postfix does so) made it before akund \
+             did; stop that server, remove the file, start akund, then the server",
+            self.path.display()
+        ))
+    }
+
     /// Does something with the writing connection, opening it (and making the database) if need be.
     ///
     /// # Errors
@@ -141,6 +166,9 @@ impl Store {
     pub fn with_writer<T>(&self, doing: &str, work: impl FnOnce(&Connection) -> Result<T, Stop>) -> Result<T, Fault> {
         let mut slot = self.lock();
         self.forget_if_replaced(&mut slot);
+        if self.lacking.swap(false, Ordering::Relaxed) {
+            *slot = None;
+        }
         if slot.is_none() {
             *slot = Some(self.open_writer().map_err(|stop| self.explain("opening it", stop))?);
         }
@@ -178,15 +206,14 @@ impl Store {
     pub fn explain(&self, doing: &str, stop: Stop) -> Fault {
         match stop {
             Stop::Fault(fault) => fault,
-            Stop::Trouble(trouble) => Fault {
-                class: trouble.class,
-                message: format!(
-                    "target {}, database {}: {doing} failed: {}",
-                    self.target,
-                    self.path.display(),
-                    trouble.cause
-                ),
-            },
+            Stop::Trouble(trouble) => {
+                if trouble.lacks_table() {
+                    self.lacking.store(true, Ordering::Relaxed);
+                }
+                let (target, path) = (&self.target, self.path.display());
+                let message = format!("target {target}, database {path}: {doing} failed: {}", trouble.cause);
+                Fault { class: trouble.class, message }
+            }
         }
     }
 
@@ -209,6 +236,9 @@ impl Store {
 
     fn open_writer(&self) -> Result<Writer, Stop> {
         self.make_file()?;
+        if let Some(words) = self.made_by_another() {
+            return Err(Fault::transient(format!("target {}: {words}", self.target)).into());
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY)?;
@@ -268,7 +298,16 @@ impl Store {
 
     /// Makes what is missing and looks whether what was there fits; in the caller's transaction.
     fn make_tables(&self, db: &Connection, found: i64) -> rusqlite::Result<()> {
-        if found < self.schema.version {
+        let probe = || self.schema.probes.iter().try_for_each(|sql| db.prepare(sql).map(|_| ()));
+        let lost = probe().err().filter(|error| found == self.schema.version && lacks_table(error));
+        if let Some(lost) = &lost {
+            tracing::warn!(
+                target_name = %self.target,
+                "the database {} had lost a table ({lost}): it is made anew and is empty; put its rows back from a backup",
+                self.path.display()
+            );
+        }
+        if found < self.schema.version || lost.is_some() {
             db.execute_batch((self.schema.ddl)(Engine::Sqlite))?;
             db.execute_batch(&format!(
                 "CREATE TABLE IF NOT EXISTS akund_schema (version INTEGER NOT NULL);
@@ -276,7 +315,7 @@ impl Store {
                 self.schema.version
             ))?;
         }
-        self.schema.probes.iter().try_for_each(|sql| db.prepare(sql).map(|_| ()))
+        probe()
     }
 
     /// A schema that does not fit is somebody else's database.
@@ -343,9 +382,22 @@ pub fn parse_mode(text: &str) -> Result<u32, String> {
     Ok(mode)
 }
 
+fn lacks_table(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => {
+            msg.starts_with("no such table")
+        }
+        _ => false,
+    }
+}
+
 /// What class of fault an error of SQLite is.
 pub fn class(error: &rusqlite::Error) -> FaultClass {
     use ErrorCode as C;
+    // As on a server: a table may be mended.
+    if lacks_table(error) {
+        return FaultClass::Transient;
+    }
     match error.sqlite_error_code() {
         Some(C::ConstraintViolation) => match error.sqlite_error().map(|e| e.extended_code) {
             Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => FaultClass::Conflict,

@@ -68,29 +68,49 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::write_batch`].
-    pub fn ask<T>(&self, doing: &str, ask: impl FnOnce(&mut dyn Session) -> Result<T, Trouble>) -> Result<T, Fault> {
-        match self {
+    pub fn ask<T>(&self, doing: &str, ask: impl Fn(&mut dyn Session) -> Result<T, Trouble>) -> Result<T, Fault> {
+        self.with_all_tables(|| match self {
             Self::File(file) => file.with_writer(doing, |db| Ok(ask(&mut sqlite::Lite(db))?)),
             Self::Server(server) => server.with_writer(doing, |db| Ok(ask(db)?)),
+        })
+    }
+
+    /// Reads, and once more when a table was missing and could be made: names are looked up before anything is written.
+    fn with_all_tables<T>(&self, read: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
+        let lacking = |answer: &Result<T, Fault>| {
+            answer.is_err()
+                && match self {
+                    Self::File(file) => file.lacks_table(),
+                    Self::Server(server) => server.lacks_table(),
+                }
+        };
+        let answer = read();
+        if !lacking(&answer) {
+            return answer;
         }
+        match self {
+            Self::File(file) => file.with_writer("making its tables", |_| Ok(()))?,
+            Self::Server(server) => server.with_writer("making its tables", |_| Ok(()))?,
+        }
+        read()
     }
 
     /// Reads through a connection opened for it, everything as it is at one moment.
     ///
     /// # Errors
     /// As [`Self::write_batch`].
-    pub fn look<T>(&self, doing: &str, look: impl FnOnce(&mut dyn Session) -> Result<T, Trouble>) -> Result<T, Fault> {
+    pub fn look<T>(&self, doing: &str, look: impl Fn(&mut dyn Session) -> Result<T, Trouble>) -> Result<T, Fault> {
         let snapshot = |db: &mut dyn Session| {
             db.run(db.engine().begin_snapshot(), &[])?;
             look(db)
         };
-        match self {
+        self.with_all_tables(|| match self {
             Self::File(file) => {
                 let reader = file.reader()?;
                 snapshot(&mut sqlite::Lite(&reader)).map_err(|trouble| file.explain(doing, trouble.into()))
             }
             Self::Server(server) => server.with_reader(doing, snapshot),
-        }
+        })
     }
 
     /// Writes a batch in one transaction. An entry that cannot be written is taken back alone; what may pass takes back the

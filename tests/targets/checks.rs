@@ -280,6 +280,59 @@ async fn tls_to_mariadb_wants_the_right_ca_and_the_right_name() {
     tls(&server.url(&name, server.port()), server.password_file(), ca, other_ca).await;
 }
 
+/// Intake asks for names before anything is written: a lost table must not keep it shut.
+#[tokio::test]
+async fn a_table_that_was_lost_is_told_and_is_made_again_by_the_first_look() {
+    for engine in [Engine::Sqlite, Engine::Postgres, Engine::MariaDb] {
+        let base = Base::new(engine);
+        let open = || MailMaps::open("mail", &base.mail_config()).unwrap();
+        let names = ["humas@example.org".to_owned()];
+        let running = open();
+        running.find(&names).await.unwrap();
+        assert_eq!(wrong(&running).await, "");
+
+        base.by_hand("DROP TABLE aliases");
+        let told = wrong(&mail(&base, |_| {})).await;
+        assert!(told.contains("aliases") && !told.contains("mailboxes"), "{engine:?}: {told}");
+        assert!(running.find(&names).await.unwrap().is_empty(), "{engine:?}: by the connection that is open");
+        assert_eq!(wrong(&running).await, "");
+
+        base.by_hand("DROP TABLE mailboxes");
+        assert!(running.list().await.unwrap().is_empty(), "{engine:?}: by one opened for reading");
+        assert_eq!(wrong(&running).await, "");
+
+        drop(running);
+        base.by_hand("DROP TABLE aliases");
+        assert!(open().find(&names).await.unwrap().is_empty(), "{engine:?}: after a restart");
+        if engine == Engine::Sqlite {
+            continue;
+        }
+        base.by_hand("DROP TABLE aliases");
+        let left = mail(&base, |config| config.make_tables = false);
+        assert_eq!(left.find(&names).await.unwrap_err().class, FaultClass::Transient);
+        assert!(wrong(&left).await.contains("lacks what akund needs"), "{engine:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_that_a_reader_made_first_is_told_with_what_heals_it() {
+    let base = Base::new(Engine::Sqlite);
+    let config = base.mail_config();
+    let Database::File(path) = &config.database else { panic!("no file") };
+    std::fs::write(path, "").unwrap();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    std::os::unix::fs::chown(path, Some(nobody.uid.as_raw()), None).unwrap();
+    let told = wrong(&mail(&base, |_| {})).await;
+    assert!(told.contains("is empty and belongs to nobody") && told.contains("remove the file"), "{told}");
+    let target = MailMaps::open("mail", &config).unwrap();
+    let fault = target.find(&[]).await.unwrap_err();
+    assert_eq!(fault.class, FaultClass::Transient);
+    assert!(fault.message.contains("is empty and belongs to nobody"), "{fault}");
+    std::fs::remove_file(path).unwrap();
+    target.find(&[]).await.unwrap();
+    assert_eq!(target.check().await.into_iter().filter(|said| format!("{said:?}").contains("is empty")).count(), 0);
+}
+
 #[tokio::test]
 async fn a_directory_that_is_not_there_is_named_before_akund_makes_it() {
     let base = Base::new(Engine::Sqlite);
