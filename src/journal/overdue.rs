@@ -133,19 +133,19 @@ impl Reader {
         Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
-    /// Every request that is on its way, with what must be done in time; and those among `ids`, whatever became of them.
+    /// Gives out every request that is on its way, with what must be done in time, one after another: there may be a hundred thousand.
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn running(&self) -> Result<Vec<Running>, JournalError> {
+    pub fn running(&self, mut each: impl FnMut(Running)) -> Result<(), JournalError> {
         let mut standards: HashMap<i64, Option<Arc<Standard>>> = HashMap::new();
         let mut statement = self.connection.prepare_cached(&format!(
             "{COURSE} WHERE r.state IN ('working', 'waiting', 'stuck')
                AND r.state NOT IN ('done', 'refused', 'redirected', 'conflicted', 'withdrawn')"
         ))?;
-        let all: Vec<Told> = statement.query_map([], told)?.collect::<Result<_, _>>()?;
-        let mut running = Vec::with_capacity(all.len());
-        for one in all {
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let one = told(row)?;
             let standard = match standards.get(&one.texts) {
                 Some(standard) => standard.clone(),
                 None => {
@@ -157,9 +157,9 @@ impl Reader {
             let Some(standard) = standard else { continue };
             let course = Course { steps: self.step_times(one.id)?, ..one.course };
             let clocks = crate::procedure::standard::clocks(&standard, &course);
-            running.push(Running { request: one.id, procedure: one.procedure, clocks, standard });
+            each(Running { request: one.id, procedure: one.procedure, clocks, standard });
         }
-        Ok(running)
+        Ok(())
     }
 
     /// The alarms that were raised already, of requests that are on their way.

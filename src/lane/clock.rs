@@ -99,7 +99,7 @@ async fn look(reader: Reader) -> Result<(Reader, Result<Looked, JournalError>), 
 fn look_at(reader: &Reader, now: Timestamp) -> Result<Looked, JournalError> {
     let raised = reader.raised()?;
     let mut looked = Looked { raise: Vec::new(), next: None, sla: BTreeMap::new() };
-    for request in reader.running()? {
+    reader.running(|request| {
         let sla = looked.sla.entry(request.procedure.clone()).or_default();
         match request.clocks.iter().filter_map(|clock| clock.standing(now)).max() {
             Some(Standing::InTime) => sla.in_time += 1,
@@ -126,7 +126,7 @@ fn look_at(reader: &Reader, now: Timestamp) -> Result<Looked, JournalError> {
             }
             looked.next = [looked.next, clock.next(now)].into_iter().flatten().min();
         }
-    }
+    })?;
     Ok(looked)
 }
 
