@@ -27,8 +27,10 @@ fn rebase(base: &Value, wanted: Value, current: Value) -> Value {
     Value::Object(current)
 }
 
-/// What [`Accounts::read`] reads, of a query over request `r` with [`JOIN`].
-pub(super) const COLUMNS: &str = "p.account, CASE WHEN r.action <> 'create' THEN p.judgement -> '$.base' END,
+/// What [`Accounts::read`] reads, of a query over request `r` with [`JOIN`]. What is damaged is read as it is: it is one request's
+/// trouble, and not that of the others in the query.
+pub(super) const COLUMNS: &str = "p.account,
+    CASE WHEN r.action <> 'create' THEN iif(json_valid(p.judgement), p.judgement -> '$.base', p.judgement) END,
     CASE WHEN r.action <> 'create' THEN a.account END";
 /// The tables that [`COLUMNS`] come from.
 pub(super) const JOIN: &str =

@@ -330,7 +330,7 @@ static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT s.id, s.turn, s.verb, s.detail, s.attempts, s.uncertain, s.first_at, r.uid, r.procedure, r.ext_id, r.revision, r.action,
            c.sealed, t.external_id, a.adopted IS NOT NULL,
-           CASE WHEN a.adopted IS NOT NULL THEN p.record -> '$.change' END, s.restored = 1, {}
+           CASE WHEN a.adopted IS NOT NULL THEN iif(json_valid(p.record), p.record -> '$.change', p.record) END, s.restored = 1, {}
          FROM step s LEFT JOIN request r ON r.id = s.id >> 8 LEFT JOIN secret c ON c.request = r.id
          LEFT JOIN placed t ON t.account = r.account AND t.target = s.lane {}
          WHERE s.lane = ?1 AND s.state = 'ready' ORDER BY s.turn, s.id LIMIT ?2",

@@ -52,3 +52,21 @@ async fn texts_that_were_taken_back_are_forgotten() {
     assert!(first.contains(&format!("{id} one")), "{first}: the number is given again");
     assert_eq!(read, "two");
 }
+
+#[tokio::test]
+async fn a_request_whose_data_are_damaged_keeps_no_other_from_being_claimed() {
+    for damage in
+        ["UPDATE personal SET judgement = '{' WHERE request = 2", "UPDATE personal SET record = '{' WHERE request = 2"]
+    {
+        let f = Fixture::new();
+        f.admit(vec![record("1", "a@x.id")]).await;
+        serve_all(&f.journal).await;
+        f.admit(vec![Record { action: Action::Reset, ..record("2", "a@x.id") }, record("3", "b@x.id")]).await;
+        let by_hand = format!("UPDATE account SET adopted = 1 WHERE request = 1; {damage}");
+        rusqlite::Connection::open(f.path()).unwrap().execute_batch(&by_hand).unwrap();
+        let turn = f.journal.turn("credentials", Arc::default(), 10).await.unwrap();
+        let claimed: Vec<&str> = turn.claims.iter().map(|claim| claim.key.id.as_str()).collect();
+        assert_eq!((claimed, turn.unreadable), (vec!["3"], 1), "{damage}");
+        assert_eq!(f.state("2"), "stuck");
+    }
+}
