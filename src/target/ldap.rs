@@ -1,7 +1,7 @@
 //! Accounts in a directory, over LDAPv3: OpenLDAP, 389 Directory Server, Active Directory and Samba.
 //!
-//! Many operations under way on one connection, and a connection for each of two batches; a batch goes in one transaction where that is asked for and offered. Each
-//! entry carries akund's mark (`urn:uuid:UID akund TARGET`), and nothing without it is ever touched. What a lost answer leaves
+//! Many operations under way on one connection, and a connection for each of two batches; a batch goes in one transaction where
+//! the server can do that safely. Each entry carries akund's mark (`urn:uuid:UID akund TARGET`), and nothing without it is ever touched. What a lost answer leaves
 //! open needs no memory: every batch begins by looking at what is there.
 
 mod adopt;
@@ -21,6 +21,7 @@ mod proof;
 mod schema;
 mod server;
 mod template;
+mod transaction;
 mod world;
 mod write;
 
@@ -37,7 +38,9 @@ use name::{Attribute, Filter};
 use operation::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use transaction::{Use, Why};
 use world::World;
 
 /// Works, or names, that one search asks about.
@@ -53,7 +56,10 @@ pub struct Directory {
     schemes: Vec<Scheme>,
     layout: Layout,
     dialer: Dialer,
-    transactions: bool,
+    /// As configured; none: where it is safe.
+    transactions: Option<bool>,
+    /// Once the server did not show in time that it was through with a transaction's operations.
+    doubted: AtomicBool,
     proofs: usize,
     /// Connections of earlier batches that were good when they were given back.
     kept: Mutex<Vec<Open>>,
@@ -62,7 +68,7 @@ pub struct Directory {
 /// A connection on which akund is bound, and what the server offers on it.
 struct Open {
     session: Session,
-    transactions: bool,
+    batches: Use,
 }
 
 /// What is wrong with a configuration's names and templates: the key, and a sentence.
@@ -94,6 +100,7 @@ impl Directory {
             layout,
             dialer: Dialer::new(config, read_secret).map_err(wrong)?,
             transactions: config.transactions,
+            doubted: AtomicBool::new(false),
             proofs: config.proofs,
             kept: Mutex::default(),
         })
@@ -108,10 +115,11 @@ impl Directory {
         }
         let mut session = self.dialer.open().await?;
         let root = session.entry("", &["supportedExtension"]).await?;
-        let offered = |root: &Entry| {
-            root.texts(&Attribute::known("supportedExtension")).any(|oid| oid == server::TRANSACTION_START)
+        let batches = match root {
+            Some(root) => Use::on(&mut session, &root, self.transactions).await,
+            None => Use::Singly(Why::NotOffered),
         };
-        Ok(Open { session, transactions: self.transactions && root.as_ref().is_some_and(offered) })
+        Ok(Open { session, batches })
     }
 
     /// For a later batch.

@@ -66,10 +66,11 @@ pub struct LdapConfig {
     /// Groups that accounts are put into.
     #[serde(default)]
     pub groups: Vec<LdapGroup>,
-    /// Whether a batch goes in one transaction where the server offers that (RFC 5805). Default `false`: slapd can crash at the end of
-    /// any client's transaction while its machine is busy, and when a connection breaks inside one (seen with 2.5.13 and 2.5.19).
+    /// Whether a batch goes in one transaction (RFC 5805). By default where the server offers that, is on this machine, and shows akund
+    /// its own connection at `cn=Monitor`: an end that comes too soon lets slapd crash, and so may a connection that breaks inside one
+    /// (seen with 2.5.13 and 2.5.19). `true`: wherever it is offered; `false`: never.
     #[serde(default)]
-    pub transactions: bool,
+    pub transactions: Option<bool>,
     /// Longest wait for one answer, seconds. Default 10.
     #[serde(default = "ten")]
     pub timeout_seconds: u64,

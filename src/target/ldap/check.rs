@@ -4,6 +4,7 @@ use super::connection::Session;
 use super::entry::Entry;
 use super::name::{Attribute, Dn};
 use super::schema::Schema;
+use super::transaction::{Through, Use, Why};
 use super::{Directory, server};
 use crate::config::target::ldap::{LdapServer, LdapSuspend};
 use crate::model::{Fault, Finding};
@@ -51,7 +52,7 @@ impl Directory {
             return Ok(());
         };
         findings.push(self.is_the_one_configured(&root));
-        findings.push(Ok(self.batches(&root)));
+        findings.push(Ok(self.batches(&mut session, &root).await));
         for (what, dn) in [("base", &self.layout.base), ("search_base", &self.layout.search_base)] {
             let there = session.entry(dn.as_str(), &["1.1"]).await?.is_some();
             findings.push(if there {
@@ -204,17 +205,28 @@ impl Directory {
         )))
     }
 
-    fn batches(&self, root: &Entry) -> String {
-        let offered = root.texts(&Attribute::known("supportedExtension")).any(|oid| oid == server::TRANSACTION_START);
-        match (offered, self.transactions) {
-            (true, true) => "the server offers transactions: a batch is one commit. slapd was seen to crash at the end of transactions while its \
-                             machine was busy, and when a connection broke inside one; let systemd start it again \
-                             (Restart=on-failure), or leave out transactions"
-                .into(),
-            (true, false) => "the server offers transactions, which akund does not use by itself (transactions): entries are written one by \
-                              one, many at a time"
-                .into(),
-            (false, _) => "the server offers no transactions (RFC 5805): entries are written one by one, many at a time".into(),
+    async fn batches(&self, session: &mut Session, root: &Entry) -> String {
+        let used = Use::on(session, root, self.transactions).await;
+        match used {
+            Use::Together(Through::Shown(_)) => "batches go in transactions: a batch is one commit",
+            Use::Together(Through::Assumed) => {
+                "batches go in transactions, as configured. slapd can crash where a transaction ends too soon or its connection breaks: \
+                 let akund read cn=Connections,cn=Monitor (integration/openldap/akund.conf), and let systemd start slapd again \
+                 (Restart=on-failure), or leave out transactions"
+            }
+            Use::Singly(Why::NotOffered) => {
+                "the server offers no transactions (RFC 5805): entries are written one by one, many at a time"
+            }
+            Use::Singly(Why::SwitchedOff) => "entries are written one by one, many at a time (transactions = false)",
+            Use::Singly(Why::NotShown) => {
+                "the server offers transactions, but does not show akund its own connection under cn=Connections,cn=Monitor, without \
+                 which they are not safe (integration/openldap/akund.conf): entries are written one by one, many at a time"
+            }
+            Use::Singly(Why::OverANetwork) => {
+                "the server offers transactions, which akund does not use over a network by itself (transactions): entries are written \
+                 one by one, many at a time"
+            }
         }
+        .into()
     }
 }

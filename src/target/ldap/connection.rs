@@ -144,10 +144,10 @@ impl Dialer {
 
     /// `reached` is set once the server takes the connection over TCP.
     async fn dial(&self, reached: &AtomicBool) -> Result<Session, String> {
-        let (stream, url) = match &self.endpoint {
+        let (stream, url, own) = match &self.endpoint {
             Endpoint::Unix { path } => {
                 let stream = tokio::net::UnixStream::connect(path).await.map_err(|e| e.to_string())?;
-                (StdStream::Unix(stream.into_std().map_err(|e| e.to_string())?), "ldapi:///".to_owned())
+                (StdStream::Unix(stream.into_std().map_err(|e| e.to_string())?), "ldapi:///".to_owned(), None)
             }
             Endpoint::Tcp { host, port, ldaps } => {
                 let stream = self.tcp(host, *port).await?;
@@ -155,7 +155,8 @@ impl Dialer {
                 // The name is what the certificate must be for.
                 let scheme = if *ldaps { "ldaps" } else { "ldap" };
                 let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-                (StdStream::Tcp(stream), format!("{scheme}://{host}:{port}"))
+                let own = stream.local_addr().map_err(|e| e.to_string())?;
+                (StdStream::Tcp(stream), format!("{scheme}://{host}:{port}"), Some(own))
             }
         };
         let settings = LdapConnSettings::new().set_std_stream(stream);
@@ -174,7 +175,7 @@ impl Dialer {
                 tracing::debug!(error = %brief(&e), "a connection to a directory ended");
             }
         });
-        Ok(Session { ldap, _driver: Arc::new(Driver(driver)), timeout: self.timeout })
+        Ok(Session { ldap, _driver: Arc::new(Driver(driver)), timeout: self.timeout, own })
     }
 
     /// The first address that takes the connection; else the last one's error.
@@ -219,6 +220,8 @@ pub struct Session {
     ldap: Ldap,
     _driver: Arc<Driver>,
     timeout: Duration,
+    /// This end of the line; none at a Unix socket.
+    own: Option<SocketAddr>,
 }
 
 /// No answer came.
@@ -253,6 +256,22 @@ impl Session {
     /// Whether the connection is gone.
     pub fn ended(&mut self) -> bool {
         self.ldap.is_closed()
+    }
+
+    /// Whether both ends are on this machine.
+    pub fn is_local(&self) -> bool {
+        self.own.is_none_or(|own| own.ip().to_canonical().is_loopback())
+    }
+
+    /// What slapd calls this connection's other end, `IP=192.0.2.7:4711` or `IP=[2001:db8::7]:4711`; none at a Unix socket, where
+    /// all have the same name.
+    pub fn peer_name(&self) -> Option<String> {
+        self.own.map(|own| format!("IP={}", SocketAddr::new(own.ip().to_canonical(), own.port())))
+    }
+
+    /// Longest wait for one answer.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// For a longer wait: a commit takes as long as what it commits.

@@ -122,7 +122,7 @@ impl Directory {
             }
         }
         let lists: Vec<&[Operation]> = missing.iter().map(|(_, operation)| std::slice::from_ref(operation)).collect();
-        let outcomes = batch::carry_out(&open.session, &lists, open.transactions).await;
+        let outcomes = batch::carry_out(&open.session, &lists, open.batches.together(&self.doubted)).await;
         for ((m, operation), outcome) in missing.iter().zip(outcomes) {
             match outcome {
                 batch::Outcome::Done => {}

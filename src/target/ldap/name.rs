@@ -184,8 +184,16 @@ pub struct Filter(String);
 impl Filter {
     /// An attribute has this value.
     pub fn equal(attribute: &Attribute, value: &[u8]) -> Self {
+        Self(format!("({}={})", attribute.as_str(), Self::assertion(value)))
+    }
+    /// An attribute has a value that begins so.
+    pub fn begins(attribute: &Attribute, value: &[u8]) -> Self {
+        Self(format!("({}={}*)", attribute.as_str(), Self::assertion(value)))
+    }
+    /// A value as it stands in a filter (RFC 4515 §3).
+    fn assertion(value: &[u8]) -> String {
         use fmt::Write as _;
-        let mut text = format!("({}=", attribute.as_str());
+        let mut text = String::with_capacity(value.len());
         for byte in value {
             if byte.is_ascii_alphanumeric() || b" @.-_:".contains(byte) {
                 text.push(char::from(*byte));
@@ -193,8 +201,7 @@ impl Filter {
                 let _ = write!(text, "\\{byte:02x}");
             }
         }
-        text.push(')');
-        Self(text)
+        text
     }
     /// An attribute is there.
     pub fn present(attribute: &Attribute) -> Self {

@@ -285,7 +285,7 @@ impl Directory {
             }
         }
         let lists: Vec<&[Operation]> = operations.iter().map(std::slice::from_ref).collect();
-        let outcomes = batch::carry_out(session, &lists, false).await;
+        let outcomes = batch::carry_out(session, &lists, None).await;
         for ((at, operation), outcome) in places.into_iter().zip(&operations).zip(outcomes) {
             let fault = match outcome {
                 batch::Outcome::Done => continue,

@@ -80,7 +80,7 @@ impl Directory {
             .filter(|(_, operations)| !operations.is_empty())
             .collect();
         let lists: Vec<&[Operation]> = to_do.iter().map(|(_, operations)| *operations).collect();
-        let outcomes = batch::carry_out(&open.session, &lists, open.transactions).await;
+        let outcomes = batch::carry_out(&open.session, &lists, open.batches.together(&self.doubted)).await;
         let mut results: Vec<Result<Plan, Fault>> = decided.clone();
         let mut again = Vec::new();
         for ((at, operations), outcome) in to_do.iter().zip(outcomes) {
@@ -132,7 +132,7 @@ impl Directory {
                 // Still to be added: what forbids it is not to be seen, and the server's words stand.
                 Ok(plan) if plan.was.is_none() => {}
                 Ok(plan) => {
-                    let outcome = batch::carry_out(&open.session, &[&plan.operations], false).await.pop();
+                    let outcome = batch::carry_out(&open.session, &[&plan.operations], None).await.pop();
                     *result = match outcome {
                         None | Some(Outcome::Done) => Ok(plan),
                         Some(Outcome::Refused(n, answer)) => Err(plan.operations.get(n).map_or_else(
