@@ -1,8 +1,8 @@
 //! The journal: the only durable truth.
 //!
-//! One SQLite database (WAL, full sync) and one thread that writes it. Whoever wants something written hands the
-//! writer an operation; the writer takes all that have gathered into **one transaction with one sync** and answers
-//! only after the commit ([`writer`]). Commands read through connections of their own ([`read`]).
+//! One SQLite database (WAL) and one thread that writes it. Whoever wants something written hands the writer an operation; the
+//! writer takes all that have gathered into **one transaction** ([`writer`]), and they are answered only after the commit is on
+//! the disk (`sync`). Commands read through connections of their own ([`read`]).
 //!
 //! What it holds: events, append-only and hash-chained ([`chain`]), which name people only by opaque uids and salted
 //! digests; and the current state of requests, steps, accounts, reserved names, orders and sealed secrets
@@ -34,6 +34,7 @@ pub mod operator;
 pub mod orders;
 pub mod outcome;
 pub mod overdue;
+mod paused;
 pub mod post;
 pub mod read;
 mod rebase;
@@ -47,6 +48,7 @@ pub mod schema;
 pub mod state;
 pub mod status;
 pub mod steps;
+mod sync;
 mod tx;
 pub mod unknown;
 mod witness;

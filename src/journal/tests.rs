@@ -12,6 +12,7 @@ mod posted;
 mod put_back;
 mod readdressed;
 mod retention;
+mod synced;
 mod tamper;
 mod turns;
 mod units;

@@ -1,8 +1,8 @@
 //! The one writer: a thread that commits what has gathered in one transaction.
 //!
 //! An operation is a closure over `Tx`. The writer begins a transaction, runs every operation that waits (each in a
-//! savepoint, so that one that fails takes nothing of another with it), commits with one sync, and only then
-//! answers all of them. If the commit fails, all of them failed.
+//! savepoint, so that one that fails takes nothing of another with it), and commits. They are answered once that is on the disk, by
+//! `super::sync`, while the writer goes on. If the commit fails, all of them failed.
 //!
 //! A full or read-only disk does not end the writer: the operations are answered with
 //! [`JournalError::Unwritable`], the `writable` watch turns to the cause, and a small write is tried every two seconds until
@@ -10,6 +10,7 @@
 
 use super::chain::Head;
 use super::restored::{self, Hold, Suspicion};
+use super::sync::{self, Shared, Sync, Syncer, Unsynced};
 use super::tx::{Memory, Tx};
 use super::witness::Witness;
 use super::{JournalError, schema};
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Most operations in one commit: bounds how long the first one waits for its answer.
 const MOST_OPERATIONS: usize = 64;
-/// How often an unwritable journal is tried again.
+/// How often an unwritable journal is tried again, and an idle writer looks whether the log was lost.
 const PROBE: Duration = Duration::from_secs(2);
 
 /// How a journal is opened.
@@ -51,7 +52,9 @@ pub struct Journal {
 
 /// Runs in the transaction; without one (it could not begin) it only makes its answer.
 type Job = Box<dyn FnOnce(Option<&mut Tx<'_>>) -> Answer + Send>;
-type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
+pub(super) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
+/// Who hears of each transaction.
+pub(super) type Observe = dyn Fn(Moment) + Send + std::marker::Sync;
 
 /// Who is to be woken when a lane has something to do.
 #[derive(Clone, Default)]
@@ -62,7 +65,7 @@ impl Wakers {
     pub fn of(&self, lane: &str) -> Arc<Notify> {
         self.lock().entry(lane.to_owned()).or_default().clone()
     }
-    fn ring(&self, lanes: &BTreeSet<String>) {
+    pub(super) fn ring(&self, lanes: &BTreeSet<String>) {
         let bells = self.lock();
         lanes.iter().filter_map(|lane| bells.get(lane)).for_each(|bell| bell.notify_one());
     }
@@ -84,6 +87,8 @@ pub enum Moment {
     Committed(Committed),
     /// It could not commit one.
     Failed,
+    /// Nothing is under way.
+    Rests,
 }
 
 /// What a commit cost.
@@ -102,7 +107,7 @@ impl Journal {
     /// As [`Self::open_watched`].
     pub fn open(
         options: &OpenOptions,
-        observe: impl Fn(Moment) + Send + 'static,
+        observe: impl Fn(Moment) + Send + std::marker::Sync + 'static,
     ) -> Result<(Self, std::thread::JoinHandle<()>), JournalError> {
         Self::open_watched(options, &[], observe)
     }
@@ -116,7 +121,17 @@ impl Journal {
     pub fn open_watched(
         options: &OpenOptions,
         elsewhere: &[PathBuf],
-        observe: impl Fn(Moment) + Send + 'static,
+        observe: impl Fn(Moment) + Send + std::marker::Sync + 'static,
+    ) -> Result<(Self, std::thread::JoinHandle<()>), JournalError> {
+        Self::open_syncing(options, elsewhere, Box::new(observe), sync::of_log)
+    }
+
+    /// As [`Self::open_watched`]; `sync` gives what brings the log of the database at a path to the disk.
+    pub(super) fn open_syncing(
+        options: &OpenOptions,
+        elsewhere: &[PathBuf],
+        observe: Box<Observe>,
+        sync: impl FnOnce(&Path) -> std::io::Result<Sync>,
     ) -> Result<(Self, std::thread::JoinHandle<()>), JournalError> {
         let path: Arc<Path> = options.path.as_path().into();
         let lock = lock(&path)?;
@@ -127,29 +142,30 @@ impl Journal {
         let suspicion = Suspicion::of(&connection, memory.head, witness.look(&connection)?)?;
         let trusted = Arc::new(AtomicBool::new(suspicion.is_none()));
         let hold = Arc::new(watch::Sender::new(restored::hold(&connection)?));
+        let unusable = |cause: String| JournalError::Unusable { path: path.to_path_buf(), cause };
+        let sync = sync(&path).map_err(|error| unusable(error.to_string()))?;
+        // From here on the log is synced beside.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
         let (jobs, inbox) = channel();
         let (writable_tx, writable) = watch::channel(Ok(()));
         let (head_tx, head) = watch::channel(memory.head);
         let wakers = Wakers::default();
-        let writer = Writer {
-            connection,
-            memory,
-            inbox,
-            path: path.clone(),
-            wakers: wakers.clone(),
-            writable: writable_tx,
-            head: head_tx,
-            observe: Box::new(observe),
-            witness,
-            trusted: trusted.clone(),
+        let shared = Shared::new(path.clone(), wakers.clone(), writable_tx, observe, trusted.clone());
+        let (committed, commits) = channel();
+        let syncer = Syncer { shared: shared.clone(), inbox: commits, sync, head: head_tx, witness };
+        let writer = Writer { connection, memory, inbox, shared, committed };
+        let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new()
+                .name(name.into())
+                .spawn(run)
+                .map_err(|error| JournalError::Internal(format!("its thread could not be started: {error}")))
         };
-        let thread = std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || {
-                writer.run();
-                drop(lock);
-            })
-            .map_err(|error| JournalError::Internal(format!("its thread could not be started: {error}")))?;
+        let syncing = thread("journal-sync", Box::new(|| syncer.run()))?;
+        let writing = move || {
+            writer.run(syncing);
+            drop(lock);
+        };
+        let thread = thread("journal", Box::new(writing))?;
         Ok((Self { jobs, path, wakers, writable, head, suspicion, trusted, hold }, thread))
     }
 
@@ -178,6 +194,14 @@ impl Journal {
     /// The bell that rings when a lane has a step to claim.
     pub fn bell(&self, lane: &str) -> Arc<Notify> {
         self.wakers.of(lane)
+    }
+
+    /// Waits until all that a reader has seen so far is on the disk.
+    ///
+    /// # Errors
+    /// Where it cannot be brought there.
+    pub async fn on_disk(&self) -> Result<(), JournalError> {
+        self.call(|_| Ok(())).await
     }
 
     /// Rings every lane's bell.
@@ -276,6 +300,7 @@ fn connect(path: &Path) -> Result<Connection, JournalError> {
     connection.busy_timeout(Duration::from_secs(10)).map_err(unusable)?;
     connection
         .execute_batch(
+            // Until somebody else syncs the log.
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
              PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;
              PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864; PRAGMA mmap_size = 0;",
@@ -289,88 +314,62 @@ struct Writer {
     connection: Connection,
     memory: Memory,
     inbox: Receiver<Job>,
-    path: Arc<Path>,
-    wakers: Wakers,
-    writable: watch::Sender<Result<(), String>>,
-    head: watch::Sender<Head>,
-    observe: Box<dyn Fn(Moment) + Send>,
-    witness: Witness,
-    trusted: Arc<AtomicBool>,
+    shared: Shared,
+    committed: Sender<Unsynced>,
 }
 
 impl Writer {
-    fn run(mut self) {
-        loop {
-            let first = if self.writable.borrow().is_ok() {
-                match self.inbox.recv() {
-                    Ok(job) => Some(job),
-                    Err(_) => break,
-                }
-            } else {
-                match self.inbox.recv_timeout(PROBE) {
-                    Ok(job) => Some(job),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
+    fn run(mut self, syncing: std::thread::JoinHandle<()>) {
+        while !self.shared.is_lost() {
+            let writable = self.shared.writable.borrow().is_ok();
+            let first = match self.inbox.recv_timeout(PROBE) {
+                Ok(job) => Some(job),
+                // A look whether the log was lost meanwhile.
+                Err(RecvTimeoutError::Timeout) if writable => continue,
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
             };
             let mut batch: Vec<Job> = first.into_iter().collect();
             // That a turn which changed nothing was committed does not show that something can be written.
-            if self.writable.borrow().is_err() {
+            if !writable {
                 batch.push(Box::new(|tx| {
                     let _ = tx.map(|tx| tx.savepoint(|tx| tx.touch()));
                     Box::new(|_| ())
                 }));
             }
             batch.extend(self.inbox.try_iter().take(MOST_OPERATIONS - 1));
-            self.commit(batch);
+            self.commit(batch, !writable);
         }
-        let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
+        drop(self.committed);
+        if syncing.join().is_ok() && !self.shared.is_lost() {
+            let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
+        }
     }
 
-    fn commit(&mut self, batch: Vec<Job>) {
+    /// `heals`: nothing could be written before.
+    fn commit(&mut self, batch: Vec<Job>, heals: bool) {
         let begun = Instant::now();
-        (self.observe)(Moment::Begins);
-        let operations = batch.len();
+        self.shared.begins();
         let (before, latest) = (self.memory.head, self.memory.latest);
-        let mut answers = Vec::with_capacity(operations);
+        let mut answers = Vec::with_capacity(batch.len());
         let mut wakes = BTreeSet::new();
-        let result = self.transaction(batch, &mut answers, &mut wakes);
-        let outcome = match &result {
-            Ok(()) => {
-                (self.observe)(Moment::Committed(Committed { operations, took: begun.elapsed() }));
-                self.head.send_if_modified(|head| std::mem::replace(head, self.memory.head) != self.memory.head);
-                if self.trusted.load(Ordering::Acquire) {
-                    self.witness.committed(self.memory.head);
-                }
-                if self.writable.send_if_modified(|state| std::mem::replace(state, Ok(())).is_err()) {
-                    tracing::info!(journal = %self.path.display(), "the journal can be written again");
-                    self.wakers.ring_all();
-                }
-                None
+        if let Err(error) = self.transaction(batch, &mut answers, &mut wakes) {
+            (self.shared.observe)(Moment::Failed);
+            if !self.connection.is_autocommit() {
+                let _ = self.connection.execute_batch("ROLLBACK");
             }
-            Err(error) => {
-                (self.observe)(Moment::Failed);
-                if !self.connection.is_autocommit() {
-                    let _ = self.connection.execute_batch("ROLLBACK");
-                }
-                self.memory.put_back(before, latest);
-                let cause = error.to_string();
-                let news = self.writable.send_if_modified(|state| std::mem::replace(state, Err(cause.clone())).is_ok());
-                if news {
-                    tracing::error!(journal = %self.path.display(), %cause, "the journal cannot be written; nothing is taken until it can");
-                }
-                Some(cause)
+            self.memory.put_back(before, latest);
+            let cause = error.to_string();
+            let news = |state: &mut Result<(), String>| std::mem::replace(state, Err(cause.clone())).is_ok();
+            if self.shared.writable.send_if_modified(news) {
+                tracing::error!(journal = %self.shared.path.display(), %cause, "the journal cannot be written; nothing is taken until it can");
             }
-        };
-        crate::crash::point("journal-committed");
-        for answer in answers {
-            answer(match &outcome {
-                None => Ok(()),
-                Some(cause) => Err(JournalError::Unwritable { path: self.path.to_path_buf(), cause: cause.clone() }),
-            });
+            self.shared.ends(answers, Some(&cause));
+            return;
         }
-        if outcome.is_none() {
-            self.wakers.ring(&wakes);
+        let commit = Unsynced { answers, wakes, head: self.memory.head, begun, heals };
+        if let Err(unsynced) = self.committed.send(commit) {
+            self.shared.ends(unsynced.0.answers, Some("what brings it to the disk has ended"));
         }
     }
 

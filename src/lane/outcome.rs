@@ -31,16 +31,25 @@ pub async fn run(spool: Arc<Spool>, outlets: Vec<Wanted>, context: Context) -> R
     let mut written_lately = Lately::default();
     loop {
         beat.busy();
-        let spool = spool.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let result = write(&reader, &spool);
-            (reader, result)
-        });
-        let (same, result) = written
-            .await
-            .map_err(crate::panics::how)
-            .map_err(|error| JournalError::Internal(format!("writing outcome documents ended: {error}")))?;
+        let (same, due) = blocking(move || {
+            let due = reader.outcomes_due(BATCH).map_err(|error| error.to_string());
+            (reader, due)
+        })
+        .await?;
         reader = same;
+        let result = match due {
+            Ok(due) if !due.is_empty() => {
+                // Nobody is told what a power cut could take back.
+                match context.journal.on_disk().await {
+                    Ok(()) => {
+                        let spool = spool.clone();
+                        blocking(move || write(due, &spool)).await?
+                    }
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+            nothing => nothing,
+        };
         let recorded = match result {
             Ok(due) if due.is_empty() => {
                 if context.shutdown.is_cancelled() {
@@ -100,8 +109,14 @@ impl Lately {
     }
 }
 
-fn write(reader: &Reader, spool: &Spool) -> Result<Vec<Due>, String> {
-    let mut due = reader.outcomes_due(BATCH).map_err(|error| error.to_string())?;
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JournalError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(crate::panics::how)
+        .map_err(|error| JournalError::Internal(format!("writing outcome documents ended: {error}")))
+}
+
+fn write(mut due: Vec<Due>, spool: &Spool) -> Result<Vec<Due>, String> {
     let mut documents = Vec::with_capacity(due.len());
     for one in &mut due {
         let request = &one.outcome.request;
