@@ -29,7 +29,7 @@ pub fn workers(config: &Config, opened: &Opened) -> Vec<Arc<dyn Worker>> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let batch = config.lane.batch.max(1);
     let mut workers: Vec<Arc<dyn Worker>> =
-        vec![Arc::new(Minter { key: opened.key.clone(), cores, batch: MINT_BATCH.min(batch) })];
+        vec![Arc::new(Minter::new(opened.key.clone(), cores, MINT_BATCH.min(batch)))];
     for target in &opened.targets {
         workers.push(Arc::new(TargetWorker::new(target.clone(), opened.key.clone(), batch)));
     }

@@ -90,11 +90,9 @@ pub async fn journal(
     tokio::task::spawn_blocking(move || {
         Journal::open_watched(&options, &elsewhere, move |moment| match moment {
             Moment::Begins => beat.busy(),
-            Moment::Failed => beat.idle(),
-            Moment::Committed(commit) => {
-                beat.idle();
-                metrics.journal_commit(commit.took, commit.operations);
-            }
+            Moment::Committed(commit) => metrics.journal_commit(commit.took, commit.operations),
+            Moment::Failed => {}
+            Moment::Rests => beat.idle(),
         })
         .map_err(|error| EndError::Unavailable(error.to_string()))
     })

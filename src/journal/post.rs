@@ -3,6 +3,7 @@
 //! A document is put here in the commit that records its outcome file as written, with the very bytes of that file. A newer document
 //! of the same request takes the place of one that is still waiting: the newest says all.
 
+use super::paused::is_paused;
 use super::read::{LaneStatus, Reader, count, maybe_time};
 use super::status::{LaneFault, names};
 use super::tx::Tx;
@@ -32,7 +33,7 @@ const MAKE: i64 = 256;
 
 /// What is read of an outlet's documents: how many wait and are stuck, which are to be made, and what its last failure was.
 pub(super) const READ: [&str; 3] = [
-    "SELECT coalesce((SELECT paused FROM lane WHERE name = ?1), 0), on_way.ready, on_way.again, on_way.running,
+    "SELECT on_way.ready, on_way.again, on_way.running,
        (SELECT count(*) FROM posting WHERE outlet = ?1 AND state = 'stuck'),
        (SELECT made_at FROM posting WHERE id = on_way.first)
      FROM (SELECT count(*) FILTER (WHERE state = 'ready') AS ready, count(*) FILTER (WHERE state = 'retry') AS again,
@@ -106,16 +107,17 @@ impl Reader {
     /// # Errors
     /// Where they cannot be counted.
     pub fn outlet(&self, outlet: &str) -> Result<LaneStatus, JournalError> {
+        let paused = self.is_paused(outlet)?;
         let mut statement = self.connection.prepare_cached(READ[0])?;
         Ok(statement.query_row([outlet], |row| {
             Ok(LaneStatus {
                 lane: outlet.to_owned(),
-                paused: row.get(0)?,
-                ready: count(row, 1)?,
-                retry: count(row, 2)?,
-                running: count(row, 3)?,
-                stuck: count(row, 4)?,
-                oldest: maybe_time(row, 5)?,
+                paused,
+                ready: count(row, 0)?,
+                retry: count(row, 1)?,
+                running: count(row, 2)?,
+                stuck: count(row, 3)?,
+                oldest: maybe_time(row, 4)?,
             })
         })?)
     }
@@ -309,11 +311,7 @@ pub(super) fn hold(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
 }
 
 fn claim(tx: &mut Tx<'_>, outlet: &str, most: usize) -> Result<Posts, JournalError> {
-    let paused = match tx.row("SELECT paused FROM lane WHERE name = ?1", [outlet], |row| row.get(0))? {
-        Some(paused) => paused,
-        // Nobody paused it by its name, as where it was not configured when the journal was put back.
-        None => restored::standing(tx)?.is_some(),
-    };
+    let paused = is_paused(tx, outlet)?;
     let mut posts = Posts { paused, ..Posts::default() };
     if most == 0 || paused {
         return Ok(posts);

@@ -221,9 +221,9 @@ impl Reader {
     /// # Errors
     /// Where it cannot be read.
     pub fn lane(&self, lane: &str) -> Result<LaneStatus, JournalError> {
+        let paused = self.is_paused(lane)?;
         let mut statement = self.connection.prepare_cached(
-            "SELECT coalesce((SELECT paused FROM lane WHERE name = ?1), 0),
-               (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'ready'),
+            "SELECT (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'ready'),
                (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'retry'),
                (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'running'),
                (SELECT count(*) FROM step WHERE lane = ?1 AND state = 'stuck'),
@@ -235,12 +235,12 @@ impl Reader {
         Ok(statement.query_row([lane], |row| {
             Ok(LaneStatus {
                 lane: lane.to_owned(),
-                paused: row.get(0)?,
-                ready: count(row, 1)?,
-                retry: count(row, 2)?,
-                running: count(row, 3)?,
-                stuck: count(row, 4)?,
-                oldest: [maybe_time(row, 5)?, maybe_time(row, 6)?].into_iter().flatten().min(),
+                paused,
+                ready: count(row, 0)?,
+                retry: count(row, 1)?,
+                running: count(row, 2)?,
+                stuck: count(row, 3)?,
+                oldest: [maybe_time(row, 4)?, maybe_time(row, 5)?].into_iter().flatten().min(),
             })
         })?)
     }

@@ -191,11 +191,13 @@ impl super::read::Reader {
     /// Where it cannot be read.
     pub fn paused_by_hold(&self, lane: &str) -> Result<bool, JournalError> {
         let Some(hold) = self.hold()? else { return Ok(false) };
-        let at: Option<i64> = self
+        let by_name: Option<bool> = self
             .connection
-            .query_row("SELECT at FROM lane WHERE name = ?1 AND paused", [lane], |row| row.get(0))
+            .query_row("SELECT paused AND at = ?2 FROM lane WHERE name = ?1", (lane, hold.at.as_microsecond()), |row| {
+                row.get(0)
+            })
             .optional()?;
-        Ok(at == Some(hold.at.as_microsecond()))
+        Ok(by_name.unwrap_or(true))
     }
 }
 

@@ -4,6 +4,7 @@
 //! is the fencing token: an outcome is recorded only for the attempt that is running.
 
 use super::letters::{self, Kept, Paper};
+use super::paused::is_paused;
 use super::state::State;
 use super::tx::{Tx, from_word};
 use super::{Journal, JournalError, course, rebase, receipt, register};
@@ -224,7 +225,7 @@ impl Journal {
 }
 
 fn claim(tx: &mut Tx<'_>, lane: &str, most: usize, turn: &mut Turn) -> Result<(), JournalError> {
-    turn.paused = tx.row("SELECT paused FROM lane WHERE name = ?1", [lane], |row| row.get(0))?.unwrap_or(false);
+    turn.paused = is_paused(tx, lane)?;
     if most == 0 || turn.paused {
         return Ok(());
     }

@@ -125,7 +125,7 @@ impl Operator {
                 Ok(()) => *patience = Patience::default(),
                 Err(fault) => {
                     patience.failed(Timestamp::now());
-                    tracing::warn!(%fault, "a notice to the operator could not be handed over; it is tried again");
+                    tracing::warn!(channel = way.channel.name(), %fault, "a notice to the operator could not be handed over; it is tried again");
                 }
             }
             if self.context.shutdown.is_cancelled() {

@@ -164,8 +164,27 @@ async fn an_outlet_that_was_not_configured_when_the_journal_was_put_back_waits_f
     let f = f.put_back(&[]).await;
     write(&f, "it").await;
     assert!(f.journal.posts("tickets", Arc::default(), 9).await.unwrap().paused);
+    assert!(f.reader().outlet("tickets").unwrap().paused, "and is shown so");
     assert!(f.ordered(&["credentials"], OrderVerb::Unpause, "").await.0);
     assert!(!f.journal.posts("tickets", Arc::default(), 9).await.unwrap().paused);
+    assert!(!f.reader().outlet("tickets").unwrap().paused);
+}
+
+#[tokio::test]
+async fn a_lane_that_was_not_configured_when_the_journal_was_put_back_is_held_and_shown_so() {
+    let f = Fixture::new().put_back(&[]).await;
+    let claims = async || f.journal.turn("mail", Arc::default(), 9).await.unwrap().paused;
+    let shown = || (f.reader().lane("mail").unwrap().paused, f.reader().paused_by_hold("mail").unwrap());
+    assert!(claims().await);
+    assert_eq!(shown(), (true, true));
+    assert!(f.ordered(&["mail"], OrderVerb::Unpause, "mail").await.0);
+    assert!(!claims().await);
+    assert_eq!(shown(), (false, false));
+    assert!(f.reader().hold().unwrap().is_some(), "everything else waits");
+    assert!(f.ordered(&["mail"], OrderVerb::Pause, "mail").await.0);
+    assert!(f.ordered(&["credentials"], OrderVerb::Unpause, "").await.0);
+    assert!(claims().await, "somebody paused it by its name");
+    assert_eq!(shown(), (true, false));
 }
 
 /// How many documents are on their way to an outlet, and how many are stuck.
