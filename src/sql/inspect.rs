@@ -1,6 +1,6 @@
 //! `check` of an SQLite database: looks, and changes nothing, so that it may run beside the daemon or without it.
 
-use super::sqlite::{Store, beside, schema_version};
+use super::sqlite::{Lite, Store, beside, schema_version};
 use crate::model::Finding;
 use nix::unistd::{AccessFlags, Gid, Group, access};
 use rusqlite::Connection;
@@ -15,13 +15,13 @@ pub fn inspect(store: &Store, readers: &str) -> Vec<Finding> {
         Ok(meta) => meta,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return vec![can_be_made(store)],
         Err(e) => {
-            return vec![Err(format!("{}: the database {} cannot be looked at: {e}", store.target(), path.display()))];
+            return vec![Err(format!("the database {} cannot be looked at: {e}", path.display()))];
         }
     };
     if let Some(words) = store.made_by_another() {
-        return vec![Err(format!("{}: {words}", store.target()))];
+        return vec![Err(words)];
     }
-    let mut findings = vec![writable(store), reachable(store.target(), path, &meta, readers)];
+    let mut findings = vec![writable(store), reachable(path, &meta, readers)];
     match store.reader() {
         Ok(db) => {
             findings.push(whole(store, &db));
@@ -39,16 +39,14 @@ fn can_be_made(store: &Store) -> Finding {
     match access(dir, AccessFlags::W_OK | AccessFlags::X_OK) {
         // akund makes directories, too; in a mistyped one its readers find nothing.
         Ok(()) if path.parent() != Some(dir) && path.parent() != Some(Path::new("")) => Ok(format!(
-            "{}: there is no directory {}: it and the database {} will be made when akund starts; if that is a slip of the \
+            "there is no directory {}: it and the database {} will be made when akund starts; if that is a slip of the \
              pen, mend `database`",
-            store.target(),
             path.parent().unwrap_or(path).display(),
             path.display()
         )),
-        Ok(()) => Ok(format!("{}: the database {} will be made when akund starts", store.target(), path.display())),
+        Ok(()) => Ok(format!("the database {} will be made when akund starts", path.display())),
         Err(e) => Err(format!(
-            "{}: the database {} is missing and akund may not make it in {}: {e}",
-            store.target(),
+            "the database {} is missing and akund may not make it in {}: {e}",
             path.display(),
             dir.display()
         )),
@@ -59,7 +57,7 @@ fn writable(store: &Store) -> Finding {
     let path = store.path();
     let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let no = |what: &Path, e: nix::Error| {
-        Err(format!("{}: akund's user may not write {}: {e}; give it to that user", store.target(), what.display()))
+        Err(format!("akund's user may not write {}: {e}; give it to that user", what.display()))
     };
     if let Err(e) = access(path, AccessFlags::R_OK | AccessFlags::W_OK) {
         return no(path, e);
@@ -67,28 +65,23 @@ fn writable(store: &Store) -> Finding {
     if let Err(e) = access(dir, AccessFlags::W_OK | AccessFlags::X_OK) {
         return no(dir, e);
     }
-    Ok(format!("{}: akund can write {}", store.target(), path.display()))
+    Ok(format!("akund can write {}", path.display()))
 }
 
 /// Says who can read the file, and finds the directory that stands in their way.
-pub fn reachable(target: &str, path: &Path, meta: &Metadata, readers: &str) -> Finding {
+pub fn reachable(path: &Path, meta: &Metadata, readers: &str) -> Finding {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mode = meta.mode() & 0o777;
     let group = group_name(meta.gid());
     if mode & 0o044 == 0 {
-        return Err(format!(
-            "{}: {} has mode {mode:04o}: nobody but its owner can read it. {readers}",
-            target,
-            path.display()
-        ));
+        return Err(format!("{} has mode {mode:04o}: nobody but its owner can read it. {readers}", path.display()));
     }
     for dir in path.ancestors().skip(1) {
         let Ok(dir_meta) = fs::metadata(dir) else { continue };
         let by_group = mode & 0o040 != 0 && dir_meta.mode() & 0o010 != 0 && dir_meta.gid() == meta.gid();
         if dir_meta.mode() & 0o001 == 0 && !by_group {
             return Err(format!(
-                "{}: readers of {} cannot pass through {} (mode {:04o}, group {}). {readers}",
-                target,
+                "readers of {} cannot pass through {} (mode {:04o}, group {}). {readers}",
                 path.display(),
                 dir.display(),
                 dir_meta.mode() & 0o7777,
@@ -97,7 +90,7 @@ pub fn reachable(target: &str, path: &Path, meta: &Metadata, readers: &str) -> F
         }
     }
     let who = if mode & 0o004 == 0 { format!("group {group}") } else { "every user".into() };
-    Ok(format!("{}: {} can be read by {who} (mode {mode:04o}). {readers}", target, path.display()))
+    Ok(format!("{} can be read by {who} (mode {mode:04o}). {readers}", path.display()))
 }
 
 fn group_name(gid: u32) -> String {
@@ -106,8 +99,8 @@ fn group_name(gid: u32) -> String {
 
 fn whole(store: &Store, db: &Connection) -> Finding {
     match db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
-        Ok(text) if text == "ok" => Ok(format!("{}: {} is undamaged", store.target(), store.path().display())),
-        Ok(text) => Err(format!("{}: {} is damaged: {text}", store.target(), store.path().display())),
+        Ok(text) if text == "ok" => Ok(format!("{} is undamaged", store.path().display())),
+        Ok(text) => Err(format!("{} is damaged: {text}", store.path().display())),
         Err(e) => Err(store.explain("checking it for damage", e.into()).message),
     }
 }
@@ -116,19 +109,19 @@ fn known_schema(store: &Store, db: &Connection) -> Finding {
     let expected = store.schema().version;
     let found = schema_version(db).map_err(|e| store.explain("looking at its tables", e.into()).message)?;
     if found == 0 {
-        return Ok(format!("{}: {} gets akund's tables when akund starts", store.target(), store.path().display()));
+        return Ok(format!("{} gets akund's tables when akund starts", store.path().display()));
     }
     if found > expected {
         return Err(format!(
-            "{}: {} was made by a newer akund (schema {found}, this one knows {expected})",
-            store.target(),
+            "{} was made by a newer akund (schema {found}, this one knows {expected})",
             store.path().display()
         ));
     }
-    for probe in store.schema().probes {
-        db.prepare(probe).map_err(|e| store.explain("looking at its tables", e.into()).message)?;
+    let looked = store.schema().first_wrong(&mut Lite(db));
+    if let Ok(Some(trouble)) | Err(trouble) = looked {
+        return Err(store.explain("looking at its tables", trouble.into()).message);
     }
-    Ok(format!("{}: {} has the tables of schema {found}", store.target(), store.path().display()))
+    Ok(format!("{} has the tables of schema {found}", store.path().display()))
 }
 
 /// A reader without write permission needs `-wal` and `-shm`, with the same mode.
@@ -139,8 +132,7 @@ fn readable_when_stopped(store: &Store, db: &Connection) -> Finding {
         .map_err(|e| store.explain("asking for its journal mode", e.into()).message)?;
     if mode != "wal" {
         return Err(format!(
-            "{}: {name} is in journal mode {mode}, and its readers fail after a crash; akund sets WAL mode when it starts",
-            store.target()
+            "{name} is in journal mode {mode}, and its readers fail after a crash; akund sets WAL mode when it starts"
         ));
     }
     let wanted = fs::metadata(store.path()).map(|m| (m.mode() & 0o777, m.gid())).ok();
@@ -150,21 +142,19 @@ fn readable_when_stopped(store: &Store, db: &Connection) -> Finding {
             Ok(found) if Some(found) == wanted => {}
             Ok((mode, gid)) => {
                 return Err(format!(
-                    "{}: {} has mode {mode:04o} and group {}, other than {name}: give it the same",
-                    store.target(),
+                    "{} has mode {mode:04o} and group {}, other than {name}: give it the same",
                     file.display(),
                     group_name(gid)
                 ));
             }
             Err(_) => {
                 return Err(format!(
-                    "{}: {} is missing, and readers without write permission fail; start akund, which keeps it. \
+                    "{} is missing, and readers without write permission fail; start akund, which keeps it. \
                      A program that opened {name} as root has deleted it: use `sqlite3 -readonly`",
-                    store.target(),
                     file.display()
                 ));
             }
         }
     }
-    Ok(format!("{}: {name} stays readable when akund is stopped", store.target()))
+    Ok(format!("{name} stays readable when akund is stopped"))
 }

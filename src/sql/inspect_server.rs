@@ -1,7 +1,7 @@
 //! `check` of a database on a server: from the name to the rights, one step after the other; changes nothing.
 
 use super::server::Server;
-use super::{Engine, Remote, Trouble};
+use super::{Engine, Kind, Remote, Trouble};
 use crate::config::database::ServerPlace;
 use crate::model::Finding;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -18,16 +18,16 @@ pub fn inspect(server: &Server) -> Vec<Finding> {
     let mut session = match server.connect() {
         Ok(session) => session,
         Err(trouble) => {
-            findings.push(Err(format!("{}: no login at {}: {}", server.target(), server.at(), trouble.cause)));
+            findings.push(Err(format!("no login at {}: {}", server.at(), trouble.cause)));
             return findings;
         }
     };
-    findings.push(Ok(format!("{}: akund logs in at {}", server.target(), server.at())));
+    findings.push(Ok(format!("akund logs in at {}", server.at())));
     for look in [version, encryption, tables, rights, habits] {
         let said = look(server, session.as_mut());
-        findings.extend(said.unwrap_or_else(|trouble| {
-            vec![Err(format!("{}: looking into {} failed: {}", server.target(), server.at(), trouble.cause))]
-        }));
+        findings.extend(
+            said.unwrap_or_else(|trouble| vec![Err(format!("looking into {} failed: {}", server.at(), trouble.cause))]),
+        );
         if session.is_lost() {
             return findings;
         }
@@ -38,42 +38,38 @@ pub fn inspect(server: &Server) -> Vec<Finding> {
 
 /// Name and port, or the socket.
 fn reach(server: &Server) -> Vec<Finding> {
-    let target = server.target();
     let host = match &server.at().place {
         ServerPlace::Host(host) => host,
         ServerPlace::Socket(path) => {
             return vec![match path.exists() {
-                true => Ok(format!("{target}: {} is there", path.display())),
-                false => Err(format!("{target}: there is no socket {}; is the server running?", path.display())),
+                true => Ok(format!("{} is there", path.display())),
+                false => Err(format!("there is no socket {}; is the server running?", path.display())),
             }];
         }
     };
     let port = server.at().port;
     let addresses: Vec<SocketAddr> = match (host.as_str(), port).to_socket_addrs() {
         Ok(addresses) => addresses.collect(),
-        Err(e) => return vec![Err(format!("{target}: the name {host} has no address: {e}"))],
+        Err(e) => return vec![Err(format!("the name {host} has no address: {e}"))],
     };
     let mut refusals = Vec::new();
     for address in &addresses {
         match TcpStream::connect_timeout(address, KNOCK) {
-            Ok(_) => return vec![Ok(format!("{target}: {host} is {address}, and answers"))],
+            Ok(_) => return vec![Ok(format!("{host} is {address}, and answers"))],
             Err(e) => refusals.push(format!("{address}: {e}")),
         }
     }
-    vec![Err(format!(
-        "{target}: nothing answers at {host} port {port} ({}); is the server running?",
-        refusals.join("; ")
-    ))]
+    vec![Err(format!("nothing answers at {host} port {port} ({}); is the server running?", refusals.join("; ")))]
 }
 
-fn version(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble> {
+fn version(_: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble> {
     let version = word(db, "SELECT version()")?;
-    Ok(vec![Ok(format!("{}: it is {version}", server.target()))])
+    Ok(vec![Ok(format!("it is {version}"))])
 }
 
 fn encryption(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble> {
     if !server.has_ca() {
-        return Ok(vec![Ok(format!("{}: the connection does not leave this machine, in clear text", server.target()))]);
+        return Ok(vec![Ok("the connection does not leave this machine, in clear text".into())]);
     }
     let how = match db.engine() {
         Engine::Postgres => word(db, "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl")?,
@@ -83,31 +79,29 @@ fn encryption(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trou
         }
     };
     Ok(vec![if how.is_empty() {
-        Err(format!("{}: the connection is not encrypted", server.target()))
+        Err("the connection is not encrypted".into())
     } else {
-        Ok(format!("{}: the connection is encrypted ({how}), and the certificate is right", server.target()))
+        Ok(format!("the connection is encrypted ({how}), and the certificate is right"))
     }])
 }
 
 fn tables(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble> {
     let found = server.schema_version(db)?;
-    let (target, at) = (server.target(), server.at());
+    let at = server.at();
     if found > server.schema().version {
         return Ok(vec![Err(server.is_newer(found))]);
     }
-    let version = server.schema().version;
     if server.makes_tables()
-        && found == version
-        && let Some(lost) = server.first_wrong(db)?.filter(Trouble::lacks_table)
+        && let Some(lost) = server.schema().lost(db, found)?
     {
         return Ok(vec![Err(format!(
-            "{target}: {at} has lost a table, the others are there: {}; akund makes it anew, empty, when it next looks: \
+            "{at} has lost a table, the others are there: {}; akund makes it anew, empty, when it next looks: \
              put its rows back from a backup",
             lost.cause
         ))]);
     }
     Ok(vec![match server.missing(db)? {
-        None => Ok(format!("{target}: {at} has the tables and columns")),
+        None => Ok(format!("{at} has the tables and columns")),
         Some(_) if server.makes_tables() => return may_make(server, db).map(|finding| vec![finding]),
         Some(missing) => Err(missing),
     }])
@@ -115,7 +109,7 @@ fn tables(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble>
 
 /// Whether akund's user may make the tables that are missing.
 fn may_make(server: &Server, db: &mut dyn Remote) -> Result<Finding, Trouble> {
-    let (target, at) = (server.target(), server.at());
+    let at = server.at();
     let may = match db.engine() {
         Engine::Postgres => {
             word(db, "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)::int::text")? == "1"
@@ -128,10 +122,10 @@ fn may_make(server: &Server, db: &mut dyn Remote) -> Result<Finding, Trouble> {
         }
     };
     Ok(if may {
-        Ok(format!("{target}: {at} gets its tables when akund first writes to it"))
+        Ok(format!("{at} gets its tables when akund first writes to it"))
     } else {
         Err(format!(
-            "{target}: {at} lacks tables, and akund's user may not make them: grant CREATE, or load config/integration/sql"
+            "{at} lacks tables, and akund's user may not make them: grant CREATE, or load config/integration/sql"
         ))
     })
 }
@@ -139,7 +133,6 @@ fn may_make(server: &Server, db: &mut dyn Remote) -> Result<Finding, Trouble> {
 /// Asks for plans of statements, which needs the right to run them and runs none.
 fn rights(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble> {
     let mut findings = Vec::new();
-    let target = server.target();
     for (table, column) in server.schema().writes {
         for (right, statement) in [
             ("INSERT", format!("EXPLAIN INSERT INTO {table} ({column}) VALUES ('')")),
@@ -148,18 +141,16 @@ fn rights(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble>
         ] {
             match db.rows(&statement, &[]) {
                 Ok(_) => {}
-                Err(trouble) if trouble.lost => return Err(trouble),
+                Err(trouble) if trouble.kind == Kind::Disconnected => return Err(trouble),
                 // A table that is still missing has been told of.
-                Err(trouble) if trouble.lacks_table() => {}
-                Err(trouble) => {
-                    findings.push(Err(format!("{target}: akund has no {right} on {table}: {}", trouble.cause)))
-                }
+                Err(trouble) if trouble.kind == Kind::NoTable => {}
+                Err(trouble) => findings.push(Err(format!("akund has no {right} on {table}: {}", trouble.cause))),
             }
         }
     }
     findings.extend(numbers(server, db)?);
     if findings.is_empty() {
-        findings.push(Ok(format!("{target}: akund may write to every table")));
+        findings.push(Ok("akund may write to every table".into()));
     }
     Ok(findings)
 }
@@ -178,7 +169,7 @@ fn numbers(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble
         };
         let mut may = db.rows("SELECT has_sequence_privilege(?, 'USAGE')::int", &[name.as_str().into()])?;
         if may.first_mut().map_or(Ok(1), |row| row.integer(0))? == 0 {
-            findings.push(Err(format!("{}: akund has no USAGE on the sequence {name}", server.target())));
+            findings.push(Err(format!("akund has no USAGE on the sequence {name}")));
         }
     }
     Ok(findings)
@@ -186,19 +177,19 @@ fn numbers(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble
 
 /// Settings of the server that take away what akund relies on.
 fn habits(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble> {
-    let (target, at) = (server.target(), server.at());
+    let at = server.at();
     let mut findings = Vec::new();
     let read_only = match db.engine() {
         Engine::Postgres => word(db, "SELECT current_setting('transaction_read_only')")? == "on",
         Engine::MariaDb | Engine::Sqlite => word(db, "SELECT cast(@@global.read_only AS char)")? == "1",
     };
     if read_only {
-        findings.push(Err(format!("{target}: {at} is read-only; is it a replica?")));
+        findings.push(Err(format!("{at} is read-only; is it a replica?")));
     }
     if db.engine() == Engine::MariaDb {
         if word(db, "SELECT cast(@@global.innodb_flush_log_at_trx_commit AS char)")? != "1" {
             findings.push(Err(format!(
-                "{target}: {at} may lose what it has confirmed when the machine fails: set innodb_flush_log_at_trx_commit = 1"
+                "{at} may lose what it has confirmed when the machine fails: set innodb_flush_log_at_trx_commit = 1"
             )));
         }
         let exact = "SELECT concat(table_name, '.', column_name, ' ', collation_name) FROM information_schema.columns \
@@ -207,7 +198,7 @@ fn habits(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble>
                      AND collation_name NOT LIKE '%\\_ci'";
         for mut row in db.rows(exact, &[])? {
             findings.push(Err(format!(
-                "{target}: {} tells capitals from small letters, so that names that people take for the same pass for different \
+                "{} tells capitals from small letters, so that names that people take for the same pass for different \
                  ones: give it a collation that ends in _ci",
                 row.text(0)?
             )));

@@ -1,6 +1,6 @@
 //! The line to a server: waiting on it from a thread that may block, and what its errors mean.
 
-use super::{Engine, Trouble};
+use super::{Engine, Kind, Trouble};
 use crate::model::FaultClass;
 use sqlx::error::{DatabaseError, Error};
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Line {
             Some(Err(error)) => trouble(self.engine, &error),
             None => gone(format!("the server said nothing for {} s", SILENCE.as_secs())),
         };
-        self.lost |= trouble.lost;
+        self.lost |= trouble.kind == Kind::Disconnected;
         Err(trouble)
     }
 }
@@ -61,15 +61,15 @@ pub(super) fn within<T>(handle: &Handle, limit: Duration, answer: impl Future<Ou
 
 /// What a failed `COMMIT` means: once it was sent, a lost connection leaves open whether it happened.
 pub(super) fn of_commit(trouble: Trouble) -> Trouble {
-    if !trouble.lost {
+    if trouble.kind != Kind::Disconnected {
         return trouble;
     }
     let cause = format!("{}; the answer to COMMIT was lost", trouble.cause);
-    Trouble { class: FaultClass::Unknown, cause, lost: true }
+    Trouble { class: FaultClass::Unknown, cause, ..trouble }
 }
 
 fn gone(cause: impl Into<String>) -> Trouble {
-    Trouble { class: FaultClass::Transient, cause: cause.into(), lost: true }
+    Trouble { class: FaultClass::Transient, cause: cause.into(), kind: Kind::Disconnected }
 }
 
 /// What an error means for the work that met it.
@@ -100,14 +100,20 @@ fn of_postgres(said: &dyn DatabaseError) -> Trouble {
         _ => FaultClass::Permanent,
     };
     // `57014` is a statement that took too long; the others of the class end the connection, as do those of `08`.
-    let lost = code.starts_with("08") || (code.starts_with("57") && code != "57014") || code == "25P03";
+    let kind = match code.as_str() {
+        "42P01" => Kind::NoTable,
+        "57014" => Kind::Other,
+        "25P03" => Kind::Disconnected,
+        code if code.starts_with("08") || code.starts_with("57") => Kind::Disconnected,
+        _ => Kind::Other,
+    };
     // Only this one repeats what was sent.
     let cause = if code == "22P02" {
         format!("a value does not fit its column ({code})")
     } else {
         format!("{} ({code})", said.message())
     };
-    Trouble { class, cause, lost }
+    Trouble { class, cause, kind }
 }
 
 /// By number: <https://mariadb.com/kb/en/mariadb-error-code-reference/>.
@@ -124,12 +130,16 @@ fn of_mariadb(said: &dyn DatabaseError) -> Trouble {
         1044 | 1045 | 1049 | 1054 | 1130 | 1142 | 1143 | 1146 | 1227 | 1370 | 1698 => FaultClass::Transient,
         _ => FaultClass::Permanent,
     };
-    let lost = matches!(number, 1053 | 1927 | 1158..=1161);
+    let kind = match number {
+        1146 => Kind::NoTable,
+        1053 | 1927 | 1158..=1161 => Kind::Disconnected,
+        _ => Kind::Other,
+    };
     // Some repeat what was sent.
     let cause = match number {
         1062 => "a row with the same key is there already (1062)".to_owned(),
         1292 | 1366 => format!("a value has what its column cannot hold ({number})"),
         _ => format!("{} ({number})", said.message()),
     };
-    Trouble { class, cause, lost }
+    Trouble { class, cause, kind }
 }

@@ -1,7 +1,7 @@
 //! A connection to MariaDB or MySQL.
 
 use super::client::client;
-use super::{Engine, Session, Trouble, Value, line};
+use super::{Engine, Kind, Session, Trouble, Value, line};
 use crate::config::database::{DatabaseServer, ServerPlace};
 use crate::model::Secret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode};
@@ -31,7 +31,7 @@ impl MariaDb {
         )?;
         // MySQL has no such setting for statements that write.
         match mariadb.run(&format!("SET SESSION max_statement_time = {}", line::STATEMENT.as_secs()), &[]) {
-            Err(trouble) if trouble.lost => Err(trouble),
+            Err(trouble) if trouble.kind == Kind::Disconnected => Err(trouble),
             _ => Ok(mariadb),
         }
     }

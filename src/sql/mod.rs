@@ -12,13 +12,15 @@ mod line;
 pub mod many;
 mod mariadb;
 mod postgres;
+mod schema;
 pub mod server;
 pub mod sqlite;
 pub mod store;
 mod transaction;
 
 pub use dialect::Engine;
-pub use store::{Schema, Store};
+pub use schema::Schema;
+pub use store::Store;
 
 use crate::model::{Fault, FaultClass, Secret};
 
@@ -181,22 +183,29 @@ pub struct Trouble {
     pub class: FaultClass,
     /// In words; never a bound value.
     pub cause: String,
-    /// Whether the connection is of no more use.
-    pub lost: bool,
+    /// What is to be done about it beside that.
+    pub kind: Kind,
+}
+
+/// What a trouble asks for beside what its class says; told where the database's error is read, by its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The connection is of no more use: open another.
+    Disconnected,
+    /// A table is not there: a connection opened anew makes it, where akund may.
+    NoTable,
+    /// Nothing.
+    Other,
 }
 
 impl Trouble {
     /// Repeating it will not help.
     pub fn permanent(cause: impl Into<String>) -> Self {
-        Self { class: FaultClass::Permanent, cause: cause.into(), lost: false }
-    }
-    /// Whether a table is not there. The texts are those of [`line`] and of SQLite.
-    fn lacks_table(&self) -> bool {
-        ["(42P01)", "(1146)"].iter().any(|code| self.cause.ends_with(code)) || self.cause.starts_with("no such table")
+        Self { class: FaultClass::Permanent, cause: cause.into(), kind: Kind::Other }
     }
     /// It may pass.
     pub fn transient(cause: impl Into<String>) -> Self {
-        Self { class: FaultClass::Transient, cause: cause.into(), lost: false }
+        Self { class: FaultClass::Transient, cause: cause.into(), kind: Kind::Other }
     }
 }
 
@@ -207,6 +216,13 @@ pub enum Stop {
     Fault(Fault),
     /// Said by the database.
     Trouble(Trouble),
+}
+
+impl Stop {
+    /// What the database said that asks for this.
+    fn is(&self, kind: Kind) -> bool {
+        matches!(self, Self::Trouble(trouble) if trouble.kind == kind)
+    }
 }
 
 impl From<Fault> for Stop {

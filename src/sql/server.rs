@@ -4,12 +4,12 @@
 use super::certificate::Glance;
 use super::mariadb::MariaDb;
 use super::postgres::Postgres;
-use super::{Engine, Remote, Schema, Session, Stop, Trouble};
+use super::schema::tell_of_lost;
+use super::{Engine, Kind, Remote, Schema, Session, Stop, Trouble};
 use crate::config::database::{DatabaseServer, ServerKind, SqlAccess};
 use crate::model::Fault;
 use crate::secret::place::read_secret;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -27,8 +27,6 @@ pub struct Server {
     schema: Schema,
     slot: Mutex<Option<(Box<dyn Remote>, Instant)>>,
     glance: Glance,
-    /// A table was missed since they were last looked at.
-    lacking: AtomicBool,
 }
 
 impl std::fmt::Debug for Server {
@@ -49,7 +47,6 @@ impl Server {
             schema,
             slot: Mutex::new(None),
             glance: Glance::default(),
-            lacking: AtomicBool::new(false),
         }
     }
 
@@ -74,59 +71,46 @@ impl Server {
         self.schema
     }
 
-    /// Whether a table was missed that the next use of the writing connection makes.
-    pub(super) fn lacks_table(&self) -> bool {
-        self.make_tables && self.lacking.load(Ordering::Relaxed)
-    }
-
     /// Does something through the connection that writes, on a thread that may block.
     ///
     /// # Errors
-    /// Transient: server down, login refused, no right, no table, busy. Permanent: made by a newer akund, a value that does not fit.
-    pub fn with_writer<T>(
-        &self,
-        doing: &str,
-        work: impl FnOnce(&mut dyn Session) -> Result<T, Stop>,
-    ) -> Result<T, Fault> {
+    /// What the work was stopped by; or a fault, where the connection could not be opened: transient (server down, login refused, no
+    /// table) or permanent (made by a newer akund).
+    pub fn with_writer<T>(&self, work: impl FnOnce(&mut dyn Session) -> Result<T, Stop>) -> Result<T, Stop> {
         // A connection may be older than the server's certificate.
         self.glance.look(&self.at, self.ca_file.as_deref());
         let mut slot = self.lock();
         let rested = slot.take().and_then(|(session, used)| still_there(session, used));
-        let lacking = self.lacking.swap(false, Ordering::Relaxed);
         let mut session = match rested {
-            Some(mut session) => {
-                if lacking {
-                    self.prepare_schema(session.as_mut())
-                        .map_err(|stop| self.explain("looking at its tables", stop))?;
-                }
-                session
-            }
+            Some(session) => session,
             None => self.open().map_err(|stop| self.explain("opening it", stop))?,
         };
         let result = work(session.as_mut());
         let clean = result.is_ok() || session.run("ROLLBACK", &[]).is_ok();
-        if clean && !session.is_lost() {
+        // One opened anew makes a table that was lost.
+        if clean && !session.is_lost() && !result.as_ref().is_err_and(|stop| stop.is(Kind::NoTable)) {
             *slot = Some((session, Instant::now()));
         }
-        result.map_err(|stop| self.explain(doing, stop))
+        result
+    }
+
+    /// Closes the connection that writes: the next use opens it anew, and makes a table that was lost.
+    pub(super) fn forget(&self) {
+        *self.lock() = None;
     }
 
     /// Does something through a connection opened for it.
     ///
     /// # Errors
     /// As [`Self::with_writer`].
-    pub fn with_reader<T>(
-        &self,
-        doing: &str,
-        work: impl FnOnce(&mut dyn Session) -> Result<T, Trouble>,
-    ) -> Result<T, Fault> {
+    pub fn with_reader<T>(&self, work: impl FnOnce(&mut dyn Session) -> Result<T, Trouble>) -> Result<T, Stop> {
         let mut session = self.connect().map_err(|trouble| self.explain("connecting to it", trouble.into()))?;
         let result = work(session.as_mut());
         let _ = session.run("ROLLBACK", &[]);
         if !session.is_lost() {
             session.close();
         }
-        result.map_err(|trouble| self.explain(doing, trouble.into()))
+        Ok(result?)
     }
 
     /// Connects and logs in; looks at no table.
@@ -162,42 +146,17 @@ impl Server {
         if found > self.schema.version {
             return Err(Fault::permanent(self.is_newer(found)).into());
         }
-        if found == self.schema.version {
-            return self.make_lost(db);
+        let lost = self.schema.lost(db, found)?;
+        if found == self.schema.version && lost.is_none() {
+            return Ok(());
         }
-        if self.make_tables {
-            return self.make(db).map_err(|trouble| self.not_made(trouble).into());
+        if !self.make_tables {
+            return self.missing(db)?.map_or(Ok(()), |missing| Err(Fault::transient(missing).into()));
         }
-        self.missing(db)?.map_or(Ok(()), |missing| Err(Fault::transient(missing).into()))
-    }
-
-    /// Makes a table anew that was there once.
-    fn make_lost(&self, db: &mut dyn Session) -> Result<(), Stop> {
-        match self.first_wrong(db)? {
-            Some(trouble) if trouble.lacks_table() && self.make_tables => {
-                self.make(db).map_err(|trouble| self.not_made(trouble))?;
-                tracing::warn!(
-                    target_name = %self.target,
-                    "the database had lost a table ({}): it was made anew and is empty; put its rows back from a backup",
-                    trouble.cause
-                );
-                Ok(())
-            }
-            Some(trouble) if trouble.lacks_table() => Err(Fault::transient(self.lacks(&trouble)).into()),
-            _ => Ok(()),
+        self.schema.make(db, self.schema.versions).map_err(|trouble| self.not_made(trouble))?;
+        if let Some(lost) = &lost {
+            tell_of_lost(&self.target, &self.at, lost);
         }
-    }
-
-    fn make(&self, db: &mut dyn Session) -> Result<(), Trouble> {
-        db.run((self.schema.ddl)(db.engine()), &[])?;
-        let table = self.schema.versions;
-        db.run(
-            &format!(
-                "CREATE TABLE IF NOT EXISTS {table} (version integer NOT NULL); DELETE FROM {table}; INSERT INTO {table} VALUES ({})",
-                self.schema.version
-            ),
-            &[],
-        )?;
         Ok(())
     }
 
@@ -225,49 +184,29 @@ impl Server {
 
     pub(super) fn is_newer(&self, found: i64) -> String {
         format!(
-            "target {}: the database {} was made by a newer akund (schema {found}, this one knows {})",
-            self.target, self.at, self.schema.version
+            "the database {} was made by a newer akund (schema {found}, this one knows {})",
+            self.at, self.schema.version
         )
     }
 
     /// A sentence for the first table that is missing or lacks a column.
     pub(super) fn missing(&self, db: &mut dyn Session) -> Result<Option<String>, Trouble> {
-        Ok(self.first_wrong(db)?.map(|trouble| self.lacks(&trouble)))
-    }
-
-    fn lacks(&self, trouble: &Trouble) -> String {
-        format!(
-            "target {}: the database {} lacks what akund needs: {}; set make_tables = true, or load \
-             config/integration/sql into it",
-            self.target, self.at, trouble.cause
-        )
-    }
-
-    /// What the database says of the first table that is missing or lacks a column.
-    pub(super) fn first_wrong(&self, db: &mut dyn Session) -> Result<Option<Trouble>, Trouble> {
-        for probe in self.schema.probes {
-            match db.rows(&format!("{probe} LIMIT 0"), &[]) {
-                Ok(_) => {}
-                Err(trouble) if trouble.lost => return Err(trouble),
-                Err(trouble) => return Ok(Some(trouble)),
-            }
-        }
-        Ok(None)
+        Ok(self.schema.first_wrong(db)?.map(|trouble| {
+            format!(
+                "the database {} lacks what akund needs: {}; set make_tables = true, or load config/integration/sql into it",
+                self.at, trouble.cause
+            )
+        }))
     }
 
     /// A fault from what stopped some work on this database.
     pub fn explain(&self, doing: &str, stop: Stop) -> Fault {
         match stop {
             Stop::Fault(fault) => fault,
-            Stop::Trouble(trouble) => {
-                if trouble.lacks_table() {
-                    self.lacking.store(true, Ordering::Relaxed);
-                }
-                Fault {
-                    class: trouble.class,
-                    message: format!("target {}, database {}: {doing} failed: {}", self.target, self.at, trouble.cause),
-                }
-            }
+            Stop::Trouble(trouble) => Fault {
+                class: trouble.class,
+                message: format!("database {}: {doing} failed: {}", self.at, trouble.cause),
+            },
         }
     }
 

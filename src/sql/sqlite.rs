@@ -6,7 +6,8 @@
 //! therefore opened here, in WAL mode and with `SQLITE_FCNTL_PERSIST_WAL`: it can be read while akund holds it open, after akund
 //! has closed it, and after akund was killed in mid-transaction.
 
-use super::{Engine, Row, Schema, Session, Stop, Trouble, Value};
+use super::schema::tell_of_lost;
+use super::{Engine, Kind, Row, Schema, Session, Stop, Trouble, Value};
 use crate::durable;
 use crate::model::{Fault, FaultClass};
 use nix::unistd::{Uid, User};
@@ -15,7 +16,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, params_from_iter};
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -24,10 +24,13 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The WAL is cut back to this after a checkpoint, bytes; to nothing on a clean close.
 const WAL_LIMIT: i64 = 16 * 1024 * 1024;
 const STATEMENTS: usize = 64;
+/// The table that says which version of the tables it is: a file has one kind of target.
+const VERSIONS: &str = "akund_schema";
 
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
-        Self { class: class(&error), cause: cause(&error), lost: must_reopen(&error) }
+        let kind = kind(&error);
+        Self { class: class(&error, kind), cause: cause(&error), kind }
     }
 }
 impl From<rusqlite::Error> for Stop {
@@ -100,8 +103,6 @@ pub struct Store {
     mode: u32,
     schema: Schema,
     writer: Mutex<Option<Writer>>,
-    /// A table was missed since they were last looked at.
-    lacking: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl Store {
     /// Describes the database of a target; touches nothing yet.
     pub fn new(target: &str, path: &Path, mode: u32, schema: Schema) -> Self {
         let (target, path) = (target.to_owned(), path.to_owned());
-        Self { target, path, mode, schema, writer: Mutex::new(None), lacking: AtomicBool::new(false) }
+        Self { target, path, mode, schema, writer: Mutex::new(None) }
     }
 
     /// Where it is.
@@ -138,11 +139,6 @@ impl Store {
         self.schema
     }
 
-    /// Whether a table was missed that the next use of the writing connection makes.
-    pub(super) fn lacks_table(&self) -> bool {
-        self.lacking.load(Ordering::Relaxed)
-    }
-
     /// A sentence for a file that another user's program made in passing: SQLite makes what it cannot find, where it may.
     pub(super) fn made_by_another(&self) -> Option<String> {
         let meta = fs::metadata(&self.path).ok().filter(|meta| meta.len() == 0)?;
@@ -158,33 +154,33 @@ impl Store {
         ))
     }
 
-    /// Does something with the writing connection, opening it (and making the database) if need be.
+    /// Does something with the writing connection, opening it (and making the database, and tables that are missing) if need be.
     ///
     /// # Errors
-    /// Transient: disk full, read-only, busy, input/output. Permanent: not a database, damaged, of a newer akund,
-    /// somebody else's tables.
-    pub fn with_writer<T>(&self, doing: &str, work: impl FnOnce(&Connection) -> Result<T, Stop>) -> Result<T, Fault> {
+    /// What the work was stopped by; or a fault, where the connection could not be opened: transient (disk full, read-only, busy,
+    /// input/output) or permanent (not a database, damaged, of a newer akund, somebody else's tables).
+    pub fn with_writer<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Stop>) -> Result<T, Stop> {
         let mut slot = self.lock();
         self.forget_if_replaced(&mut slot);
-        if self.lacking.swap(false, Ordering::Relaxed) {
-            *slot = None;
-        }
         if slot.is_none() {
             *slot = Some(self.open_writer().map_err(|stop| self.explain("opening it", stop))?);
         }
         let Some(writer) = slot.as_ref() else {
-            return Err(Fault::transient(format!("target {}: its database is not open", self.target)));
+            return Err(Fault::transient("its database is not open").into());
         };
         let result = work(&writer.connection);
         if !writer.connection.is_autocommit() {
             let _ = writer.connection.execute_batch("ROLLBACK");
         }
-        if let Err(Stop::Trouble(trouble)) = &result
-            && trouble.lost
-        {
+        if result.as_ref().is_err_and(|stop| stop.is(Kind::Disconnected) || stop.is(Kind::NoTable)) {
             *slot = None;
         }
-        result.map_err(|stop| self.explain(doing, stop))
+        result
+    }
+
+    /// Closes the writing connection: the next use opens it anew, and makes a table that was lost.
+    pub(super) fn forget(&self) {
+        *self.lock() = None;
     }
 
     /// Opens a new connection that can only read, as the servers do.
@@ -207,11 +203,7 @@ impl Store {
         match stop {
             Stop::Fault(fault) => fault,
             Stop::Trouble(trouble) => {
-                if trouble.lacks_table() {
-                    self.lacking.store(true, Ordering::Relaxed);
-                }
-                let (target, path) = (&self.target, self.path.display());
-                let message = format!("target {target}, database {path}: {doing} failed: {}", trouble.cause);
+                let message = format!("database {}: {doing} failed: {}", self.path.display(), trouble.cause);
                 Fault { class: trouble.class, message }
             }
         }
@@ -237,7 +229,7 @@ impl Store {
     fn open_writer(&self) -> Result<Writer, Stop> {
         self.make_file()?;
         if let Some(words) = self.made_by_another() {
-            return Err(Fault::transient(format!("target {}: {words}", self.target)).into());
+            return Err(Fault::transient(words).into());
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
@@ -247,8 +239,7 @@ impl Store {
         let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if mode != "wal" {
             return Err(Fault::permanent(format!(
-                "target {}: the database {} cannot be put into WAL mode (it stays in {mode}); is it on a network file system?",
-                self.target,
+                "the database {} cannot be put into WAL mode (it stays in {mode}); is it on a network file system?",
                 self.path.display()
             ))
             .into());
@@ -283,53 +274,40 @@ impl Store {
         let found = schema_version(db)?;
         if found > self.schema.version {
             return Err(Fault::permanent(format!(
-                "target {}: the database {} was made by a newer akund (schema {found}, this one knows {})",
-                self.target,
+                "the database {} was made by a newer akund (schema {found}, this one knows {})",
                 self.path.display(),
                 self.schema.version
             ))
             .into());
         }
-        db.execute_batch("BEGIN IMMEDIATE")?;
-        let fits = self.make_tables(db, found).map_err(|error| self.foreign(error));
-        db.execute_batch(if fits.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        let db = &mut Lite(db);
+        db.run("BEGIN IMMEDIATE", &[])?;
+        let fits = self.make_tables(db, found).map_err(|trouble| self.foreign(trouble));
+        db.run(if fits.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[])?;
         fits
     }
 
     /// Makes what is missing and looks whether what was there fits; in the caller's transaction.
-    fn make_tables(&self, db: &Connection, found: i64) -> rusqlite::Result<()> {
-        let probe = || self.schema.probes.iter().try_for_each(|sql| db.prepare(sql).map(|_| ()));
-        let lost = probe().err().filter(|error| found == self.schema.version && lacks_table(error));
-        if let Some(lost) = &lost {
-            tracing::warn!(
-                target_name = %self.target,
-                "the database {} had lost a table ({lost}): it is made anew and is empty; put its rows back from a backup",
-                self.path.display()
-            );
-        }
+    fn make_tables(&self, db: &mut dyn Session, found: i64) -> Result<(), Trouble> {
+        let lost = self.schema.lost(db, found)?;
         if found < self.schema.version || lost.is_some() {
-            db.execute_batch((self.schema.ddl)(Engine::Sqlite))?;
-            db.execute_batch(&format!(
-                "CREATE TABLE IF NOT EXISTS akund_schema (version INTEGER NOT NULL);
-                 DELETE FROM akund_schema; INSERT INTO akund_schema VALUES ({});",
-                self.schema.version
-            ))?;
+            self.schema.make(db, VERSIONS)?;
         }
-        probe()
+        if let Some(lost) = &lost {
+            tell_of_lost(&self.target, &self.path.display(), lost);
+        }
+        self.schema.first_wrong(db)?.map_or(Ok(()), Err)
     }
 
     /// A schema that does not fit is somebody else's database.
-    fn foreign(&self, error: rusqlite::Error) -> Stop {
-        let statement_does_not_fit = matches!(error, rusqlite::Error::SqlInputError { .. })
-            || error.sqlite_error_code() == Some(ErrorCode::Unknown);
-        if !statement_does_not_fit {
-            return error.into();
+    fn foreign(&self, trouble: Trouble) -> Stop {
+        if trouble.kind == Kind::Disconnected || trouble.class != FaultClass::Permanent {
+            return trouble.into();
         }
         Stop::Fault(Fault::permanent(format!(
-            "target {}: the database {} has tables that are not akund's ({}): give akund a file of its own",
-            self.target,
+            "the database {} has tables that are not akund's ({}): give akund a file of its own",
             self.path.display(),
-            cause(&error)
+            trouble.cause
         )))
     }
 
@@ -346,7 +324,7 @@ impl Store {
     }
 
     fn io(&self, doing: &str, error: &std::io::Error) -> Fault {
-        Fault::transient(format!("target {}, database {}: {doing} failed: {error}", self.target, self.path.display()))
+        Fault::transient(format!("database {}: {doing} failed: {error}", self.path.display()))
     }
 }
 
@@ -360,11 +338,11 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// The version in `akund_schema`; 0 where there is none.
 pub fn schema_version(db: &Connection) -> rusqlite::Result<i64> {
     let there: bool =
-        db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'akund_schema')", [], |r| r.get(0))?;
+        db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?1)", [VERSIONS], |r| r.get(0))?;
     if !there {
         return Ok(0);
     }
-    db.query_row("SELECT coalesce(max(version), 0) FROM akund_schema", [], |r| r.get(0))
+    db.query_row(&format!("SELECT coalesce(max(version), 0) FROM {VERSIONS}"), [], |r| r.get(0))
 }
 
 /// Reads permission bits from the configuration: `"0640"` and the like.
@@ -382,20 +360,24 @@ pub fn parse_mode(text: &str) -> Result<u32, String> {
     Ok(mode)
 }
 
-fn lacks_table(error: &rusqlite::Error) -> bool {
+/// What an error asks for. A table that is not there has no code of its own.
+fn kind(error: &rusqlite::Error) -> Kind {
     match error {
-        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => {
-            msg.starts_with("no such table")
+        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg))
+            if msg.starts_with("no such table") =>
+        {
+            Kind::NoTable
         }
-        _ => false,
+        error if must_reopen(error) => Kind::Disconnected,
+        _ => Kind::Other,
     }
 }
 
 /// What class of fault an error of SQLite is.
-pub fn class(error: &rusqlite::Error) -> FaultClass {
+fn class(error: &rusqlite::Error, kind: Kind) -> FaultClass {
     use ErrorCode as C;
     // As on a server: a table may be mended.
-    if lacks_table(error) {
+    if kind == Kind::NoTable {
         return FaultClass::Transient;
     }
     match error.sqlite_error_code() {

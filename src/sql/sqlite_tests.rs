@@ -38,7 +38,7 @@ fn names(store: &Wrapped) -> Vec<String> {
 }
 
 fn pragma(store: &Wrapped, sql: &str) {
-    file(store).with_writer("a pragma", |db| Ok(db.execute_batch(sql)?)).unwrap();
+    file(store).with_writer(|db| Ok(db.execute_batch(sql)?)).unwrap();
 }
 
 #[test]
@@ -74,10 +74,10 @@ fn a_read_only_connection_is_transient_and_says_so() {
     let dir = TempDir::new().unwrap();
     let store = store(&dir);
     pragma(&store, "PRAGMA query_only = 1");
-    let refused = file(&store).with_writer("a pragma", |_| Ok(())).and_then(|()| {
-        file(&store).with_writer("writing", |db| Ok(db.execute("INSERT INTO t VALUES ('x', x'')", [])?))
-    });
-    let fault = refused.unwrap_err();
+    let refused = file(&store)
+        .with_writer(|_| Ok(()))
+        .and_then(|()| file(&store).with_writer(|db| Ok(db.execute("INSERT INTO t VALUES ('x', x'')", [])?)));
+    let fault = file(&store).explain("writing", refused.unwrap_err());
     assert_eq!(fault.class, FaultClass::Transient);
     assert!(fault.message.contains("cannot be written"), "{fault}");
     // The connection is opened anew, and writes.
@@ -106,7 +106,7 @@ fn the_connection_keeps_wal_and_shm_and_syncs_fully() {
     let dir = TempDir::new().unwrap();
     let store = store(&dir);
     let settings = file(&store)
-        .with_writer("asking", |db| {
+        .with_writer(|db| {
             let mode: String = db.query_row("PRAGMA journal_mode", [], |r| r.get(0))?;
             let sync: i64 = db.query_row("PRAGMA synchronous", [], |r| r.get(0))?;
             Ok((mode, sync))

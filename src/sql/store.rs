@@ -2,24 +2,9 @@
 
 use super::server::Server;
 use super::transaction::{self, Writing};
-use super::{Engine, Session, Stop, Trouble, sqlite};
+use super::{Kind, Schema, Session, Stop, Trouble, sqlite};
 use crate::config::database::{Database, SqlAccess};
 use crate::model::{Fault, Finding};
-
-/// The tables of one kind of target.
-#[derive(Debug, Clone, Copy)]
-pub struct Schema {
-    /// Counts up with every change. An older akund refuses a newer one.
-    pub version: i64,
-    /// The table that says which version it is, on a server, where several kinds may share a database.
-    pub versions: &'static str,
-    /// Makes what is missing; changes nothing that is there.
-    pub ddl: fn(Engine) -> &'static str,
-    /// Queries that must compile: they show that tables which were there already have the columns.
-    pub probes: &'static [&'static str],
-    /// Tables that akund writes to, each with a column of text.
-    pub writes: &'static [(&'static str, &'static str)],
-}
 
 /// A database and the way to it.
 #[derive(Debug)]
@@ -58,7 +43,7 @@ impl Store {
     /// As [`Self::write_batch`].
     pub fn open(&self) -> Result<(), Fault> {
         match self {
-            Self::File(file) => file.with_writer("opening it", |_| Ok(())),
+            Self::File(_) => self.write("opening it", |_| Ok(())),
             // Its lane connects, and waits while it is down.
             Self::Server(_) => Ok(()),
         }
@@ -69,30 +54,7 @@ impl Store {
     /// # Errors
     /// As [`Self::write_batch`].
     pub fn ask<T>(&self, doing: &str, ask: impl Fn(&mut dyn Session) -> Result<T, Trouble>) -> Result<T, Fault> {
-        self.with_all_tables(|| match self {
-            Self::File(file) => file.with_writer(doing, |db| Ok(ask(&mut sqlite::Lite(db))?)),
-            Self::Server(server) => server.with_writer(doing, |db| Ok(ask(db)?)),
-        })
-    }
-
-    /// Reads, and once more when a table was missing and could be made: names are looked up before anything is written.
-    fn with_all_tables<T>(&self, read: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
-        let lacking = |answer: &Result<T, Fault>| {
-            answer.is_err()
-                && match self {
-                    Self::File(file) => file.lacks_table(),
-                    Self::Server(server) => server.lacks_table(),
-                }
-        };
-        let answer = read();
-        if !lacking(&answer) {
-            return answer;
-        }
-        match self {
-            Self::File(file) => file.with_writer("making its tables", |_| Ok(()))?,
-            Self::Server(server) => server.with_writer("making its tables", |_| Ok(()))?,
-        }
-        read()
+        self.with_all_tables(doing, || self.with_writer(|db| Ok(ask(db)?)))
     }
 
     /// Reads through a connection opened for it, everything as it is at one moment.
@@ -104,13 +66,38 @@ impl Store {
             db.run(db.engine().begin_snapshot(), &[])?;
             look(db)
         };
-        self.with_all_tables(|| match self {
+        self.with_all_tables(doing, || match self {
             Self::File(file) => {
                 let reader = file.reader()?;
-                snapshot(&mut sqlite::Lite(&reader)).map_err(|trouble| file.explain(doing, trouble.into()))
+                Ok(snapshot(&mut sqlite::Lite(&reader))?)
             }
-            Self::Server(server) => server.with_reader(doing, snapshot),
+            Self::Server(server) => server.with_reader(snapshot),
         })
+    }
+
+    /// Reads, and once more when a table was missing and could be made: names are looked up before anything is written.
+    fn with_all_tables<T>(&self, doing: &str, read: impl Fn() -> Result<T, Stop>) -> Result<T, Fault> {
+        let mut answer = read();
+        if answer.as_ref().is_err_and(|stop| stop.is(Kind::NoTable)) {
+            match self {
+                Self::File(file) => file.forget(),
+                Self::Server(server) => server.forget(),
+            }
+            self.write("making its tables", |_| Ok(()))?;
+            answer = read();
+        }
+        answer.map_err(|stop| self.explain(doing, stop))
+    }
+
+    fn with_writer<T>(&self, work: impl FnOnce(&mut dyn Session) -> Result<T, Stop>) -> Result<T, Stop> {
+        match self {
+            Self::File(file) => file.with_writer(|db| work(&mut sqlite::Lite(db))),
+            Self::Server(server) => server.with_writer(work),
+        }
+    }
+
+    fn write<T>(&self, doing: &str, work: impl FnOnce(&mut dyn Session) -> Result<T, Stop>) -> Result<T, Fault> {
+        self.with_writer(work).map_err(|stop| self.explain(doing, stop))
     }
 
     /// Writes a batch in one transaction. An entry that cannot be written is taken back alone; what may pass takes back the
@@ -119,15 +106,8 @@ impl Store {
     /// Transient: disk full, busy, server down, connection lost before the end. Permanent: not a database, damaged, of a newer
     /// akund, somebody else's tables. Unknown: the answer to `COMMIT` was lost.
     pub fn write_batch<W, R>(&self, doing: &str, batch: &[W], writing: &Writing<'_, W, R>) -> Vec<Result<R, Fault>> {
-        let written = match self {
-            Self::File(file) => file.with_writer(doing, |db| {
-                let explain = |trouble: Trouble| file.explain(doing, trouble.into());
-                transaction::write(&mut sqlite::Lite(db), batch, writing, &explain)
-            }),
-            Self::Server(server) => server.with_writer(doing, |db| {
-                transaction::write(db, batch, writing, &|trouble| server.explain(doing, trouble.into()))
-            }),
-        };
+        let explain = |trouble: Trouble| self.explain(doing, trouble.into());
+        let written = self.write(doing, |db| transaction::write(db, batch, writing, &explain));
         written.unwrap_or_else(|fault: Fault| batch.iter().map(|_| Err(fault.clone())).collect())
     }
 

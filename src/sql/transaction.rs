@@ -1,6 +1,6 @@
 //! A batch in one transaction, in which a bad entry fails alone.
 
-use super::{Session, Stop, Trouble};
+use super::{Kind, Session, Stop, Trouble};
 use crate::model::{Fault, FaultClass};
 
 /// What writes entries: one answer each, in order; or what the database said, after which nothing of them counts.
@@ -65,5 +65,5 @@ fn one_by_one<W, R>(
 }
 
 fn ends_the_batch(trouble: &Trouble) -> bool {
-    trouble.lost || matches!(trouble.class, FaultClass::Transient | FaultClass::Unknown)
+    trouble.kind == Kind::Disconnected || matches!(trouble.class, FaultClass::Transient | FaultClass::Unknown)
 }

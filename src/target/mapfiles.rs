@@ -67,7 +67,6 @@ impl MapFiles {
             return Err(wrong(why.into()));
         }
         let disk = Disk {
-            target: name.to_owned(),
             passwd: config.passwd.clone(),
             maps: [config.domains.clone(), config.aliases.clone(), config.mailboxes.clone()],
             mode: parse_mode(&config.mode).map_err(wrong)?,
@@ -112,7 +111,7 @@ impl MapFiles {
         batch: &[Work],
         work: impl FnOnce(&Shared, &[Work]) -> Result<Vec<Result<R, Fault>>, Fault> + Send + 'static,
     ) -> Answer<'_, Vec<Result<R, Fault>>> {
-        blocking::each(&self.name, &self.shared, batch, work)
+        blocking::each(&self.shared, batch, work)
     }
 }
 
@@ -129,7 +128,7 @@ impl Target for MapFiles {
 
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
         let names = names.to_vec();
-        blocking::ask(&self.name, &self.shared, "looking names up", move |shared| shared.find(&names))
+        blocking::ask(&self.shared, "looking names up", move |shared| shared.find(&names))
     }
 
     fn identify<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>> {
@@ -178,16 +177,16 @@ impl Target for MapFiles {
     }
 
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
-        blocking::ask(&self.name, &self.shared, "closing ended accounts", Shared::keep_up)
+        blocking::ask(&self.shared, "closing ended accounts", Shared::keep_up)
     }
 
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
-        blocking::ask(&self.name, &self.shared, "reading all accounts", Shared::list)
+        blocking::ask(&self.shared, "reading all accounts", Shared::list)
     }
 
     fn marked<'a>(&'a self, uids: &'a [AccountUid]) -> Answer<'a, Result<BTreeSet<AccountUid>, Fault>> {
         let uids = uids.to_vec();
-        blocking::ask(&self.name, &self.shared, "looking for accounts", move |shared| shared.marked(&uids))
+        blocking::ask(&self.shared, "looking for accounts", move |shared| shared.marked(&uids))
     }
 
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>> {
@@ -196,9 +195,7 @@ impl Target for MapFiles {
             let mut findings = tokio::task::spawn_blocking(move || inspect::inspect(&shared))
                 .await
                 .map_err(crate::panics::how)
-                .unwrap_or_else(|e| {
-                    vec![Err(format!("target {}: looking at its files ended unexpectedly: {e}", self.name))]
-                });
+                .unwrap_or_else(|e| vec![Err(format!("looking at its files ended unexpectedly: {e}"))]);
             findings.extend(self.proofs.check().await);
             findings
         })

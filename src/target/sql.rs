@@ -139,7 +139,7 @@ impl<T: Tables> SqlTarget<T> {
         batch: &[Work],
         work: impl FnOnce(&Shared<T>, &[Work]) -> Result<Vec<Result<R, Fault>>, Fault> + Send + 'static,
     ) -> Answer<'_, Vec<Result<R, Fault>>> {
-        blocking::each(&self.name, &self.shared, batch, work)
+        blocking::each(&self.shared, batch, work)
     }
 }
 
@@ -154,10 +154,15 @@ impl<T: Tables> Target for SqlTarget<T> {
         &self.schemes
     }
 
+    /// One is written, or read back, while the journal records the one before it.
+    fn at_once(&self) -> usize {
+        2
+    }
+
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
         // No text in a database holds a NUL, and some take it for a bad question.
         let names: Vec<String> = names.iter().filter(|name| !name.contains('\0')).cloned().collect();
-        blocking::ask(&self.name, &self.shared, "looking names up", move |shared| {
+        blocking::ask(&self.shared, "looking names up", move |shared| {
             shared.store.ask("looking names up", |db| Ok(one_per_name(shared.tables.find(db, &names)?)))
         })
     }
@@ -201,14 +206,14 @@ impl<T: Tables> Target for SqlTarget<T> {
     }
 
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
-        blocking::ask(&self.name, &self.shared, "reading all accounts", |shared| {
+        blocking::ask(&self.shared, "reading all accounts", |shared| {
             shared.store.look("reading all accounts", |db| shared.tables.list(db))
         })
     }
 
     fn marked<'a>(&'a self, uids: &'a [AccountUid]) -> Answer<'a, Result<BTreeSet<AccountUid>, Fault>> {
         let asked: Vec<String> = uids.iter().map(ToString::to_string).collect();
-        blocking::ask(&self.name, &self.shared, "looking for accounts", move |shared| {
+        blocking::ask(&self.shared, "looking for accounts", move |shared| {
             let there = shared.store.look("looking for accounts", |db| shared.tables.marked(db, &asked))?;
             Ok(there.iter().filter_map(|uid| uid.parse().ok()).map(AccountUid).collect())
         })
@@ -219,13 +224,13 @@ impl<T: Tables> Target for SqlTarget<T> {
         Box::pin(async move {
             let look = move || {
                 let mut findings = shared.store.check(shared.tables.readers());
-                findings.extend(shared.tables.beware().map(|words| Ok(format!("{}: {words}", shared.store.target()))));
+                findings.extend(shared.tables.beware().map(Ok));
                 findings
             };
             let looked = tokio::task::spawn_blocking(look).await;
-            let mut findings = looked.map_err(crate::panics::how).unwrap_or_else(|e| {
-                vec![Err(format!("target {}: looking at its database ended unexpectedly: {e}", self.name))]
-            });
+            let mut findings = looked
+                .map_err(crate::panics::how)
+                .unwrap_or_else(|e| vec![Err(format!("looking at its database ended unexpectedly: {e}"))]);
             findings.extend(self.proofs.check().await);
             findings
         })

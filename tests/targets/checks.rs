@@ -2,9 +2,12 @@
 
 use crate::fixture::*;
 use crate::peers::{MariaDb, Postgres};
-use akund::config::database::Database;
+use akund::config::database::{Database, SqlAccess};
 use akund::config::target::{MailMapsConfig, RadiusConfig};
 use akund::model::{Action, FaultClass, Scheme};
+use akund::sql::server::Server;
+use akund::sql::sqlite::Lite;
+use akund::sql::{Kind, Schema, Session};
 use akund::target::Target;
 use akund::target::mailmaps::MailMaps;
 use akund::target::radius::Radius;
@@ -286,7 +289,7 @@ async fn a_table_that_was_lost_is_told_and_is_made_again_by_the_first_look() {
     for engine in [Engine::Sqlite, Engine::Postgres, Engine::MariaDb] {
         let base = Base::new(engine);
         let open = || MailMaps::open("mail", &base.mail_config()).unwrap();
-        let names = ["humas@example.org".to_owned()];
+        let names = ["tidak.ada@example.org".to_owned()];
         let running = open();
         running.find(&names).await.unwrap();
         assert_eq!(wrong(&running).await, "");
@@ -301,6 +304,17 @@ async fn a_table_that_was_lost_is_told_and_is_made_again_by_the_first_look() {
         assert!(running.list().await.unwrap().is_empty(), "{engine:?}: by one opened for reading");
         assert_eq!(wrong(&running).await, "");
 
+        base.by_hand("DROP TABLE mailboxes");
+        let create = work(
+            Action::Create,
+            &named("humas"),
+            Some(akund::secret::hash::new_credential(running.schemes()).unwrap()),
+        );
+        let missed = running.apply(std::slice::from_ref(&create)).await.remove(0);
+        assert_eq!(class_of(&missed), FaultClass::Transient, "{engine:?}: {missed:?}");
+        running.apply(std::slice::from_ref(&create)).await.remove(0).unwrap();
+        assert_eq!(wrong(&running).await, "");
+
         drop(running);
         base.by_hand("DROP TABLE aliases");
         assert!(open().find(&names).await.unwrap().is_empty(), "{engine:?}: after a restart");
@@ -309,8 +323,60 @@ async fn a_table_that_was_lost_is_told_and_is_made_again_by_the_first_look() {
         }
         base.by_hand("DROP TABLE aliases");
         let left = mail(&base, |config| config.make_tables = false);
-        assert_eq!(left.find(&names).await.unwrap_err().class, FaultClass::Transient);
+        let fault = left.find(&names).await.unwrap_err();
+        assert_eq!(fault.class, FaultClass::Transient);
+        assert!(fault.message.contains("lacks what akund needs") && fault.message.contains("make_tables"), "{fault}");
         assert!(wrong(&left).await.contains("lacks what akund needs"), "{engine:?}");
+    }
+}
+
+/// By its code, and not by words that somebody's trigger may say, too.
+fn each_kind_of_trouble(db: &mut dyn Session) {
+    let mut kind = |sql: &str| db.run(sql, &[]).unwrap_err().kind;
+    for sql in ["SELECT 1 FROM tidak_ada", "INSERT INTO tidak_ada VALUES (1)", "DELETE FROM tidak_ada"] {
+        assert_eq!(kind(sql), Kind::NoTable, "{sql}");
+    }
+    for sql in ["SELECT tidak_ada FROM mailboxes", "SELECT 1 FROM", "INSERT INTO mailboxes (address) VALUES (NULL)"] {
+        assert_eq!(kind(sql), Kind::Other, "{sql}");
+    }
+    let (says_so, end) = match db.engine() {
+        // Where a table that is not there has no code.
+        akund::sql::Engine::Sqlite => return,
+        akund::sql::Engine::Postgres => (
+            "DO $$ BEGIN RAISE EXCEPTION 'no such table: aliases'; END $$",
+            "SELECT pg_terminate_backend(pg_backend_pid())",
+        ),
+        akund::sql::Engine::MariaDb => {
+            ("SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no such table: aliases'", "KILL CONNECTION_ID()")
+        }
+    };
+    let said = db.run(says_so, &[]).unwrap_err();
+    assert!(said.kind == Kind::Other && said.cause.starts_with("no such table"), "{said:?}");
+    let _ = db.run(end, &[]);
+    assert_eq!(db.run("SELECT 1", &[]).unwrap_err().kind, Kind::Disconnected);
+}
+
+#[tokio::test]
+async fn what_a_trouble_asks_for_is_known_where_the_databases_error_is_read() {
+    const NONE: Schema = Schema { version: 0, versions: "none", ddl: |_| "", probes: &[], writes: &[] };
+    for engine in ENGINES {
+        let base = Base::new(engine);
+        let config = base.mail_config();
+        MailMaps::open("mail", &config).unwrap().find(&[]).await.unwrap();
+        let asked = tokio::task::spawn_blocking(move || match &config.database {
+            Database::File(path) => each_kind_of_trouble(&mut Lite(&rusqlite::Connection::open(path).unwrap())),
+            Database::Server(at) => {
+                let access = SqlAccess {
+                    database: &config.database,
+                    password_file: config.password_file.as_deref(),
+                    ca_file: None,
+                    make_tables: false,
+                    mode: "0600",
+                };
+                each_kind_of_trouble(Server::new("mail", at, access, NONE).connect().unwrap().as_mut());
+            }
+        });
+        asked.await.unwrap();
     }
 }
 

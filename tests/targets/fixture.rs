@@ -350,7 +350,7 @@ fn holds_a_database_in_mid_transaction() {
         (RadiusTables::SCHEMA, "UPDATE radcheck SET value = '$6$uncommitted$' || hex(zeroblob(4000))")
     };
     let store = Store::new("held", &path, 0o640, schema);
-    let _ = store.with_writer("holding it", |db| -> Result<(), akund::sql::Stop> {
+    let _ = store.with_writer(|db| -> Result<(), akund::sql::Stop> {
         db.execute_batch(&format!("PRAGMA cache_size = 2; BEGIN IMMEDIATE; {change};"))?;
         println!("in mid-transaction");
         loop {

@@ -6,9 +6,10 @@ use crate::peers::{Dovecot, FreeRadius, MariaDb, Method, Postfix, Postgres};
 use crate::radius::Cast as RadiusCast;
 use akund::config::target::{AttributeValue, RadiusPassword};
 use akund::model::{Action, FaultClass, Scheme};
-use akund::target::Target;
+use akund::secret::hash;
 use akund::target::mailmaps::MailMaps;
 use akund::target::radius::Radius;
+use akund::target::{Target, Work};
 use std::path::Path;
 
 const READER: &str = "rahasia-pembaca";
@@ -152,4 +153,27 @@ fn a_database_server_whose_port_is_taken_starts_on_another() {
     let (postgres, mariadb) = (Postgres::start_at(port), MariaDb::start_at(port));
     assert!(postgres.port() != port && mariadb.port() != port);
     assert!(postgres.database() == "b0" && mariadb.database() == "b0");
+}
+
+/// As a lane does that has the next batch written while the journal records the one before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_batches_at_once_are_each_written_whole_and_one_name_goes_to_one_of_them() {
+    for bench in Bench::each() {
+        assert_eq!(bench.target.at_once(), 2);
+        let credential = hash::new_credential(bench.target.schemes()).unwrap();
+        let batch = |part: &str| -> Vec<Work> {
+            let own = (0..100).map(|i| named(&format!("{part}{i}"))).chain([named("rektor")]);
+            own.map(|account| crate::fixture::work(Action::Create, &account, Some(credential.clone()))).collect()
+        };
+        let (one, other) = (batch("kiri"), batch("kanan"));
+        for _ in 0..2 {
+            let (left, right) = tokio::join!(bench.target.apply(&one), bench.target.apply(&other));
+            assert!(left[..100].iter().chain(&right[..100]).all(Result::is_ok));
+            let conflicts: Vec<_> = [&left[100], &right[100]].into_iter().filter(|taken| taken.is_err()).collect();
+            assert_eq!(conflicts.len(), 1);
+            assert_eq!(class_of(conflicts[0]), FaultClass::Conflict);
+        }
+        let (left, right) = tokio::join!(bench.target.undo(&one), bench.target.prove(&other));
+        assert!(left.iter().all(Result::is_ok) && right[..100].iter().all(Result::is_ok));
+    }
 }

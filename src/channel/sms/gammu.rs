@@ -114,7 +114,7 @@ impl Gammu {
     }
 
     async fn hand_over(&self, notice: &Envelope) -> Result<HandedOver, Fault> {
-        let (phone, taken) = addressed(&self.tables.name, notice, self.max_parts)?;
+        let (phone, taken) = addressed(notice, self.max_parts)?;
         let creator = creator(notice);
         let begun = Instant::now();
         // One that is there already is only waited for.
@@ -128,8 +128,7 @@ impl Gammu {
                 Whereabouts::Outbox => return Err(self.not_yet(phone)),
                 Whereabouts::Nowhere | Whereabouts::Unfinished => {
                     return Err(Fault::unknown(format!(
-                        "channel {}: the message to {} was taken out of gammu's outbox by others",
-                        self.tables.name,
+                        "the message to {} was taken out of gammu's outbox by others",
                         phone.masked()
                     )));
                 }
@@ -163,11 +162,7 @@ impl Gammu {
                 if let Err(trouble) = self.ask(move |tables| tables.with(|db| set_aside(db, &creator))).await {
                     tracing::warn!(channel = self.tables.name, cause = %trouble.cause, "a message that gammu could not send could not be set aside; tried again by an order, it is refused again");
                 }
-                Err(Fault::permanent(format!(
-                    "channel {}: gammu could not send the message to {}: {state}",
-                    self.tables.name,
-                    phone.masked()
-                )))
+                Err(Fault::permanent(format!("gammu could not send the message to {}: {state}", phone.masked())))
             }
             None => Ok(HandedOver {
                 reply: format!("sent by gammu: {} ({taken})", states.first().map_or("", String::as_str)),
@@ -178,9 +173,8 @@ impl Gammu {
 
     fn not_yet(&self, phone: &Phone) -> Fault {
         Fault::unknown(format!(
-            "channel {}: the message to {} lies in gammu's outbox and was not sent within {} s; see whether gammu-smsd runs and its \
+            "the message to {} lies in gammu's outbox and was not sent within {} s; see whether gammu-smsd runs and its \
              modem has a network",
-            self.tables.name,
             phone.masked(),
             self.wait.as_secs()
         ))
@@ -189,15 +183,7 @@ impl Gammu {
     fn fault(&self, doing: &str, trouble: Trouble) -> Fault {
         // Before a statement was answered nothing was written; what is refused by the database is the operator's to mend.
         let class = if trouble.class == FaultClass::Unknown { FaultClass::Unknown } else { FaultClass::Transient };
-        Fault {
-            class,
-            message: format!(
-                "channel {}, gammu's database {}: {doing} failed: {}",
-                self.tables.name,
-                self.tables.at(),
-                trouble.cause
-            ),
-        }
+        Fault { class, message: format!("gammu's database {}: {doing} failed: {}", self.tables.at(), trouble.cause) }
     }
 
     async fn seen(&self, reference: String) -> Result<Option<Arrival>, Fault> {

@@ -27,8 +27,6 @@ const LOCKED: Duration = Duration::from_secs(10);
 /// Where the four files are and how they are made.
 #[derive(Debug)]
 pub struct Disk {
-    /// Of the configuration, for sentences.
-    pub target: String,
     /// Dovecot's passwd-file.
     pub passwd: PathBuf,
     /// Postfix's maps, in the order of [`Which::ALL`] behind the passwd-file.
@@ -339,7 +337,7 @@ impl Disk {
 
     /// All that goes wrong with files may pass: somebody frees the disk, gives permission, installs a package.
     pub fn fault(&self, why: impl std::fmt::Display) -> Fault {
-        Fault::transient(format!("target {}: {why}", self.target))
+        Fault::transient(why.to_string())
     }
 }
 

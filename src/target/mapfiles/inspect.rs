@@ -33,18 +33,17 @@ fn writable(disk: &Disk, which: Which) -> Finding {
     let path = disk.path(which);
     let wanted = durable::parent(path);
     let dir = path.ancestors().skip(1).find(|dir| dir.is_dir()).unwrap_or(Path::new("."));
-    let target = &disk.target;
     match access(dir, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK) {
         Err(e) => Err(format!(
-            "{target}: {} is written by a rename, and akund's user may not write its directory {}: {e}. Give akund a directory \
+            "{} is written by a rename, and akund's user may not write its directory {}: {e}. Give akund a directory \
              of its own for it",
             path.display(),
             wanted.display()
         )),
-        Ok(()) if !path.exists() => Ok(format!("{target}: {} will be made when akund starts", path.display())),
+        Ok(()) if !path.exists() => Ok(format!("{} will be made when akund starts", path.display())),
         Ok(()) => access(path, AccessFlags::R_OK)
-            .map(|()| format!("{target}: akund can read and replace {}", path.display()))
-            .map_err(|e| format!("{target}: akund's user may not read {}: {e}", path.display())),
+            .map(|()| format!("akund can read and replace {}", path.display()))
+            .map_err(|e| format!("akund's user may not read {}: {e}", path.display())),
     }
 }
 
@@ -60,7 +59,7 @@ fn readable(disk: &Disk, which: Which) -> Option<Finding> {
             "Postfix reads it as user and group postfix, without further groups: give its directory that group and mode 2750"
         }
     };
-    Some(reachable(&disk.target, &path, &meta, readers))
+    Some(reachable(&path, &meta, readers))
 }
 
 /// Whether Postfix can make and read maps of each type: tried on a small one.
@@ -69,8 +68,8 @@ fn types(disk: &Disk) -> Vec<Finding> {
     kinds.sort();
     kinds.dedup();
     let each = kinds.into_iter().map(|kind| match disk.postmap.works(kind) {
-        Ok(()) => Ok(format!("{}: postmap makes and reads {} maps", disk.target, kind.as_str())),
-        Err(why) => Err(format!("{}: {why}", disk.target)),
+        Ok(()) => Ok(format!("postmap makes and reads {} maps", kind.as_str())),
+        Err(why) => Err(why),
     });
     each.collect()
 }
@@ -79,12 +78,11 @@ fn reloads(disk: &Disk) -> Option<Finding> {
     let texthash = disk.maps.iter().find(|map| map.kind.suffix().is_none())?;
     Some(match disk.reload.as_deref() {
         None => Err(format!(
-            "{}: a running Postfix does not read {texthash} again until it is reloaded: set reload to a command that does it, or to \
-             [] if something else does; or use hash, lmdb or cdb",
-            disk.target
+            "a running Postfix does not read {texthash} again until it is reloaded: set reload to a command that does it, or to \
+             [] if something else does; or use hash, lmdb or cdb"
         )),
-        Some([]) => Ok(format!("{}: something other than akund reloads Postfix after a change", disk.target)),
-        Some([program, ..]) => Ok(format!("{}: {program} reloads Postfix after a change", disk.target)),
+        Some([]) => Ok("something other than akund reloads Postfix after a change".into()),
+        Some([program, ..]) => Ok(format!("{program} reloads Postfix after a change")),
     })
 }
 
@@ -100,21 +98,19 @@ fn contents(disk: &Disk, snapshot: &mut Snapshot) -> Vec<Finding> {
     for which in Which::ALL {
         let path = disk.path(which).display();
         let count = maps.sheet(which).count();
-        findings
-            .push(Ok(format!("{}: {path} has {} entries, {} of them akund's", disk.target, count.entries, count.own)));
+        findings.push(Ok(format!("{path} has {} entries, {} of them akund's", count.entries, count.own)));
         if count.stray_marks > 0 {
             findings.push(Err(format!(
-                "{}: {path} has {} marks of akund's (`# akund …`) that do not stand directly above the entry that they name; such \
+                "{path} has {} marks of akund's (`# akund …`) that do not stand directly above the entry that they name; such \
                  an entry counts as somebody else's",
-                disk.target, count.stray_marks
+                count.stray_marks
             )));
         }
         findings.extend(twice(disk, &maps, which));
         if stale.contains(&which) {
             findings.push(Err(format!(
-                "{}: the index of {path} was not made from it as it is now; akund makes it anew when it starts and with the next \
-                 batch, or run postmap",
-                disk.target
+                "the index of {path} was not made from it as it is now; akund makes it anew when it starts and with the next \
+                 batch, or run postmap"
             )));
         }
     }
@@ -128,11 +124,6 @@ fn twice(disk: &Disk, maps: &Maps, which: Which) -> Option<Finding> {
         *seen.entry(entry.key.to_ascii_lowercase()).or_default() += 1;
     }
     let twice = seen.values().filter(|times| **times > 1).count();
-    (twice > 0).then(|| {
-        Err(format!(
-            "{}: {} has {twice} keys more than once; delete all but one",
-            disk.target,
-            disk.path(which).display()
-        ))
-    })
+    (twice > 0)
+        .then(|| Err(format!("{} has {twice} keys more than once; delete all but one", disk.path(which).display())))
 }
