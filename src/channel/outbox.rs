@@ -80,8 +80,7 @@ impl Outbox {
         match self.desk.write(path, bytes).await {
             Ok(()) => Ok(HandedOver { reply: format!("written to {file}"), reference: None }),
             Err(cause) => Err(Fault::transient(format!(
-                "channel {}: {file} could not be written to {}: {cause}",
-                self.name,
+                "{file} could not be written to {}: {cause}",
                 self.desk.directory.display()
             ))),
         }
@@ -89,8 +88,8 @@ impl Outbox {
 
     fn look(&self) -> Finding {
         let directory = &self.desk.directory;
-        let shown = format!("channel {}: outbox {}", self.name, directory.display());
-        private(directory).map_err(|e| format!("channel {}: {e}", self.name))?;
+        let shown = format!("outbox {}", directory.display());
+        private(directory)?;
         let (there, place) = match directory.is_dir() {
             true => (true, directory.as_path()),
             false => (false, existing_parent(directory)),

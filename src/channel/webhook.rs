@@ -63,7 +63,7 @@ impl Webhook {
     }
 
     fn request(&self, posting: &Posting, now: Timestamp) -> Result<Request, Fault> {
-        let unfit = || Fault::permanent(format!("channel {}: the document cannot be signed", self.name));
+        let unfit = || Fault::permanent("the document cannot be signed");
         let (id, at) = (posting.delivery.clone(), now.as_second().to_string());
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).map_err(|_| unfit())?;
         for part in [id.as_bytes(), b".", at.as_bytes(), b".", &posting.body] {
@@ -82,7 +82,7 @@ impl Webhook {
 
     async fn hand_over(&self, posting: &Posting) -> Result<String, NotTaken> {
         let request = self.request(posting, Timestamp::now())?;
-        let place = format!("channel {}, webhook {}", self.name, self.url.host_str().unwrap_or_default());
+        let place = format!("webhook {}", self.url.host_str().unwrap_or_default());
         let answered = match web::exchange(&self.client, request).await {
             Ok(answered) => answered,
             Err(Unanswered::NotSent(why)) => return Err(Fault::transient(format!("{place}: {why}")).into()),

@@ -31,7 +31,8 @@ impl FaultClass {
 
 /// A failed attempt: its class, and a sentence for the person on call (object, action, cause).
 ///
-/// The sentence never holds a secret and never an unmasked address of a person.
+/// The sentence never holds a secret and never an unmasked address of a person. Nor does it name the
+/// target or channel: who shows it puts that before it, and the journal has it in the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// What sort of failure it was.

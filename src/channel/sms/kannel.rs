@@ -89,9 +89,9 @@ impl Kannel {
     }
 
     async fn hand_over(&self, notice: &Envelope) -> Result<HandedOver, Fault> {
-        let (phone, taken) = addressed(&self.name, notice, self.max_parts)?;
+        let (phone, taken) = addressed(notice, self.max_parts)?;
         let answer = web::exchange(&self.client, self.message(notice, phone, taken)).await;
-        let answered = answer.map_err(|why| unanswered(&self.name, &self.gateway(), phone, why))?;
+        let answered = answer.map_err(|why| unanswered(&self.gateway(), phone, why))?;
         let said = shown(&answered.body, phone, notice.text.expose());
         match read(&answered) {
             Reading::Taken => Ok(HandedOver {
@@ -99,8 +99,7 @@ impl Kannel {
                 reference: notice.receipt.clone().filter(|_| self.report_url.is_some()),
             }),
             Reading::Fault(make) => Err(make(format!(
-                "channel {}, Kannel at {} answered for {}: {} {said}",
-                self.name,
+                "Kannel at {} answered for {}: {} {said}",
                 self.gateway(),
                 phone.masked(),
                 answered.status.as_u16()

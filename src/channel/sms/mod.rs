@@ -23,20 +23,18 @@ const LAST_DIGITS: usize = 7;
 ///
 /// # Errors
 /// Permanent: no phone number, no text, or too many parts.
-fn addressed<'n>(channel: &str, notice: &'n Envelope, max_parts: usize) -> Result<(&'n Phone, Segments), Fault> {
+fn addressed(notice: &Envelope, max_parts: usize) -> Result<(&Phone, Segments), Fault> {
     let Destination::Phone(phone) = &notice.to else {
-        return Err(Fault::permanent(format!(
-            "channel {channel} sends text messages, and the recipient has no phone number"
-        )));
+        return Err(Fault::permanent("a text message needs a phone number, and the recipient has none"));
     };
     let text = notice.text.expose();
     if text.trim().is_empty() {
-        return Err(Fault::permanent(format!("channel {channel}: the notice has no text")));
+        return Err(Fault::permanent("the notice has no text"));
     }
     let taken = segments(text);
     if taken.parts > max_parts {
         return Err(Fault::permanent(format!(
-            "channel {channel}: the notice takes {taken}, and max_segments is {max_parts}; shorten the template or allow more"
+            "the notice takes {taken}, and max_segments is {max_parts}; shorten the template or allow more"
         )));
     }
     Ok((phone, taken))
@@ -75,12 +73,12 @@ fn without_number(answer: &str, phone: &Phone) -> String {
 }
 
 /// A request that got no answer. Only one that surely was not sent may be sent again.
-fn unanswered(channel: &str, gateway: &str, phone: &Phone, why: Unanswered) -> Fault {
+fn unanswered(gateway: &str, phone: &Phone, why: Unanswered) -> Fault {
     let to = phone.masked();
     match why {
-        Unanswered::NotSent(why) => Fault::transient(format!("channel {channel}, gateway {gateway}: {why}")),
+        Unanswered::NotSent(why) => Fault::transient(format!("gateway {gateway}: {why}")),
         Unanswered::Lost(why) => Fault::unknown(format!(
-            "channel {channel}, gateway {gateway}: the message to {to} was sent, and {why}: whether it was taken is not known"
+            "gateway {gateway}: the message to {to} was sent, and {why}: whether it was taken is not known"
         )),
     }
 }
@@ -122,12 +120,12 @@ mod tests {
             receipt: None,
             attachments: Vec::new(),
         };
-        assert_eq!(addressed("sms", &notice("a".repeat(306)), 2).unwrap().1.parts, 2);
-        let fault = addressed("sms", &notice("a".repeat(307)), 2).unwrap_err();
+        assert_eq!(addressed(&notice("a".repeat(306)), 2).unwrap().1.parts, 2);
+        let fault = addressed(&notice("a".repeat(307)), 2).unwrap_err();
         assert_eq!(fault.class, FaultClass::Permanent);
         assert!(
             fault.message.contains("3 parts (GSM 7-bit, 307 units)") && fault.message.contains("max_segments is 2")
         );
-        assert_eq!(addressed("sms", &notice(" ".into()), 2).unwrap_err().class, FaultClass::Permanent);
+        assert_eq!(addressed(&notice(" ".into()), 2).unwrap_err().class, FaultClass::Permanent);
     }
 }

@@ -143,7 +143,6 @@ impl Gateway {
     }
 
     fn request(&self, values: &Values<'_>) -> Result<Request, Fault> {
-        let unfit = |what: &str| Fault::permanent(format!("channel {}: {what}", self.name));
         let mut url = self.url.clone();
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(self.query.iter().map(|(key, value)| (key, values.fill(value))));
@@ -152,7 +151,8 @@ impl Gateway {
         let headers: &mut HeaderMap = request.headers_mut();
         let filled = self.headers.iter().map(|(name, value)| (name.clone(), values.fill(value)));
         for (name, value) in filled.chain(self.login.clone().map(|login| (AUTHORIZATION, login))) {
-            let mut value = HeaderValue::from_str(&value).map_err(|_| unfit("a header cannot hold its value"))?;
+            let mut value =
+                HeaderValue::from_str(&value).map_err(|_| Fault::permanent("a header cannot hold its value"))?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
@@ -161,7 +161,7 @@ impl Gateway {
             Body::Json(template) => ("application/json", values.fill_json(template).to_string()),
             Body::Form(pairs) => {
                 // The one encoder there is for application/x-www-form-urlencoded: a URL's.
-                let mut form = Url::parse("http://form/").map_err(|_| unfit("a form cannot be made"))?;
+                let mut form = Url::parse("http://form/").map_err(|_| Fault::permanent("a form cannot be made"))?;
                 form.query_pairs_mut().extend_pairs(pairs.iter().map(|(key, value)| (key, values.fill(value))));
                 ("application/x-www-form-urlencoded", form.query().unwrap_or_default().to_owned())
             }
@@ -172,7 +172,7 @@ impl Gateway {
     }
 
     async fn hand_over(&self, notice: &Envelope) -> Result<HandedOver, Fault> {
-        let (phone, taken) = addressed(&self.name, notice, self.max_parts)?;
+        let (phone, taken) = addressed(notice, self.max_parts)?;
         let text = notice.text.expose();
         let values = Values {
             phone,
@@ -183,8 +183,7 @@ impl Gateway {
         };
         let request = self.request(&values)?;
         let gateway = super::kannel::gateway(&self.url);
-        let answered =
-            web::exchange(&self.client, request).await.map_err(|why| unanswered(&self.name, &gateway, phone, why))?;
+        let answered = web::exchange(&self.client, request).await.map_err(|why| unanswered(&gateway, phone, why))?;
         let said = shown(&answered.body, phone, text);
         let status = answered.status.as_u16();
         match self.reading.read(&answered) {
@@ -193,11 +192,9 @@ impl Gateway {
                 let reply = id.as_ref().map_or_else(|| said.clone(), |id| format!("message {id}"));
                 Ok(HandedOver { reply: format!("{status} {reply} ({taken})"), reference: None })
             }
-            Meaning::Fault(make) => Err(make(format!(
-                "channel {}, gateway {gateway} answered for {}: {status} {said}",
-                self.name,
-                phone.masked()
-            ))),
+            Meaning::Fault(make) => {
+                Err(make(format!("gateway {gateway} answered for {}: {status} {said}", phone.masked())))
+            }
         }
     }
 

@@ -84,7 +84,7 @@ impl Progress {
     }
 }
 
-/// Names the channel and the server in sentences.
+/// The channel, and its server for sentences.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     channel: String,
@@ -98,9 +98,9 @@ impl Server {
     pub(super) fn channel(&self) -> &str {
         &self.channel
     }
-    /// `channel NAME: HOST:PORT` + `rest`
+    /// `HOST:PORT` + `rest`
     pub(super) fn says(&self, rest: &str) -> String {
-        format!("channel {}: {} {rest}", self.channel, self.place)
+        format!("{} {rest}", self.place)
     }
 
     pub(super) fn all_busy(&self, connections: usize) -> Fault {
