@@ -2,6 +2,7 @@
 
 use crate::model::Secret;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -28,16 +29,69 @@ pub fn credentials_directory() -> Option<PathBuf> {
 /// # Errors
 /// A sentence, where it cannot be read or is empty.
 pub fn read_secret(place: &Path) -> Result<Secret, String> {
-    let path = match credentials_directory() {
-        Some(dir) if place.components().count() == 1 && place.is_relative() => dir.join(place),
+    read(place, credentials_directory().as_deref())
+}
+
+/// `credentials`: systemd's directory of them, which a service is given and a command typed by a person is not.
+fn read(place: &Path, credentials: Option<&Path>) -> Result<Secret, String> {
+    let bare = place.is_relative() && place.components().count() == 1;
+    let name = place.display();
+    let path = match credentials {
+        Some(dir) if bare => dir.join(place),
+        None if bare => {
+            return Err(format!(
+                "{name} is the name of a systemd credential, which only the service is given: run it as the service \
+                 (systemctl start akund, akund-as-service check), or put the path of a file, with a /, in its place"
+            ));
+        }
         _ => {
             FILES.lock().unwrap_or_else(PoisonError::into_inner).insert(place.to_owned());
             place.to_owned()
         }
     };
-    let mut text = std::fs::read_to_string(&path)
-        .map_err(|error| format!("the secret in {} cannot be read: {error}", path.display()))?;
+    let mut text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound if bare => format!(
+            "systemd has handed no credential {name} over: add LoadCredential={name}:FILE to the service (systemctl edit \
+             akund), or put the path of a file, with a /, in its place"
+        ),
+        _ => format!("the secret in {} cannot be read: {error}", path.display()),
+    })?;
     let secret = Secret::new(text.trim_end_matches(['\r', '\n']));
     text.zeroize();
     if secret.expose().is_empty() { Err(format!("the secret in {} is empty", path.display())) } else { Ok(secret) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_is_systemds_credential_and_the_sentence_says_how_to_come_by_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("ldap-password"), "rahasia\n").unwrap();
+        let place = Path::new("ldap-password");
+        assert_eq!(read(place, Some(dir.path())).unwrap().expose(), "rahasia");
+        // Typed by a person: nothing was handed over, whatever lies in the directory that they are in.
+        let cargo = Path::new("Cargo.toml");
+        assert!(cargo.exists());
+        for place in [place, cargo] {
+            let said = read(place, None).unwrap_err();
+            assert!(said.starts_with(place.to_str().unwrap()), "{said}");
+            for way in ["systemd credential", "akund-as-service check", "the path of a file"] {
+                assert!(said.contains(way), "{said}");
+            }
+        }
+        // The service, whose unit does not name it.
+        let said = read(Path::new("imap-master"), Some(dir.path())).unwrap_err();
+        assert!(said.contains("LoadCredential=imap-master:"), "{said}");
+        // A path is a path, for the service and for a person.
+        for credentials in [None, Some(dir.path())] {
+            assert_eq!(read(&dir.path().join("ldap-password"), credentials).unwrap().expose(), "rahasia");
+            let said = read(&dir.path().join("imap-master"), credentials).unwrap_err();
+            assert!(said.contains("cannot be read") && !said.contains("LoadCredential"), "{said}");
+        }
+        // It is there, and something else is wrong with it.
+        std::fs::write(dir.path().join("empty"), "\n").unwrap();
+        assert!(read(Path::new("empty"), Some(dir.path())).unwrap_err().contains("is empty"));
+    }
 }

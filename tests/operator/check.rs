@@ -95,6 +95,21 @@ fn a_key_that_only_the_service_sees_is_not_told_as_lost_while_it_runs() {
 }
 
 #[test]
+fn a_bare_name_of_a_secret_is_told_by_hand_with_how_to_run_it_instead() {
+    let site = Site::new();
+    let config = fs::read_to_string(site.config()).unwrap();
+    let (rest, _) = config.split_once("[channel.email]").unwrap();
+    let smtp = "[channel.email]\nkind = \"smtp\"\nhost = \"127.0.0.1\"\ntls = \"none\"\nfrom = \"a@example.org\"\n\
+                username = \"akund\"\npassword_file = \"smtp-password\"\n";
+    fs::write(site.config(), format!("{rest}{smtp}")).unwrap();
+    for command in ["check", "run"] {
+        let said = site.exits(78, &[command]);
+        assert!(said.contains("smtp-password is the name of a systemd credential"), "{said}");
+        assert!(said.contains("akund-as-service check") && said.contains("the path of a file"), "{said}");
+    }
+}
+
+#[test]
 fn a_record_that_was_cut_off_is_told_by_the_head_beside_the_journal() {
     let site = Site::new();
     assert_eq!(site.start().stop(), Some(0));
