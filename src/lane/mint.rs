@@ -7,15 +7,25 @@ use crate::model::Verb;
 use crate::model::{Fault, RequestUid};
 use crate::secret::{hash, seal::SealingKey};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// The minting worker.
 pub struct Minter {
     /// Seals what it makes.
-    pub key: Arc<SealingKey>,
-    /// Batches under way at once: one per core that may hash.
-    pub cores: usize,
+    key: Arc<SealingKey>,
+    /// One for each core that may hash.
+    hashing: Arc<Semaphore>,
+    /// Batches under way at once.
+    slots: usize,
     /// Most steps in a batch.
-    pub batch: usize,
+    batch: usize,
+}
+
+impl Minter {
+    /// With batches of at most `batch` steps. While one is hashed on each of the cores, another for each is recorded.
+    pub fn new(key: Arc<SealingKey>, cores: usize, batch: usize) -> Self {
+        Self { key, hashing: Arc::new(Semaphore::new(cores)), slots: 2 * cores, batch }
+    }
 }
 
 /// The purpose under which a request's credential is sealed: it opens for that request only.
@@ -28,7 +38,7 @@ impl Worker for Minter {
         Verb::MINT_LANE
     }
     fn slots(&self) -> usize {
-        self.cores
+        self.slots
     }
     fn batch(&self) -> usize {
         self.batch
@@ -37,9 +47,11 @@ impl Worker for Minter {
         false
     }
     fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>> {
-        let key = self.key.clone();
+        let (key, hashing) = (self.key.clone(), self.hashing.clone());
         let wanted: Vec<_> = batch.iter().map(|claim| (purpose(claim.uid), claim.detail.schemes.clone())).collect();
         Box::pin(async move {
+            // Never closed; given back at the end of this batch.
+            let _core = hashing.acquire_owned().await.ok();
             let made = tokio::task::spawn_blocking(move || {
                 wanted.iter().map(|(purpose, schemes)| mint(&key, purpose, schemes)).collect()
             });

@@ -12,12 +12,13 @@ pub(super) fn wanted_hash(work: &Work, scheme: Scheme) -> Result<&Secret, Fault>
     })
 }
 
-/// Whether the password about to be handed over opens what is stored.
+/// Whether the password about to be handed over opens what is stored: it is the hash that was made of it, or another one of it.
 pub(super) fn check_password(work: &Work, stored: &str, scheme: Scheme) -> Result<(), Fault> {
     let Some(credential) = &work.credential else {
         return Err(Fault::permanent(format!("account {}: there is no password to prove it with", work.account.uid)));
     };
-    if hash::verify(&credential.password, stored, scheme) {
+    let made_of_it = credential.hash(scheme).is_some_and(|made| made.expose() == stored);
+    if made_of_it || hash::verify(&credential.password, stored, scheme) {
         return Ok(());
     }
     Err(Fault::permanent(format!(
