@@ -118,6 +118,8 @@ fn the_package_is_installed_operated_upgraded_and_purged_in_a_booted_debian() {
         .arg("--bind-ro")
         .arg(bind(&Path::new(ROOT).join("config"), "/clone/config"))
         .arg("--bind-ro")
+        .arg(bind(&Path::new(ROOT).join("packaging"), "/clone/packaging"))
+        .arg("--bind-ro")
         .arg(bind(&commands, "/commands"))
         .arg("--bind-ro")
         .arg(bind(dir.path().join("next").as_path(), "/next"))
