@@ -12,8 +12,9 @@ fn overtaken(campus: &Campus, id: &str, user: &str) {
     office.site.until("the other two targets have the account", || campus.rows(user).iter().all(|rows| *rows > 0));
     campus.put_foreign(user);
     campus.akund(&["unpause", "tree"]);
-    let request = format!("generic:{id}@1");
-    office.site.until("the request is stuck", || office.site.state(&request) == "stuck");
+    // Its outcome is written after the state is in the journal.
+    office.site.until_rest(1);
+    assert_eq!(office.site.state(&format!("generic:{id}@1")), "stuck");
 }
 
 fn stuck_step(campus: &Campus, id: &str) -> String {
