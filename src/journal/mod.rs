@@ -58,7 +58,7 @@ pub use admit::{Admission, Admitted, Submission};
 pub use chain::Head;
 pub use letters::Kept;
 pub use state::State;
-pub use steps::{Claim, Settled, Settlement, Turn};
+pub use steps::{Claim, Proving, Settled, Settlement, Turn};
 pub use writer::{Journal, Moment, OpenOptions};
 
 use std::path::PathBuf;

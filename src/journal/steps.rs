@@ -50,6 +50,19 @@ pub struct Claim {
     pub restored: bool,
     /// For `Deliver` and `Draft` only: what the notice or letter says.
     pub notice: Option<Box<NoticeFacts>>,
+    /// For `Apply`: its proof, where that is next and at the same lane. It may be made before the apply is recorded.
+    pub proof: Option<Proving>,
+}
+
+/// A proof that may be made in the turn of the step that it proves.
+#[derive(Debug, Clone, Copy)]
+pub struct Proving {
+    /// The step.
+    pub step: StepId,
+    /// Which attempt this would be, from 1.
+    pub attempt: u32,
+    /// When the first attempt began, or begins.
+    pub first_at: Timestamp,
 }
 
 /// What a notice is rendered from, besides the account and the password.
@@ -76,6 +89,15 @@ pub struct Settled {
     pub attempt: u32,
     /// What became of it.
     pub settlement: Settlement,
+    /// What became of its [proof](Claim::proof), if that was made in the same turn.
+    pub proof: Option<Box<Settled>>,
+}
+
+impl Settled {
+    /// With no proof made in the same turn.
+    pub fn new(step: StepId, attempt: u32, settlement: Settlement) -> Self {
+        Self { step, attempt, settlement, proof: None }
+    }
 }
 
 /// The lane's decision about one attempt.
@@ -154,6 +176,9 @@ impl Journal {
             for one in settled.iter() {
                 let standing = standings.remove(&one.step.0);
                 turn.requests_ended += usize::from(settle(tx, &lane, one, standing)?);
+                if let Some(proof) = one.proof.as_deref() {
+                    turn.requests_ended += usize::from(settle_proof(tx, &lane, proof)?);
+                }
             }
             claim(tx, &lane, most, &mut turn)?;
             Ok(turn)
@@ -283,6 +308,8 @@ struct Ready {
     /// Of an adopted account: what its request changes, as JSON.
     change: Option<String>,
     restored: bool,
+    /// The step of its proof, that one's attempts, and when the first of them began.
+    proof: Option<(i64, u32, Option<i64>)>,
     accounts: rebase::Accounts,
 }
 
@@ -303,7 +330,11 @@ impl Ready {
             adopted: row.get(14)?,
             change: row.get(15)?,
             restored: row.get(16)?,
-            accounts: rebase::Accounts::read(row, 17)?,
+            proof: match row.get(17)? {
+                Some(step) => Some((step, row.get(18)?, row.get(19)?)),
+                None => None,
+            },
+            accounts: rebase::Accounts::read(row, 20)?,
         })
     }
 
@@ -326,14 +357,18 @@ impl Ready {
     }
 }
 
-/// The steps of a lane (?1) that are ready, at most ?2, in the order in which to serve them.
+/// The steps of a lane (?1) that are ready, at most ?2, in the order in which to serve them. A proof comes with what it proves, but
+/// where more than the request decides about either: after the journal was put back, and of an account that was adopted.
 static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT s.id, s.turn, s.verb, s.detail, s.attempts, s.uncertain, s.first_at, r.uid, r.procedure, r.ext_id, r.revision, r.action,
            c.sealed, t.external_id, a.adopted IS NOT NULL,
-           CASE WHEN a.adopted IS NOT NULL THEN iif(json_valid(p.record), p.record -> '$.change', p.record) END, s.restored = 1, {}
+           CASE WHEN a.adopted IS NOT NULL THEN iif(json_valid(p.record), p.record -> '$.change', p.record) END, s.restored = 1,
+           n.id, n.attempts, n.first_at, {}
          FROM step s LEFT JOIN request r ON r.id = s.id >> 8 LEFT JOIN secret c ON c.request = r.id
          LEFT JOIN placed t ON t.account = r.account AND t.target = s.lane {}
+         LEFT JOIN step n ON n.id = s.id + 1 AND s.verb = 'apply' AND s.part = 'plan' AND s.restored = 0 AND a.adopted IS NULL
+           AND n.verb = 'prove' AND n.part = 'plan' AND n.restored = 0 AND n.lane = s.lane AND n.state = 'blocked'
          WHERE s.lane = ?1 AND s.state = 'ready' ORDER BY s.turn, s.id LIMIT ?2",
         rebase::COLUMNS,
         rebase::JOIN
@@ -346,12 +381,18 @@ fn claim_of(tx: &mut Tx<'_>, id: i64, ready: Ready) -> Result<Claim, JournalErro
     let detail: StepDetail = serde_json::from_str(&ready.detail)?;
     let told = matches!(verb, Verb::Deliver | Verb::Draft);
     let adopted = if ready.adopted || verb == Verb::Adopt { ready.known()? } else { None };
+    let at = |micros: Option<i64>| micros.and_then(|at| Timestamp::from_microsecond(at).ok());
+    let proof = ready.proof.map(|(step, attempts, first_at)| Proving {
+        step: StepId(step),
+        attempt: attempts + 1,
+        first_at: at(first_at).unwrap_or(tx.now),
+    });
     let notice = told.then(|| notice_facts(tx, id >> 8, detail.notice)).transpose()?.map(Box::new);
     Ok(Claim {
         step: StepId(id),
         attempt: ready.attempts + 1,
         uncertain: ready.uncertain,
-        first_at: ready.first_at.and_then(|at| Timestamp::from_microsecond(at).ok()).unwrap_or(tx.now),
+        first_at: at(ready.first_at).unwrap_or(tx.now),
         verb,
         detail,
         uid: RequestUid(ready.uid),
@@ -363,6 +404,7 @@ fn claim_of(tx: &mut Tx<'_>, id: i64, ready: Ready) -> Result<Claim, JournalErro
         sealed: ready.sealed,
         restored: ready.restored,
         notice,
+        proof,
     })
 }
 
@@ -495,6 +537,11 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled, read: Option<Standing>
                 course::settle_withdrawal(tx, request)?;
                 return course::advance(tx, request);
             }
+            if request_state == Some(State::Working)
+                && let Some(proof) = settled.proof.as_deref()
+            {
+                prove(tx, uid, lane, proof)?;
+            }
             course::advance_from(tx, request, request_state, flow, Some(course::Last { lane, turn }))
         }
         Settlement::Retry { due, fault } => {
@@ -524,4 +571,37 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled, read: Option<Standing>
             Ok(false)
         }
     }
+}
+
+/// A proof that was made with what it proves, and succeeded, is done at once: nothing else can have begun it.
+fn prove(tx: &mut Tx<'_>, uid: uuid::Uuid, lane: &str, proof: &Settled) -> Result<(), JournalError> {
+    let Settlement::Done { proof: Some(shown), .. } = proof.settlement else { return Ok(()) };
+    let done = tx.run(
+        "UPDATE step SET state = 'done', attempts = ?2, claimed_at = ?3, first_at = coalesce(first_at, ?3), done_at = ?3, proof = ?4,
+           fault = NULL, fault_class = NULL, uncertain = 0 WHERE id = ?1 AND state = 'blocked' AND attempts + 1 = ?2",
+        (proof.step.0, proof.attempt, tx.micros(), shown.as_str()),
+    )?;
+    if done == 0 {
+        return Ok(());
+    }
+    let said =
+        serde_json::json!({"verb": Verb::Prove.as_str(), "lane": lane, "attempt": proof.attempt, "proof": shown});
+    tx.event(uid.as_bytes(), "done", &said)?;
+    register::done(tx, proof.step.0 >> 8, lane, Verb::Prove, Some(shown), None, None)
+}
+
+/// A proof that was made with what it proves, and did not succeed, was an attempt of the step that is ready now. Whether the request
+/// ended by it.
+fn settle_proof(tx: &mut Tx<'_>, lane: &str, proof: &Settled) -> Result<bool, JournalError> {
+    let now = tx.micros();
+    let begun = tx.run(
+        "UPDATE step SET state = 'running', attempts = ?2, claimed_at = ?3, first_at = coalesce(first_at, ?3)
+         WHERE id = ?1 AND state = 'ready' AND attempts + 1 = ?2",
+        (proof.step.0, proof.attempt, now),
+    )?;
+    if begun == 0 {
+        return Ok(false);
+    }
+    let standing = standing(tx, ids(std::iter::once(proof.step))?)?.pop();
+    settle(tx, lane, proof, standing.map(|(_, standing)| standing))
 }

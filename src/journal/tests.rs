@@ -9,6 +9,7 @@ mod migrate;
 mod ordered;
 pub(super) mod plans;
 mod posted;
+mod proven;
 mod put_back;
 mod readdressed;
 mod retention;
@@ -238,26 +239,22 @@ fn with_category(mut record: Record, category: &str) -> Record {
 fn done(claim: &Claim) -> Settled {
     let sealed = (claim.verb == Verb::Mint).then(|| b"sealed".to_vec());
     let proof = (claim.verb == Verb::Prove).then_some(Proof::Stored);
-    Settled {
-        step: claim.step,
-        attempt: claim.attempt,
-        settlement: Settlement::Done {
-            proof,
-            external_id: matches!(claim.verb, Verb::Apply | Verb::Adopt)
-                .then(|| format!("{}-id", claim.action.as_str())),
-            note: None,
-            sealed,
-            reference: None,
-            kept: None,
-            found: false,
-        },
-    }
+    let settlement = Settlement::Done {
+        proof,
+        external_id: matches!(claim.verb, Verb::Apply | Verb::Adopt).then(|| format!("{}-id", claim.action.as_str())),
+        note: None,
+        sealed,
+        reference: None,
+        kept: None,
+        found: false,
+    };
+    Settled::new(claim.step, claim.attempt, settlement)
 }
 
 /// Takes the next step of a lane, and records this of it.
 async fn settle(journal: &Journal, lane: &str, settlement: Settlement) {
     let claim = journal.turn(lane, Arc::default(), 1).await.unwrap().claims.remove(0);
-    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+    let settled = Settled::new(claim.step, claim.attempt, settlement);
     journal.turn(lane, Arc::new(vec![settled]), 0).await.unwrap();
 }
 

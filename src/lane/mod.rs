@@ -1,7 +1,7 @@
 //! Lanes: one per target and per channel, and one that mints credentials.
 //!
 //! A lane's whole life is `claim(batch) → apply(batch) → record(batch)`, and recording one batch claims the next in
-//! the same commit. Retry, back-off, leases and recovery are here and in the journal, and never in a target.
+//! the same commit. A target's lane proves what it has just applied before it records both. Retry, back-off, leases and recovery are here and in the journal, and never in a target.
 //!
 //! A lane has **slots**, each of which runs that loop on its own. A target has one slot, or two, and large batches, since one
 //! batch is cheaper than many single steps; a channel has as many slots as it may have notices in flight, and batches
@@ -26,9 +26,9 @@ mod said;
 pub mod target;
 mod until;
 
-use crate::journal::{Claim, Journal, JournalError, Kept, Settled, Settlement, Turn};
+use crate::journal::{Claim, Journal, JournalError, Kept, Proving, Settled, Settlement, Turn};
 use crate::model::Answer;
-use crate::model::{Fault, FaultClass, Proof, Verb};
+use crate::model::{Fault, FaultClass, Proof, RequestUid, Verb};
 use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
 use crate::observe::pulse::{Beat, Pulse};
 use crate::observe::watch::Watch;
@@ -86,6 +86,17 @@ pub struct Success {
     pub kept: Option<Kept>,
     /// For `Apply`: after the journal was put back, it was found as wanted, and not written.
     pub found: bool,
+    /// For `Apply`: its [proof](Claim::proof), if that was made at once.
+    pub proven: Option<Proven>,
+}
+
+/// A proof that was made at once.
+#[derive(Debug)]
+pub struct Proven {
+    /// How it was shown, or why not.
+    pub answer: Result<Proof, Fault>,
+    /// How long its batch took.
+    pub took: Duration,
 }
 
 /// What every lane is given.
@@ -139,6 +150,35 @@ pub async fn run(worker: Arc<dyn Worker>, context: Context) -> Result<(), Journa
     }
     tell_counted(worker.lane(), told.rest());
     Ok(())
+}
+
+/// One attempt of a step.
+struct Tried<'a> {
+    request: RequestUid,
+    verb: Verb,
+    attempt: u32,
+    first_at: Timestamp,
+    uncertain: bool,
+    next: Option<&'a String>,
+}
+
+impl<'a> Tried<'a> {
+    fn by(claim: &'a Claim) -> Self {
+        Self {
+            request: claim.uid,
+            verb: claim.verb,
+            attempt: claim.attempt,
+            first_at: claim.first_at,
+            uncertain: claim.uncertain,
+            next: claim.detail.next.first(),
+        }
+    }
+
+    /// The proof that was made with it.
+    fn proof(claim: &Claim, proving: Proving) -> Self {
+        let Proving { attempt, first_at, .. } = proving;
+        Self { request: claim.uid, verb: Verb::Prove, attempt, first_at, uncertain: false, next: None }
+    }
 }
 
 struct Slot {
@@ -227,15 +267,36 @@ impl Slot {
         claims.iter().zip(answers).map(|(claim, answer)| self.settle(claim, answer, took)).collect()
     }
 
-    fn settle(&self, claim: &Claim, answer: Result<Success, Fault>, took: Duration) -> Settled {
-        let lane = self.worker.lane();
-        let settlement = match answer {
+    fn settle(&self, claim: &Claim, mut answer: Result<Success, Fault>, took: Duration) -> Settled {
+        let proven = answer.as_mut().ok().and_then(|success| success.proven.take());
+        let proving = proven.as_ref().map_or(Duration::ZERO, |proven| proven.took);
+        let settlement = self.decide(&Tried::by(claim), answer, took.saturating_sub(proving));
+        if let Some(kind) = claim.detail.notice {
+            let lane = self.worker.lane();
+            match settlement {
+                Settlement::Done { .. } => self.context.metrics.notice(lane, kind, NoticeResult::HandedOver),
+                Settlement::Stuck { .. } => self.context.metrics.notice(lane, kind, NoticeResult::Stuck),
+                Settlement::PassedOn { .. } => self.context.metrics.notice(lane, kind, NoticeResult::Refused),
+                Settlement::Retry { .. } => {}
+            }
+        }
+        let proof = claim.proof.zip(proven).map(|(proving, proven)| {
+            let answer = proven.answer.map(|proof| Success { proof: Some(proof), ..Success::default() });
+            let settlement = self.decide(&Tried::proof(claim, proving), answer, proven.took);
+            Box::new(Settled::new(proving.step, proving.attempt, settlement))
+        });
+        Settled { proof, ..Settled::new(claim.step, claim.attempt, settlement) }
+    }
+
+    fn decide(&self, tried: &Tried<'_>, answer: Result<Success, Fault>, took: Duration) -> Settlement {
+        let (lane, verb) = (self.worker.lane(), tried.verb);
+        match answer {
             Ok(success) => {
-                self.context.metrics.step_attempted(lane, claim.verb, None, took);
-                if claim.verb == Verb::Prove {
+                self.context.metrics.step_attempted(lane, verb, None, took);
+                if verb == Verb::Prove {
                     self.context.metrics.proof(lane, success.proof);
                 }
-                self.context.metrics.step_ended(lane, claim.verb, StepResult::Done);
+                self.context.metrics.step_ended(lane, verb, StepResult::Done);
                 Settlement::Done {
                     proof: success.proof,
                     external_id: success.external_id,
@@ -247,50 +308,40 @@ impl Slot {
                 }
             }
             Err(fault) => {
-                self.context.metrics.step_attempted(lane, claim.verb, Some(fault.class), took);
+                self.context.metrics.step_attempted(lane, verb, Some(fault.class), took);
                 // A server that is down has shown nothing of the account.
-                if claim.verb == Verb::Prove && matches!(fault.class, FaultClass::Permanent | FaultClass::Conflict) {
+                if verb == Verb::Prove && matches!(fault.class, FaultClass::Permanent | FaultClass::Conflict) {
                     self.context.metrics.proof(lane, None);
                 }
                 let failure = Failure {
-                    verb: claim.verb,
-                    attempt: claim.attempt,
-                    first_at: claim.first_at,
+                    verb,
+                    attempt: tried.attempt,
+                    first_at: tried.first_at,
                     fault,
-                    next: claim.detail.next.first().cloned(),
-                    uncertain: claim.uncertain,
+                    next: tried.next.cloned(),
+                    uncertain: tried.uncertain,
                 };
                 let policy = Policy { never_blindly: self.worker.never_blindly(), ..self.context.policy };
                 let settlement = retry::decide(&policy, failure, Timestamp::now(), rand::random());
-                tell(&self.told, lane, claim, &settlement);
+                tell(&self.told, lane, tried, &settlement);
                 if matches!(settlement, Settlement::Stuck { .. }) {
-                    self.context.metrics.step_ended(lane, claim.verb, StepResult::Stuck);
+                    self.context.metrics.step_ended(lane, verb, StepResult::Stuck);
                 }
                 settlement
             }
-        };
-        if let Some(kind) = claim.detail.notice {
-            match settlement {
-                Settlement::Done { .. } => self.context.metrics.notice(lane, kind, NoticeResult::HandedOver),
-                Settlement::Stuck { .. } => self.context.metrics.notice(lane, kind, NoticeResult::Stuck),
-                Settlement::PassedOn { .. } => self.context.metrics.notice(lane, kind, NoticeResult::Refused),
-                Settlement::Retry { .. } => {}
-            }
         }
-        Settled { step: claim.step, attempt: claim.attempt, settlement }
     }
 
     fn count_transient(&self, answers: &[Result<Success, Fault>]) {
-        let only_transient = answers
-            .iter()
-            .all(|answer| matches!(answer, Err(Fault { class: FaultClass::Transient | FaultClass::Unknown, .. })));
+        let passing = |fault: &Fault| matches!(fault.class, FaultClass::Transient | FaultClass::Unknown);
+        let only_transient = answers.iter().all(|answer| met(answer).is_some_and(passing));
         if only_transient {
             self.transient_turns.fetch_add(1, Ordering::Relaxed);
         } else {
             self.transient_turns.store(0, Ordering::Relaxed);
         }
         self.context.metrics.set_target_up(self.worker.lane(), !only_transient);
-        let fault = answers.iter().rev().find_map(|answer| answer.as_ref().err()).filter(|_| only_transient);
+        let fault = answers.iter().rev().find_map(met).filter(|_| only_transient);
         if self.context.watch.saw(self.worker.lane(), fault.map(|fault| fault.message.as_str()), Timestamp::now()) {
             self.context.journal.bell(crate::journal::operator::LANE).notify_one();
         }
@@ -338,9 +389,17 @@ impl Slot {
     }
 }
 
+/// The fault that an attempt, or the proof made with it, met.
+fn met(answer: &Result<Success, Fault>) -> Option<&Fault> {
+    match answer {
+        Ok(success) => success.proven.as_ref().and_then(|proven| proven.answer.as_ref().err()),
+        Err(fault) => Some(fault),
+    }
+}
+
 /// A failure is logged once, where it is decided: the first of its kind at once, and then how many there were, each minute. Each
 /// by itself is told at level debug, and stands in the journal.
-fn tell(told: &Fold, lane: &str, claim: &Claim, settlement: &Settlement) {
+fn tell(told: &Fold, lane: &str, tried: &Tried<'_>, settlement: &Settlement) {
     let (what, fault, next) = match settlement {
         Settlement::Stuck { fault } => {
             ("a step is stuck; `akund retry` tries again, `akund withdraw` undoes", fault, None)
@@ -351,7 +410,7 @@ fn tell(told: &Fold, lane: &str, claim: &Claim, settlement: &Settlement) {
         }
         Settlement::Done { .. } => return,
     };
-    let (request, step, attempt) = (claim.uid, claim.verb.as_str(), claim.attempt);
+    let (request, step, attempt) = (tried.request, tried.verb.as_str(), tried.attempt);
     let key = format!("{what}: {step}: {}", alike(&fault.to_string()));
     match (told.first(&key, Instant::now()), settlement) {
         (false, _) => tracing::debug!(lane, %request, step, attempt, next, %fault, "{what}"),

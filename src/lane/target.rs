@@ -1,7 +1,7 @@
 //! A target's lane: opens the sealed credentials and hands the batch to the target, verb by verb.
 
 use super::look::{Looked, look};
-use super::{Success, Worker};
+use super::{Proven, Success, Worker};
 use crate::journal::Claim;
 use crate::model::Answer;
 use crate::model::{Fault, Verb};
@@ -9,6 +9,7 @@ use crate::secret::seal::SealingKey;
 use crate::target::{Target, Work};
 use jiff::Timestamp;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Runs a target.
 pub struct TargetWorker {
@@ -46,6 +47,7 @@ impl Worker for TargetWorker {
                 .iter()
                 .map(|claim| Err(Fault::permanent(format!("a target cannot {}", claim.verb.as_str()))))
                 .collect();
+            let mut applied_now = Vec::new();
             for verb in [Verb::Undo, Verb::Adopt, Verb::Apply, Verb::Prove] {
                 let mut places = Vec::new();
                 let mut works = Vec::new();
@@ -72,10 +74,16 @@ impl Worker for TargetWorker {
                 if works.is_empty() {
                     continue;
                 }
-                for (place, answer) in places.into_iter().zip(self.ask(verb, &works).await) {
+                let answered = self.ask(verb, &works).await;
+                for ((place, work), answer) in places.into_iter().zip(works).zip(answered) {
+                    if let (Some(proof), Ok(applied)) = (batch[place].proof, &answer) {
+                        let external_id = applied.external_id.clone().or(work.external_id);
+                        applied_now.push((place, Work { step: proof.step, external_id, uncertain: false, ..work }));
+                    }
                     answers[place] = answer;
                 }
             }
+            self.prove_at_once(applied_now, &mut answers).await;
             answers
         })
     }
@@ -103,6 +111,23 @@ impl TargetWorker {
             uncertain: claim.uncertain,
             adopted: claim.adopted.clone().map(Box::new),
         })
+    }
+
+    /// Of what was applied in this turn, by its place in the batch.
+    async fn prove_at_once(&self, applied: Vec<(usize, Work)>, answers: &mut [Result<Success, Fault>]) {
+        if applied.is_empty() {
+            return;
+        }
+        crate::crash::point(&format!("{}-applied", self.target.name()));
+        let (places, works): (Vec<usize>, Vec<Work>) = applied.into_iter().unzip();
+        let begun = Instant::now();
+        let shown = self.target.prove(&works).await;
+        let took = begun.elapsed();
+        for (place, answer) in places.into_iter().zip(shown) {
+            if let Ok(success) = &mut answers[place] {
+                success.proven = Some(Proven { answer, took });
+            }
+        }
     }
 
     async fn look(&self, restored: Vec<(usize, Work)>) -> Vec<(usize, Work, Looked)> {

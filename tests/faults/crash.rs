@@ -86,15 +86,19 @@ fn a_death_in_a_lane_makes_no_account_twice_and_loses_none() {
         &["credentials-done"],
         &["credentials-done:7", "credentials-done"],
         &["mail-claimed"],
-        &["mail-claimed:15"],
+        &["mail-claimed:8"],
+        &["mail-applied"],
+        &["mail-applied:5", "mail-applied"],
         &["mail-done"],
         &["mail-done:2", "mail-claimed", "mail-done"],
-        &["mail-done:15"],
+        &["mail-done:8"],
         &["radius-claimed"],
-        &["radius-claimed:15"],
+        &["radius-claimed:8"],
+        &["radius-applied"],
+        &["radius-applied:5", "radius-applied"],
         &["radius-done"],
         &["radius-done:2", "radius-claimed"],
-        &["radius-done:15"],
+        &["radius-done:8"],
     ]);
 }
 

@@ -60,7 +60,7 @@ async fn one_that_was_touched_stays_adopted_when_its_request_is_withdrawn() {
     let turn = f.journal.turn("mail", Arc::default(), 1).await.unwrap();
     let turn = f.journal.turn("mail", Arc::new(vec![done(&turn.claims[0])]), 1).await.unwrap();
     let stuck = Settlement::Stuck { fault: Fault::permanent("no") };
-    let settled = Settled { step: turn.claims[0].step, attempt: turn.claims[0].attempt, settlement: stuck };
+    let settled = Settled::new(turn.claims[0].step, turn.claims[0].attempt, stuck);
     f.journal.turn("mail", Arc::new(vec![settled]), 0).await.unwrap();
     orders::place(&f.path(), &order(OrderVerb::Withdraw, "1")).unwrap();
     assert!(f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap()[0].done);

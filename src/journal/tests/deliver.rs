@@ -73,7 +73,7 @@ async fn refuse(f: &Fixture, lane: &str, to: &str) -> Claim {
     let turn = f.journal.turn(lane, Arc::default(), 10).await.unwrap();
     let claim = turn.claims[0].clone();
     let settlement = Settlement::PassedOn { fault: Fault::permanent(format!("{lane} said no")), to: to.into() };
-    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+    let settled = Settled::new(claim.step, claim.attempt, settlement);
     f.journal.turn(lane, Arc::new(vec![settled]), 0).await.unwrap();
     claim
 }
@@ -119,7 +119,7 @@ async fn a_text_message_that_may_have_been_taken_is_never_sent_another_way_also_
             fault,
         };
         let settlement = decide(&policy, failure, Timestamp::now(), 0.5);
-        let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+        let settled = Settled::new(claim.step, claim.attempt, settlement);
         f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
     };
     fail(Fault::unknown("the answer was lost")).await;
@@ -308,7 +308,7 @@ async fn a_report_counts_once_also_when_it_comes_before_the_handing_over_is_reco
         kept: None,
         found: false,
     };
-    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+    let settled = Settled::new(claim.step, claim.attempt, settlement);
     f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
     let arrival = |f: &Fixture| f.reader().outcome(1).unwrap().steps[2].arrival.clone();
     assert_eq!(arrival(&f).as_deref(), Some("confirmed"));
@@ -325,7 +325,7 @@ async fn a_report_on_an_earlier_attempt_says_nothing_of_the_one_that_was_ordered
     let f = begun().await;
     let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
     let stuck = Settlement::Stuck { fault: Fault::unknown("the answer was lost") };
-    let settled = Settled { step: claim.step, attempt: 1, settlement: stuck };
+    let settled = Settled::new(claim.step, 1, stuck);
     f.journal.turn("sms", Arc::new(vec![settled]), 0).await.unwrap();
     let place = u8::try_from(claim.step.0 & 0xff).unwrap();
     assert!(f.journal.reported(claim.uid, place, "sms".into(), Report::Failed, None).await.unwrap());

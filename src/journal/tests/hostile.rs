@@ -13,7 +13,7 @@ fn what_is_said_of_a_damaged_document_quotes_nothing_of_it() {
 /// Claims at most one step of a lane and settles it as given; what was claimed.
 async fn settle_one(f: &Fixture, lane: &str, settlement: impl FnOnce(&Claim) -> Settlement) -> Claim {
     let claim = f.journal.turn(lane, Arc::default(), 1).await.unwrap().claims.remove(0);
-    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement: settlement(&claim) };
+    let settled = Settled::new(claim.step, claim.attempt, settlement(&claim));
     f.journal.turn(lane, Arc::new(vec![settled]), 0).await.unwrap();
     claim
 }
@@ -362,7 +362,7 @@ async fn a_notice_in_flight_is_not_sent_again_once_a_higher_revision_has_made_it
             true => f.reopen(),
             false => {
                 let settlement = Settlement::Retry { due: Timestamp::now(), fault: Fault::transient("busy") };
-                let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+                let settled = Settled::new(claim.step, claim.attempt, settlement);
                 f.journal.turn("email", Arc::new(vec![settled]), 0).await.unwrap();
                 f
             }

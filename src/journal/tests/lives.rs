@@ -119,7 +119,7 @@ async fn withdraw_undoes_what_may_have_been_made_and_frees_the_address() {
     assert_eq!(f.state("1"), "withdrawing", "it waits for the step in flight");
     let fault = Fault::unknown("answer lost");
     let retry = Settlement::Retry { due: Timestamp::now() + SignedDuration::from_hours(1), fault };
-    let settled = Settled { step: in_flight.step, attempt: in_flight.attempt, settlement: retry };
+    let settled = Settled::new(in_flight.step, in_flight.attempt, retry);
     f.journal.turn("mail", Arc::new(vec![settled]), 0).await.unwrap();
     let turn = f.journal.turn("mail", Arc::default(), 10).await.unwrap();
     assert_eq!(turn.claims.iter().map(|c| c.verb).collect::<Vec<_>>(), [Verb::Undo]);
@@ -145,7 +145,7 @@ async fn a_stuck_step_sticks_its_request_until_retry() {
     f.admit(vec![record("1", "a@x.id")]).await;
     let turn = f.journal.turn("credentials", Arc::default(), 1).await.unwrap();
     let stuck = Settlement::Stuck { fault: Fault::permanent("no") };
-    let settled = Settled { step: turn.claims[0].step, attempt: 1, settlement: stuck };
+    let settled = Settled::new(turn.claims[0].step, 1, stuck);
     f.journal.turn("credentials", Arc::new(vec![settled]), 0).await.unwrap();
     assert_eq!(f.state("1"), "stuck");
     orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();

@@ -38,7 +38,7 @@ async fn lived() -> (tempfile::TempDir, std::path::PathBuf) {
     let later = Settlement::Retry { due: Timestamp::now(), fault: Fault::unknown("lost") };
     f.admit(vec![record("retried", "f@x.id")]).await;
     let claim = f.journal.turn("credentials", Arc::default(), 1).await.unwrap().claims.remove(0);
-    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement: later };
+    let settled = Settled::new(claim.step, claim.attempt, later);
     f.journal.turn("credentials", Arc::new(vec![settled]), 0).await.unwrap();
     let due = f.reader().outcomes_due(2).unwrap();
     f.journal.outcomes_written(&due, vec![("tickets".to_owned(), Vec::new())]).await.unwrap();

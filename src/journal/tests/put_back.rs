@@ -165,7 +165,7 @@ async fn what_was_looked_at_and_found_otherwise_is_written_by_order_and_what_was
     {
         let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
         assert!(claim.restored);
-        let stuck = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
+        let stuck = Settled::new(claim.step, claim.attempt, Settlement::Stuck { fault });
         f.journal.turn("mail", Arc::new(vec![stuck]), 0).await.unwrap();
         ordered(&f, OrderVerb::Retry, "1").await;
         let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
@@ -184,13 +184,13 @@ async fn what_was_ordered_to_be_written_and_was_not_yet_is_left_alone_by_a_withd
         ordered(&f, OrderVerb::Unpause, "").await;
         let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
         let fault = Fault::conflict("another password");
-        let stuck = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
+        let stuck = Settled::new(claim.step, claim.attempt, Settlement::Stuck { fault });
         f.journal.turn("mail", Arc::new(vec![stuck]), 0).await.unwrap();
         ordered(&f, OrderVerb::Retry, "1").await;
         if begun {
             let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
             let fault = Fault::unknown("no answer");
-            let stuck = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
+            let stuck = Settled::new(claim.step, claim.attempt, Settlement::Stuck { fault });
             f.journal.turn("mail", Arc::new(vec![stuck]), 0).await.unwrap();
         }
         let said = ordered(&f, OrderVerb::Withdraw, "1").await;
@@ -254,7 +254,7 @@ async fn a_step_stuck_before_schema_10_is_found_by_when_it_was_last_tried() {
     f.admit(vec![record("1", "a@x.id")]).await;
     let claim = f.journal.turn("credentials", Arc::default(), 10).await.unwrap().claims.remove(0);
     let fault = Fault::permanent("no");
-    let stuck = Settled { step: claim.step, attempt: claim.attempt, settlement: Settlement::Stuck { fault } };
+    let stuck = Settled::new(claim.step, claim.attempt, Settlement::Stuck { fault });
     f.journal.turn("credentials", Arc::new(vec![stuck]), 0).await.unwrap();
     rusqlite::Connection::open(f.path()).unwrap().execute("UPDATE step SET stuck_at = NULL", []).unwrap();
     let count = |since: Timestamp| {

@@ -10,7 +10,7 @@ async fn retried(category: &str, procedure: &str, address: &str) -> (String, Str
     let turn = f.journal.turn("email", Arc::default(), 10).await.unwrap();
     let claim = turn.claims.iter().find(|claim| claim.account.as_ref().unwrap().username.as_str() == "a").unwrap();
     let settlement = Settlement::Stuck { fault: Fault::permanent("550") };
-    let settled = Settled { step: claim.step, attempt: claim.attempt, settlement };
+    let settled = Settled::new(claim.step, claim.attempt, settlement);
     f.journal.turn("email", Arc::new(vec![settled]), 0).await.unwrap();
     assert_eq!(f.state("1"), "stuck");
     let number = orders::place(&f.path(), &order(OrderVerb::Retry, "1")).unwrap();

@@ -1,0 +1,155 @@
+//! A proof that is made in the turn of the step that it proves.
+
+use super::*;
+use crate::model::FaultClass;
+
+/// Verb, state, attempts, proof and fault's class of each step of a plan.
+fn steps(f: &Fixture) -> Vec<(String, String, u32, Option<String>, Option<String>)> {
+    let db = rusqlite::Connection::open(f.path()).unwrap();
+    let mut all = db.prepare("SELECT verb, state, attempts, proof, fault_class FROM step ORDER BY id").unwrap();
+    all.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
+
+/// What was recorded of the request's course, in its order, without its moments and uids.
+fn events(f: &Fixture) -> Vec<String> {
+    let db = rusqlite::Connection::open(f.path()).unwrap();
+    let mut all = db.prepare("SELECT kind, detail FROM event ORDER BY seq").unwrap();
+    let read = all.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))).unwrap();
+    read.map(Result::unwrap)
+        .filter(|(kind, _)| kind == "done")
+        .map(|(kind, data)| format!("{kind} {}", data.unwrap_or_default()))
+        .collect()
+}
+
+/// The apply of a request whose credential is there.
+async fn claimed(f: &Fixture) -> Claim {
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve(&f.journal, "credentials").await;
+    let claim = f.journal.turn("mail", Arc::default(), 1).await.unwrap().claims.remove(0);
+    assert_eq!(claim.verb, Verb::Apply);
+    claim
+}
+
+/// The apply done, and its proof with this outcome.
+fn with_proof(claim: &Claim, settlement: Settlement) -> Settled {
+    let proving = claim.proof.unwrap();
+    Settled { proof: Some(Box::new(Settled::new(proving.step, proving.attempt, settlement))), ..done(claim) }
+}
+
+fn shown() -> Settlement {
+    let Settlement::Done { note, .. } = Settlement::done(None) else { unreachable!() };
+    Settlement::Done {
+        proof: Some(Proof::Stored),
+        external_id: None,
+        note,
+        sealed: None,
+        reference: None,
+        kept: None,
+        found: false,
+    }
+}
+
+async fn record_at(f: &Fixture, settled: Settled) -> Turn {
+    f.journal.turn("mail", Arc::new(vec![settled]), 10).await.unwrap()
+}
+
+#[tokio::test]
+async fn made_at_once_it_leaves_what_it_leaves_made_by_itself() {
+    let (at_once, apart) = (Fixture::new(), Fixture::new());
+    let claim = claimed(&at_once).await;
+    assert!(record_at(&at_once, with_proof(&claim, shown())).await.claims.is_empty());
+    let claim = claimed(&apart).await;
+    let turn = record_at(&apart, done(&claim)).await;
+    assert_eq!(turn.claims[0].verb, Verb::Prove);
+    assert_eq!(
+        (turn.claims[0].step, turn.claims[0].attempt),
+        (claim.proof.unwrap().step, claim.proof.unwrap().attempt)
+    );
+    record_at(&apart, done(&turn.claims[0])).await;
+    assert_eq!(steps(&at_once), steps(&apart));
+    assert_eq!(events(&at_once), events(&apart));
+    let proof = |f: &Fixture| -> Option<String> {
+        let db = rusqlite::Connection::open(f.path()).unwrap();
+        db.query_row("SELECT proof FROM placed WHERE target = 'mail'", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((proof(&at_once), proof(&apart)), (Some("stored".into()), Some("stored".into())));
+    for f in [&at_once, &apart] {
+        serve_all(&f.journal).await;
+        assert_eq!(f.state("1"), "done");
+    }
+}
+
+#[tokio::test]
+async fn one_that_fails_is_the_first_attempt_of_its_own_step() {
+    let f = Fixture::new();
+    let claim = claimed(&f).await;
+    let later = |fault| Settlement::Retry { due: Timestamp::now() - SignedDuration::from_secs(1), fault };
+    let turn = record_at(&f, with_proof(&claim, later(Fault::transient("not yet")))).await;
+    let proof = &turn.claims[0];
+    assert_eq!((proof.verb, proof.attempt, proof.uncertain), (Verb::Prove, 2, false), "it is due again at once");
+    let stuck = Settlement::Stuck { fault: Fault::permanent("no login") };
+    record_at(&f, Settled::new(proof.step, proof.attempt, stuck)).await;
+    assert_eq!(f.state("1"), "stuck");
+
+    let f = Fixture::new();
+    let claim = claimed(&f).await;
+    let stuck = Settlement::Stuck { fault: Fault::permanent("no login") };
+    assert!(record_at(&f, with_proof(&claim, stuck)).await.claims.is_empty());
+    assert_eq!(f.state("1"), "stuck");
+    let seen = steps(&f).into_iter().find(|(verb, ..)| verb == "prove").unwrap();
+    let class = Some(FaultClass::Permanent.as_str().to_owned());
+    assert_eq!((seen.1.as_str(), seen.2, seen.3, seen.4), ("stuck", 1, None, class));
+    assert_eq!(serve(&f.journal, "email").await, 0, "no notice leaves");
+    f.ordered(&["mail", "email"], OrderVerb::Retry, "1").await;
+    serve_all(&f.journal).await;
+    assert_eq!(f.state("1"), "done");
+}
+
+#[tokio::test]
+async fn of_a_request_that_is_taken_back_meanwhile_it_is_not_recorded() {
+    let f = Fixture::new();
+    let claim = claimed(&f).await;
+    assert!(f.ordered(&["mail", "email"], OrderVerb::Withdraw, "1").await.0);
+    let turn = record_at(&f, with_proof(&claim, shown())).await;
+    assert_eq!(turn.claims.iter().map(|claim| claim.verb).collect::<Vec<_>>(), [Verb::Undo]);
+    let seen = steps(&f).into_iter().find(|(verb, ..)| verb == "prove").unwrap();
+    assert_eq!((seen.1.as_str(), seen.2), ("cancelled", 0));
+    record_at(&f, done(&turn.claims[0])).await;
+    assert_eq!(f.state("1"), "withdrawn");
+}
+
+#[tokio::test]
+async fn of_an_attempt_that_is_not_running_neither_is_recorded_and_twice_is_as_once() {
+    let f = Fixture::new();
+    let claim = claimed(&f).await;
+    let stale = || Settled { attempt: 7, ..with_proof(&claim, shown()) };
+    record_at(&f, stale()).await;
+    let before = steps(&f);
+    assert!(before.iter().any(|(verb, state, ..)| verb == "prove" && state == "blocked"), "{before:?}");
+    record_at(&f, with_proof(&claim, shown())).await;
+    let after = (steps(&f), events(&f));
+    record_at(&f, with_proof(&claim, shown())).await;
+    let failed = Settlement::Stuck { fault: Fault::permanent("late") };
+    record_at(&f, with_proof(&claim, failed)).await;
+    assert_eq!((steps(&f), events(&f)), after);
+}
+
+#[tokio::test]
+async fn it_comes_with_its_apply_only_while_it_waits_for_that_and_the_journal_was_not_put_back() {
+    const LANES: [&str; 3] = ["credentials", "mail", "email"];
+    let f = Fixture::new();
+    let claim = claimed(&f).await;
+    let proof = record_at(&f, done(&claim)).await.claims.remove(0);
+    assert!(claim.proof.is_some() && proof.proof.is_none());
+
+    let f = Fixture::new();
+    claimed(&f).await;
+    let f = f.put_back(&LANES).await;
+    f.journal.recover("mail", false).await.unwrap();
+    f.ordered(&LANES, OrderVerb::Unpause, "").await;
+    let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
+    assert!(claim.verb == Verb::Apply && claim.restored && claim.proof.is_none());
+}
