@@ -98,6 +98,14 @@ impl Settled {
     pub fn new(step: StepId, attempt: u32, settlement: Settlement) -> Self {
         Self { step, attempt, settlement, proof: None }
     }
+
+    /// For a proof that succeeded: how it was shown.
+    fn shown(&self) -> Option<Proof> {
+        match self.settlement {
+            Settlement::Done { proof, .. } => proof,
+            _ => None,
+        }
+    }
 }
 
 /// The lane's decision about one attempt.
@@ -176,7 +184,7 @@ impl Journal {
             for one in settled.iter() {
                 let standing = standings.remove(&one.step.0);
                 turn.requests_ended += usize::from(settle(tx, &lane, one, standing)?);
-                if let Some(proof) = one.proof.as_deref() {
+                if let Some(proof) = one.proof.as_deref().filter(|proof| proof.shown().is_none()) {
                     turn.requests_ended += usize::from(settle_proof(tx, &lane, proof)?);
                 }
             }
@@ -575,7 +583,7 @@ fn settle(tx: &mut Tx<'_>, lane: &str, settled: &Settled, read: Option<Standing>
 
 /// A proof that was made with what it proves, and succeeded, is done at once: nothing else can have begun it.
 fn prove(tx: &mut Tx<'_>, uid: uuid::Uuid, lane: &str, proof: &Settled) -> Result<(), JournalError> {
-    let Settlement::Done { proof: Some(shown), .. } = proof.settlement else { return Ok(()) };
+    let Some(shown) = proof.shown() else { return Ok(()) };
     let done = tx.run(
         "UPDATE step SET state = 'done', attempts = ?2, claimed_at = ?3, first_at = coalesce(first_at, ?3), done_at = ?3, proof = ?4,
            fault = NULL, fault_class = NULL, uncertain = 0 WHERE id = ?1 AND state = 'blocked' AND attempts + 1 = ?2",
