@@ -87,7 +87,7 @@ pub struct Success {
     /// For `Apply`: after the journal was put back, it was found as wanted, and not written.
     pub found: bool,
     /// For `Apply`: its [proof](Claim::proof), if that was made at once.
-    pub proven: Option<Proven>,
+    pub proven: Option<Box<Proven>>,
 }
 
 /// A proof that was made at once.

@@ -125,7 +125,7 @@ impl TargetWorker {
         let took = begun.elapsed();
         for (place, answer) in places.into_iter().zip(shown) {
             if let Ok(success) = &mut answers[place] {
-                success.proven = Some(Proven { answer, took });
+                success.proven = Some(Box::new(Proven { answer, took }));
             }
         }
     }

@@ -3,14 +3,33 @@
 use super::*;
 use crate::model::FaultClass;
 
-/// Verb, state, attempts, proof and fault's class of each step of a plan.
-fn steps(f: &Fixture) -> Vec<(String, String, u32, Option<String>, Option<String>)> {
+/// Of a plan.
+#[derive(Debug, PartialEq)]
+struct Step {
+    verb: String,
+    state: String,
+    attempts: u32,
+    proof: Option<String>,
+    fault_class: Option<String>,
+}
+
+fn steps(f: &Fixture) -> Vec<Step> {
     let db = rusqlite::Connection::open(f.path()).unwrap();
     let mut all = db.prepare("SELECT verb, state, attempts, proof, fault_class FROM step ORDER BY id").unwrap();
-    all.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect()
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Step {
+            verb: row.get(0)?,
+            state: row.get(1)?,
+            attempts: row.get(2)?,
+            proof: row.get(3)?,
+            fault_class: row.get(4)?,
+        })
+    };
+    all.query_map([], read).unwrap().map(Result::unwrap).collect()
+}
+
+fn proof_of(f: &Fixture) -> Step {
+    steps(f).into_iter().find(|step| step.verb == "prove").unwrap()
 }
 
 /// What was recorded of the request's course, in its order, without its moments and uids.
@@ -99,9 +118,9 @@ async fn one_that_fails_is_the_first_attempt_of_its_own_step() {
     let stuck = Settlement::Stuck { fault: Fault::permanent("no login") };
     assert!(record_at(&f, with_proof(&claim, stuck)).await.claims.is_empty());
     assert_eq!(f.state("1"), "stuck");
-    let seen = steps(&f).into_iter().find(|(verb, ..)| verb == "prove").unwrap();
-    let class = Some(FaultClass::Permanent.as_str().to_owned());
-    assert_eq!((seen.1.as_str(), seen.2, seen.3, seen.4), ("stuck", 1, None, class));
+    let seen = proof_of(&f);
+    assert_eq!((seen.state.as_str(), seen.attempts, seen.proof), ("stuck", 1, None));
+    assert_eq!(seen.fault_class.as_deref(), Some(FaultClass::Permanent.as_str()));
     assert_eq!(serve(&f.journal, "email").await, 0, "no notice leaves");
     f.ordered(&["mail", "email"], OrderVerb::Retry, "1").await;
     serve_all(&f.journal).await;
@@ -115,8 +134,8 @@ async fn of_a_request_that_is_taken_back_meanwhile_it_is_not_recorded() {
     assert!(f.ordered(&["mail", "email"], OrderVerb::Withdraw, "1").await.0);
     let turn = record_at(&f, with_proof(&claim, shown())).await;
     assert_eq!(turn.claims.iter().map(|claim| claim.verb).collect::<Vec<_>>(), [Verb::Undo]);
-    let seen = steps(&f).into_iter().find(|(verb, ..)| verb == "prove").unwrap();
-    assert_eq!((seen.1.as_str(), seen.2), ("cancelled", 0));
+    let seen = proof_of(&f);
+    assert_eq!((seen.state.as_str(), seen.attempts), ("cancelled", 0));
     record_at(&f, done(&turn.claims[0])).await;
     assert_eq!(f.state("1"), "withdrawn");
 }
@@ -127,8 +146,7 @@ async fn of_an_attempt_that_is_not_running_neither_is_recorded_and_twice_is_as_o
     let claim = claimed(&f).await;
     let stale = || Settled { attempt: 7, ..with_proof(&claim, shown()) };
     record_at(&f, stale()).await;
-    let before = steps(&f);
-    assert!(before.iter().any(|(verb, state, ..)| verb == "prove" && state == "blocked"), "{before:?}");
+    assert_eq!(proof_of(&f).state, "blocked");
     record_at(&f, with_proof(&claim, shown())).await;
     let after = (steps(&f), events(&f));
     record_at(&f, with_proof(&claim, shown())).await;
