@@ -4,7 +4,7 @@
 
 use super::state::{Move, State};
 use super::tx::{Tx, from_word};
-use super::{JournalError, register, restored};
+use super::{JournalError, register, restored, state};
 use crate::model::{Action, Fault, FaultClass, Refused, StepDetail, Verb};
 
 /// A step's id from its request and its place.
@@ -268,40 +268,17 @@ fn next_for_account(tx: &mut Tx<'_>, account: Option<uuid::Uuid>) -> Result<(), 
 }
 
 /// Begins a withdrawal: what is not in flight is cancelled; what may have been made gets its undo steps, last made first.
-///
-/// What a change, reset, suspension … has done at a target cannot be undone: how it was before is not known. It is therefore
-/// not withdrawn while it still moves. Once it is stuck it may be: it would keep every later request for the account waiting.
 pub(super) fn withdraw(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     let (action, state): (String, String) = tx
         .row("SELECT action, state FROM request WHERE id = ?1", [request], |row| Ok((row.get(0)?, row.get(1)?)))?
         .ok_or_else(|| JournalError::Internal(format!("request number {request} is gone")))?;
-    if register::stays_as_it_is(tx, request)? && ![State::Stuck, State::Withdrawn].map(State::as_str).contains(&&*state)
-    {
-        return Err(JournalError::Refused(format!(
-            "the request is {state}, and a {action} that has reached a target cannot be taken back; hand in a new request that says \
-             how the account shall be"
-        )));
-    }
-    if let Some(why) = nothing_to_take_back(&state, &action) {
+    let stays = register::stays_as_it_is(tx, request)?;
+    if let Some(why) = state::why_not_withdrawn(from_word(&state)?, from_word(&action)?, stays) {
         return Err(JournalError::Refused(why));
     }
     tx.move_request(request, Move::Withdraw, "order")?;
     cancel(tx, request)?;
     settle_withdrawal(tx, request)
-}
-
-/// Why there is nothing to withdraw of a request in this state; none where there is.
-pub(super) fn nothing_to_take_back(state: &str, action: &str) -> Option<String> {
-    match State::from_word(state)? {
-        State::Held | State::Working | State::Waiting | State::Stuck => None,
-        State::Withdrawing => Some(format!("the request is {state} already: what it made is being taken back")),
-        State::Done if action == "create" => Some(format!(
-            "the request is {state} and cannot be withdrawn any more; its account ends by a request with action = \"remove\""
-        )),
-        State::Refused | State::Redirected | State::Conflicted | State::Done | State::Withdrawn => {
-            Some(format!("the request is {state}: there is nothing to take back"))
-        }
-    }
 }
 
 /// A step at a target where nothing was written in this journal's life, since the journal was put back: it was given up before, or

@@ -9,7 +9,7 @@
 //! ([`schema`]). Personal data lives in the tables `personal`, `account` and `name`, which can be emptied while the chain
 //! still verifies.
 //!
-//! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes), [`orders`] (operators), [`letters`],
+//! The operations, in the order of a request's life: [`admit`], [`steps`] (lanes: [`claim`] and [`settle`]), [`orders`] (operators), [`letters`],
 //! [`receipt`] (what arrived), [`arrived`] (as a person says), [`redeliver`], [`officials`] (their addresses), [`outcome`] and [`post`] (documents),
 //! [`overdue`] (time), [`retention`] (what is kept no longer), [`backup`] and [`restored`] (a copy, and what follows where one was
 //! put back). They only carry out what
@@ -22,6 +22,7 @@ pub mod backup;
 mod budget;
 pub mod bulk;
 pub mod chain;
+pub mod claim;
 mod course;
 mod document;
 pub mod holdings;
@@ -45,6 +46,8 @@ mod register;
 pub mod restored;
 pub mod retention;
 pub mod schema;
+pub mod settle;
+mod shared;
 pub mod state;
 pub mod status;
 pub mod steps;
@@ -56,10 +59,12 @@ pub mod writer;
 
 pub use admit::{Admission, Admitted, Submission};
 pub use chain::Head;
+pub use claim::{Claim, NoticeFacts, Proving, Turn};
 pub use letters::Kept;
+pub use settle::{Settled, Settlement};
+pub use shared::{Committed, Moment};
 pub use state::State;
-pub use steps::{Claim, Proving, Settled, Settlement, Turn};
-pub use writer::{Journal, Moment, OpenOptions};
+pub use writer::{Journal, OpenOptions};
 
 use std::path::PathBuf;
 

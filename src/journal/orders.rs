@@ -4,7 +4,7 @@
 use super::arrived::Arrived;
 use super::letters::{self, Kept, KeptLetters, NewLetter};
 use super::officials::{self, InForce};
-use super::state::{Move, State};
+use super::state::{Move, State, why_not_withdrawn};
 use super::tx::{Tx, from_word};
 use super::{
     Journal, JournalError, arrived, audit, bulk, course, holdings, post, read, reconcile, register, restored, schema,
@@ -365,7 +365,7 @@ fn one(tx: &mut Tx<'_>, order: &One<'_>) -> Result<Option<(Vec<u8>, String)>, Jo
         // What is being undone already is not begun anew: its stuck undo step is tried again.
         OrderVerb::Withdraw if course::undo_is_planned(tx, request)? => {
             if !retry(tx, request)? {
-                let why = course::nothing_to_take_back(&state, &action);
+                let why = why_not_withdrawn(from_word(&state)?, from_word(&action)?, false);
                 return Err(JournalError::Refused(why.unwrap_or_else(|| format!("the request is {state} already"))));
             }
         }

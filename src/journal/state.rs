@@ -13,7 +13,7 @@
 //!            └──────► done
 //! ```
 
-use crate::model::Verdict;
+use crate::model::{Action, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Where a request stands.
@@ -124,6 +124,28 @@ pub fn transition(state: State, moved: Move) -> Result<State, IllegalMove> {
             | Move::Undone
             | Move::Supersede,
         ) => Err(IllegalMove { state, moved }),
+    }
+}
+
+/// Why a request cannot be withdrawn where it stands, in the operator's words; none where it can.
+///
+/// `stays`: it has reached a target, and is no create. That cannot be undone, for how it was before is not known. It is therefore not
+/// withdrawn while it still moves; once it is stuck it may be, or it would keep every later request for the account waiting.
+pub fn why_not_withdrawn(state: State, action: Action, stays: bool) -> Option<String> {
+    let (state_word, action_word) = (state.as_str(), action.as_str());
+    match state {
+        State::Held | State::Working | State::Waiting | State::Done if stays => Some(format!(
+            "the request is {state_word}, and a {action_word} that has reached a target cannot be taken back; hand in a new request \
+             that says how the account shall be"
+        )),
+        State::Held | State::Working | State::Waiting | State::Stuck => None,
+        State::Withdrawing => Some(format!("the request is {state_word} already: what it made is being taken back")),
+        State::Done if action == Action::Create => Some(format!(
+            "the request is {state_word} and cannot be withdrawn any more; its account ends by a request with action = \"remove\""
+        )),
+        State::Refused | State::Redirected | State::Conflicted | State::Done | State::Withdrawn => {
+            Some(format!("the request is {state_word}: there is nothing to take back"))
+        }
     }
 }
 
@@ -251,6 +273,35 @@ mod tests {
             assert!(transition(State::Done, moved).is_err());
             assert!(transition(State::Withdrawn, moved).is_err());
         }
+    }
+
+    #[test]
+    fn what_can_be_withdrawn_is_what_the_diagram_lets_and_what_cannot_says_where_it_stands() {
+        for state in State::ALL {
+            let told = why_not_withdrawn(state, Action::Create, false);
+            assert_eq!(told.is_none(), transition(state, Move::Withdraw).is_ok(), "{state:?}: {told:?}");
+            assert!(told.is_none_or(|told| told.contains(&format!("is {}", state.as_str()))), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_reached_a_target_is_withdrawn_only_once_it_is_stuck() {
+        for (state, said) in [
+            (State::Held, "cannot be taken back"),
+            (State::Working, "cannot be taken back"),
+            (State::Waiting, "cannot be taken back"),
+            (State::Done, "cannot be taken back"),
+            (State::Withdrawing, "already"),
+            (State::Withdrawn, "nothing to take back"),
+            (State::Refused, "nothing to take back"),
+        ] {
+            let told = why_not_withdrawn(state, Action::Reset, true).unwrap();
+            assert!(told.contains(said), "{state:?}: {told}");
+        }
+        assert_eq!(why_not_withdrawn(State::Stuck, Action::Reset, true), None);
+        assert_eq!(why_not_withdrawn(State::Working, Action::Reset, false), None);
+        let told = why_not_withdrawn(State::Done, Action::Create, false).unwrap();
+        assert!(told.contains("action = \"remove\""), "{told}");
     }
 
     #[test]

@@ -5,18 +5,16 @@
 //! commits that have gathered. Of a log that could not be synced nobody knows what is on the disk: akund ends then, and finds at its next
 //! start what is there.
 
-use super::JournalError;
 use super::chain::Head;
+use super::shared::{Answer, Committed, Moment, Shared};
 use super::witness::Witness;
-use super::writer::{Answer, Committed, Moment, Observe, Wakers};
 use crate::durable::{explain, parent, sync_dir};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -36,62 +34,6 @@ pub struct Unsynced {
     pub begun: Instant,
     /// Nothing could be written before it.
     pub heals: bool,
-}
-
-/// What the writer and this share.
-#[derive(Clone)]
-pub struct Shared {
-    /// The journal's file.
-    pub path: Arc<Path>,
-    /// Whom to wake.
-    pub wakers: Wakers,
-    /// Whether the last write succeeded; else why not.
-    pub writable: Arc<watch::Sender<Result<(), String>>>,
-    /// Hears of each transaction.
-    pub observe: Arc<Observe>,
-    /// False until what is suspected of the journal is durable in it.
-    pub trusted: Arc<AtomicBool>,
-    /// Transactions that have begun and of which nobody has been told.
-    under_way: Arc<AtomicUsize>,
-    /// The log could not be synced: nothing more is written.
-    lost: Arc<AtomicBool>,
-}
-
-impl Shared {
-    pub fn new(
-        path: Arc<Path>,
-        wakers: Wakers,
-        writable: watch::Sender<Result<(), String>>,
-        observe: Box<Observe>,
-        trusted: Arc<AtomicBool>,
-    ) -> Self {
-        let (writable, observe) = (Arc::new(writable), observe.into());
-        Self { path, wakers, writable, observe, trusted, under_way: Arc::default(), lost: Arc::default() }
-    }
-
-    /// A transaction begins.
-    pub fn begins(&self) {
-        self.under_way.fetch_add(1, Ordering::AcqRel);
-        (self.observe)(Moment::Begins);
-    }
-
-    /// Those who wait for one hear how it went.
-    pub fn ends(&self, answers: Vec<Answer>, failed: Option<&str>) {
-        for answer in answers {
-            answer(match failed {
-                None => Ok(()),
-                Some(cause) => Err(JournalError::Unwritable { path: self.path.to_path_buf(), cause: cause.to_owned() }),
-            });
-        }
-        if self.under_way.fetch_sub(1, Ordering::AcqRel) == 1 {
-            (self.observe)(Moment::Rests);
-        }
-    }
-
-    /// Whether the log could not be synced.
-    pub fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
-    }
 }
 
 /// The thread's own things.
@@ -124,7 +66,7 @@ impl Syncer {
     }
 
     fn lose(&self, cause: &str) {
-        if !self.shared.lost.swap(true, Ordering::AcqRel) {
+        if self.shared.lose() {
             tracing::error!(journal = %self.shared.path.display(), %cause, "what is on the disk of the journal is not known any more; akund ends");
         }
         self.shared.writable.send_modify(|state| *state = Err(cause.to_owned()));

@@ -3,6 +3,7 @@
 use super::JournalError;
 use super::chain::{self, Head, Link};
 use super::state::{Move, State, transition};
+use crate::model::StepId;
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Params};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -334,6 +335,11 @@ impl<'a> Tx<'a> {
         }
         Ok(next)
     }
+}
+
+/// Ids of steps as SQLite's `json_each` reads them.
+pub fn steps(steps: impl Iterator<Item = StepId>) -> Result<String, JournalError> {
+    Ok(serde_json::to_string(&steps.map(|step| step.0).collect::<Vec<_>>())?)
 }
 
 /// Reads one of the model's words back.

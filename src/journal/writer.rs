@@ -10,16 +10,17 @@
 
 use super::chain::Head;
 use super::restored::{self, Hold, Suspicion};
-use super::sync::{self, Shared, Sync, Syncer, Unsynced};
+use super::shared::{Answer, Moment, Observe, Shared, Wakers};
+use super::sync::{self, Sync, Syncer, Unsynced};
 use super::tx::{Memory, Tx};
 use super::witness::Witness;
 use super::{JournalError, schema};
 use rusqlite::{Connection, OpenFlags};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -52,54 +53,6 @@ pub struct Journal {
 
 /// Runs in the transaction; without one (it could not begin) it only makes its answer.
 type Job = Box<dyn FnOnce(Option<&mut Tx<'_>>) -> Answer + Send>;
-pub(super) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
-/// Who hears of each transaction.
-pub(super) type Observe = dyn Fn(Moment) + Send + std::marker::Sync;
-
-/// Who is to be woken when a lane has something to do.
-#[derive(Clone, Default)]
-pub struct Wakers(Arc<Mutex<BTreeMap<String, Arc<Notify>>>>);
-
-impl Wakers {
-    /// The bell of a lane.
-    pub fn of(&self, lane: &str) -> Arc<Notify> {
-        self.lock().entry(lane.to_owned()).or_default().clone()
-    }
-    pub(super) fn ring(&self, lanes: &BTreeSet<String>) {
-        let bells = self.lock();
-        lanes.iter().filter_map(|lane| bells.get(lane)).for_each(|bell| bell.notify_one());
-    }
-    /// Rings every bell: after recovery, or when everything shall look again.
-    pub fn ring_all(&self) {
-        self.lock().values().for_each(|bell| bell.notify_one());
-    }
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Notify>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What the writer tells while it works; for metrics and the watchdog.
-#[derive(Debug, Clone, Copy)]
-pub enum Moment {
-    /// It begins a transaction.
-    Begins,
-    /// It has committed one.
-    Committed(Committed),
-    /// It could not commit one.
-    Failed,
-    /// Nothing is under way.
-    Rests,
-}
-
-/// What a commit cost.
-#[derive(Debug, Clone, Copy)]
-pub struct Committed {
-    /// Operations in it.
-    pub operations: usize,
-    /// From begin to synced.
-    pub took: Duration,
-}
-
 impl Journal {
     /// As [`Self::open_watched`], with nothing kept elsewhere.
     ///

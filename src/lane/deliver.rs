@@ -8,7 +8,7 @@ use crate::channel::notice::{NoticeContext, SignedLetter, Templates};
 use crate::channel::{Attachment, Channel, Destination, Envelope, Uncertain};
 use crate::intake::spool::Spool;
 use crate::journal::letters::Paper;
-use crate::journal::{Claim, steps::NoticeFacts};
+use crate::journal::{Claim, NoticeFacts};
 use crate::model::Answer;
 use crate::model::{Account, Alternative, Fault, NoticeKind, Person, Recipient, Secret, Verdict, role_text};
 use crate::secret::seal::SealingKey;

@@ -1,6 +1,6 @@
 //! What notices and letters both say.
 
-use crate::journal::steps::NoticeFacts;
+use crate::journal::NoticeFacts;
 use crate::model::{Account, role_text};
 use jiff::ToSpan;
 use jiff::tz::TimeZone;

@@ -19,7 +19,7 @@ const SSHA512_PREFIX: &str = "{SSHA512}";
 const SSHA512_SALT: usize = 16;
 const SHA512_BYTES: usize = 64;
 
-/// Hashes a password with a salt from the operating system. Takes about 1.5 ms of one core for [`Scheme::Sha512Crypt`],
+/// Hashes a password with a salt from the operating system. Takes about 3 ms of one core for [`Scheme::Sha512Crypt`],
 /// 60 ms for [`Scheme::Bcrypt`], 20 ms and 19 MiB for [`Scheme::Argon2id`], microseconds for the others; keep it off the async
 /// threads.
 ///

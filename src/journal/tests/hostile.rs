@@ -70,16 +70,6 @@ async fn a_withdrawal_of_what_is_over_says_in_which_state_it_is() {
     }
 }
 
-#[test]
-fn every_state_that_cannot_be_withdrawn_is_told_by_its_name() {
-    for state in State::ALL {
-        let may = crate::journal::state::transition(state, crate::journal::state::Move::Withdraw).is_ok();
-        let told = crate::journal::course::nothing_to_take_back(state.as_str(), "create");
-        assert_eq!(told.is_none(), may, "{state:?}: {told:?}");
-        assert!(told.is_none_or(|told| told.contains(&format!("is {}", state.as_str()))), "{state:?}");
-    }
-}
-
 /// A request for an account that exists.
 fn about(id: &str, action: Action, address: &str) -> Record {
     Record { action, ..record(id, address) }
