@@ -235,8 +235,7 @@ fn hashing(accounts: usize) -> f64 {
 
 /// The same by the system's crypt(3), with which slapd, Dovecot and FreeRADIUS verify: a process on each core.
 fn hashing_by_the_system(accounts: usize) -> f64 {
-    const EACH: &str =
-        r"for my $n (1..$ARGV[0]) { crypt('sandi-'.$n, sprintf('$6$%016d', $n)) =~ /^\$6\$.{100}/ or die }";
+    const EACH: &str = r"for my $n (1..$ARGV[0]) { crypt(sprintf('sandi-%013d', $n), sprintf('$6$%016d', $n)) =~ /^\$6\$.{100}/ or die }";
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (before, begun) = (cpu(UsageWho::RUSAGE_CHILDREN), Instant::now());
     let processes: Vec<_> = (0..cores)
