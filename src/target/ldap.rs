@@ -18,6 +18,7 @@ mod name;
 mod operation;
 mod plan;
 mod proof;
+mod rights;
 mod schema;
 mod server;
 mod template;

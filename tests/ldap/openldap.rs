@@ -270,6 +270,49 @@ async fn groups_are_joined_and_left() {
     assert_eq!(wrong(target.check().await), Vec::<String>::new());
 }
 
+/// What `check` complains of, after an account was made as akund by the shipped configuration; it changes nothing.
+async fn complaints(lines: &str, toml: impl FnOnce(String) -> String) -> String {
+    let site = OpenLdap { slapd: Slapd::with(lines) };
+    site.slapd.by_hand(&format!(
+        "dn: cn=reader,ou=services,dc=example,dc=org\nchangetype: add\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\n\
+         cn: reader\nuserPassword: change-me\n\n\
+         dn: cn=all,ou=groups,dc=example,dc=org\nchangetype: add\nobjectClass: groupOfNames\ncn: all\nmember: cn=nobody\n\n\
+         dn: uid=humas,{PEOPLE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: humas\ncn: Humas\nsn: Humas\n\
+         mail: humas@example.org\nuserPassword: old-secret\nlabeledURI: urn:uuid:00000000-0000-7000-8000-000000000001 akund directory\n",
+    ));
+    let everything = || site.slapd.search("(objectClass=*)", &["*", "+"]);
+    let before = everything();
+    let told = wrong(directory(&toml(site.toml())).check().await).join("\n");
+    assert_eq!(everything(), before);
+    assert!(site.logs_in(&format!("uid=humas,{PEOPLE}"), "old-secret"));
+    told
+}
+
+#[tokio::test]
+async fn check_tells_which_rights_to_write_are_missing_and_writes_nothing() {
+    let with_groups = |toml| format!("{toml}\n[[groups]]\ndn = \"cn=all,ou=groups,dc=example,dc=org\"\n");
+    assert_eq!(complaints("", with_groups).await, "");
+
+    let told = complaints("", |toml| toml.replace("cn=akund,ou=services", "cn=reader,ou=services")).await;
+    assert!(told.contains(&format!("may not add accounts under {PEOPLE}: insufficientAccessRights (50)")), "{told}");
+
+    // The rule that many have on top, before akund's.
+    let rule = "access to attrs=userPassword,mail by anonymous auth by * read\n";
+    let told = complaints(rule, |toml| toml).await;
+    assert_eq!(told, format!("akund's bind_dn may not write mail, userPassword of the accounts under {PEOPLE}"));
+
+    let told = complaints("access to dn.subtree=\"ou=groups,dc=example,dc=org\" by users read\n", with_groups).await;
+    assert_eq!(told, format!("akund's bind_dn may not write member of cn=all,ou=groups,dc=example,dc=org"));
+}
+
+#[tokio::test]
+async fn check_tells_a_directory_that_takes_no_changes() {
+    let slapd = Slapd::with("readonly on\n");
+    let toml = format!("url = \"{}\"\ntls = \"none\"\n{}", slapd.url(), common(&slapd));
+    let told = wrong(directory(&toml).check().await).join("\n");
+    assert!(told.contains(&format!("may not add accounts under {PEOPLE}: unwillingToPerform (53)")), "{told}");
+}
+
 #[tokio::test]
 async fn an_end_date_in_an_operational_attribute_is_written_seen_and_taken_back() {
     let site = OpenLdap::start();

@@ -151,10 +151,33 @@ async fn a_line_to_active_directory_cut_at_any_point_and_its_end_in_mid_batch_lo
     ends_in_mid_batch(&mut site).await;
 }
 
+async fn rights_that_are_missing_are_told(site: &Ds389) {
+    let of = |name: &str| site.toml().replace("cn=akund,", &format!("cn={name},"));
+    for name in ["reader", "half"] {
+        site.by_hand(&format!(
+            "dn: cn={name},dc=example,dc=org\nchangetype: add\nobjectClass: organizationalRole\n\
+             objectClass: simpleSecurityObject\ncn: {name}\nuserPassword: change-me\n\n\
+             dn: dc=example,dc=org\nchangetype: modify\nadd: aci\n\
+             aci: (targetattr=\"*\")(version 3.0; acl \"{name} reads\"; allow (read, search, compare) userdn=\"ldap:///cn={name},dc=example,dc=org\";)\n",
+        ));
+    }
+    site.by_hand(&format!(
+        "dn: {PEOPLE}\nchangetype: modify\nadd: aci\n\
+         aci: (targetattr!=\"userPassword\")(version 3.0; acl \"half writes\"; allow (all) userdn=\"ldap:///cn=half,dc=example,dc=org\";)\n",
+    ));
+    let told = wrong(directory(&of("reader")).check().await);
+    assert_eq!(told[0], format!("akund's bind_dn may not add accounts under {PEOPLE}"));
+    assert!(told[1].contains("mail") && told[1].contains("userPassword"), "{told:?}");
+    assert_eq!(told.len(), 2);
+    let told = wrong(directory(&of("half")).check().await);
+    assert_eq!(told, [format!("akund's bind_dn may not write userPassword of the accounts under {PEOPLE}")]);
+}
+
 #[tokio::test]
 async fn the_contract_holds_on_389_directory_server() {
     let mut site = Ds389::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
+    rights_that_are_missing_are_told(&site).await;
     contract::all(&mut site).await;
     a_password_whose_answer_was_lost_is_not_set_again(&site).await;
     let hashed = directory(&site.toml().replace("base =", "password = \"ssha512\"\nbase ="));

@@ -68,8 +68,7 @@ impl Directory {
         }
         self.schema(&mut session, &root, findings).await?;
         self.locks(&mut session, &root, findings).await?;
-        findings.push(self.rights(&mut session).await?);
-        Ok(())
+        self.rights(&mut session, &root, findings).await
     }
 
     fn is_the_one_configured(&self, root: &Entry) -> Finding {
@@ -185,24 +184,6 @@ impl Directory {
         let found =
             session.search(self.layout.search_base.as_str(), Scope::Subtree, filter.as_str(), &["pwdLockout"]).await?;
         Ok(found.into_iter().map(|e| (e.dn.clone(), e.text("pwdLockout") == Some("TRUE"))).collect())
-    }
-
-    /// Only some servers tell it without a try.
-    async fn rights(&self, session: &mut Session) -> Result<Finding, Fault> {
-        let base = &self.layout.base;
-        if self.layout.server == LdapServer::ActiveDirectory {
-            let attribute = Attribute::known("allowedChildClassesEffective");
-            let entry = session.entry(base.as_str(), &[attribute.as_str()]).await?;
-            let may = entry.is_some_and(|e| e.texts(&attribute).any(|class| class == "user"));
-            return Ok(if may {
-                Ok(format!("akund may make users under {base}"))
-            } else {
-                Err(format!("akund's bind_dn may not make users under {base}"))
-            });
-        }
-        Ok(Ok(format!(
-            "whether akund's bind_dn may write under {base} is not to be seen without writing: the first account will show it"
-        )))
     }
 
     async fn batches(&self, session: &mut Session, root: &Entry) -> String {

@@ -8,7 +8,7 @@ use crate::model::{Fault, Secret};
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::controls::RawControl;
 use ldap3::exop::Exop;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, Scope, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, Scope, SearchOptions, StdStream};
 use rustls::ClientConfig;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -280,6 +280,12 @@ impl Session {
         self
     }
 
+    /// The next operation goes with this control.
+    fn with(&mut self, control: RawControl) -> &mut Self {
+        self.ldap.with_controls(vec![control]);
+        self
+    }
+
     fn prepared(&mut self) -> &mut Ldap {
         self.ldap.with_timeout(self.timeout)
     }
@@ -295,8 +301,7 @@ impl Session {
     /// Likewise, with the password policy control: the reply says then why it was refused, if the server tells.
     pub async fn bind_asking_why(&mut self, dn: &str, password: &Secret) -> Result<LdapResult, Lost> {
         let control = RawControl { ctype: super::server::PASSWORD_POLICY.into(), crit: false, val: None };
-        self.ldap.with_controls(vec![control]);
-        self.bind(dn, password).await
+        self.with(control).bind(dn, password).await
     }
 
     /// What a search finds. Result codes other than success are faults.
@@ -330,6 +335,40 @@ impl Session {
         }
     }
 
+    /// [`Self::search`] of one entry, with a control.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn entry_with(
+        &mut self,
+        control: RawControl,
+        dn: &str,
+        attributes: &[&str],
+    ) -> Result<Vec<Entry>, Fault> {
+        let everything = Filter::present(&super::name::Attribute::known("objectClass"));
+        self.with(control).search(dn, Scope::Base, everything.as_str(), attributes).await
+    }
+
+    /// Some of the entries that a search finds, no more than `most`.
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub async fn some(
+        &mut self,
+        most: i32,
+        base: &str,
+        filter: &Filter,
+        attributes: &[&str],
+    ) -> Result<Vec<Entry>, Fault> {
+        self.ldap.with_search_options(SearchOptions::new().sizelimit(most));
+        match self.prepared().search(base, Scope::Subtree, filter.as_str(), attributes).await {
+            // 4: there are more.
+            Ok(found) if matches!(found.1.rc, 0 | 4) => Ok(found.0.into_iter().filter_map(Entry::read).collect()),
+            Ok(found) => Err(Fault::transient(format!("a search under {base} was refused: {}", said(&found.1)))),
+            Err(e) => Err(Fault::transient(format!("a search under {base} got no answer: {}", brief(&e)))),
+        }
+    }
+
     /// Everything that a search under a base finds, in pages (RFC 2696), so that the server's limit for one answer does not hold.
     ///
     /// # Errors
@@ -356,7 +395,7 @@ impl Session {
     /// Sends one operation, with a control if it belongs to a transaction.
     pub async fn carry_out(&mut self, operation: &Operation, control: Option<RawControl>) -> Result<LdapResult, Lost> {
         if let Some(control) = control {
-            self.ldap.with_controls(vec![control]);
+            self.with(control);
         }
         let ldap = self.prepared();
         Ok(match operation {

@@ -52,6 +52,8 @@ const NAMES: [(u32, &str); 37] = [
 pub const EXISTS: u32 = 68;
 /// A rule of the server's forbids it; with the unique overlay: the name is another's.
 pub const CONSTRAINT: u32 = 19;
+/// The name that is bound may not do that.
+pub const NO_RIGHTS: u32 = 50;
 
 /// A result code's name.
 pub fn name(code: u32) -> &'static str {
@@ -75,7 +77,7 @@ pub fn refused(operation: &Operation, answer: &LdapResult) -> Fault {
         CONSTRAINT if answer.text.contains("storage scheme") => Fault::permanent(format!(
             "{told}; 389 takes hashes only with nsslapd-allow-hashed-passwords: on, or use password = \"clear\""
         )),
-        50 => Fault::permanent(format!("{told}; akund's bind_dn needs the right to do that")),
+        NO_RIGHTS => Fault::permanent(format!("{told}; akund's bind_dn needs the right to do that")),
         code if may_pass(code) => Fault::transient(told),
         _ => Fault::permanent(told),
     }

@@ -200,6 +200,11 @@ impl Layout {
         asked
     }
 
+    /// The attribute that an entry is named by.
+    pub fn rdn_attribute(&self) -> &Attribute {
+        &self.rdn.0
+    }
+
     /// The attributes of the templates, and that of the name; for `check`.
     pub fn filled_in(&self) -> impl Iterator<Item = &Attribute> {
         self.attributes.iter().map(|(name, _)| name).chain([&self.rdn.0])

@@ -4,7 +4,7 @@ use super::connection::{Session, said};
 use super::entry::Entry;
 use super::operation::{Change, Operation, Value};
 use super::world::World;
-use super::{Directory, batch, fault, lock, plan};
+use super::{Directory, batch, fault, lock, plan, server};
 use crate::config::target::ldap::{LdapPassword, LdapServer, LdapSuspend};
 use crate::model::{Action, Fault, Proof, Secret};
 use crate::target::Work;
@@ -268,11 +268,7 @@ impl Directory {
         world: &World,
         results: &mut [Result<Proof, Fault>],
     ) {
-        let (name, value) = match self.layout.server {
-            LdapServer::OpenLdap => ("pwdReset", "TRUE"),
-            LdapServer::Ds389 => ("passwordExpirationTime", "19700101000000Z"),
-            LdapServer::ActiveDirectory => ("pwdLastSet", "0"),
-        };
+        let (name, value) = server::must_change(self.layout.server);
         let mut places = Vec::new();
         let mut operations = Vec::new();
         for (at, work) in works.iter().enumerate() {

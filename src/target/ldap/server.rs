@@ -10,6 +10,13 @@ pub const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 pub const TRANSACTION_START: &str = "1.3.6.1.1.21.1";
 /// Ends one.
 pub const TRANSACTION_END: &str = "1.3.6.1.1.21.3";
+/// Carries a request out but for its effect (draft-zeilenga-ldap-noop), and slapd's answer to one that it would have carried out.
+/// slapd takes it, and does not list it.
+pub const NO_OP: &str = "1.3.6.1.4.1.4203.666.5.2";
+/// See above.
+pub const NO_OPERATION: u32 = 16654;
+/// What somebody may do with an entry (draft-ietf-ldapext-acl-model); 389's.
+pub const EFFECTIVE_RIGHTS: &str = "1.3.6.1.4.1.42.2.27.9.5.2";
 /// Active Directory's own capability.
 pub const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 
@@ -83,4 +90,13 @@ pub fn password_attribute(server: LdapServer) -> Attribute {
         LdapServer::OpenLdap | LdapServer::Ds389 => "userPassword",
         LdapServer::ActiveDirectory => "unicodePwd",
     })
+}
+
+/// What says that the password must be changed, and how.
+pub fn must_change(server: LdapServer) -> (&'static str, &'static str) {
+    match server {
+        LdapServer::OpenLdap => ("pwdReset", "TRUE"),
+        LdapServer::Ds389 => ("passwordExpirationTime", "19700101000000Z"),
+        LdapServer::ActiveDirectory => ("pwdLastSet", "0"),
+    }
 }
