@@ -100,10 +100,10 @@ fn tables(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble>
             lost.cause
         ))]);
     }
-    Ok(vec![match server.missing(db)? {
+    Ok(vec![match server.schema().first_wrong(db)? {
         None => Ok(format!("{at} has the tables and columns")),
-        Some(_) if server.makes_tables() => return may_make(server, db).map(|finding| vec![finding]),
-        Some(missing) => Err(missing),
+        Some(wrong) if wrong.kind == Kind::NoTable && server.makes_tables() => may_make(server, db)?,
+        Some(wrong) => Err(server.lacks(&wrong)),
     }])
 }
 

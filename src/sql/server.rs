@@ -146,18 +146,17 @@ impl Server {
         if found > self.schema.version {
             return Err(Fault::permanent(self.is_newer(found)).into());
         }
-        let lost = self.schema.lost(db, found)?;
-        if found == self.schema.version && lost.is_none() {
-            return Ok(());
+        if self.make_tables {
+            let lost = self.schema.lost(db, found)?;
+            if found < self.schema.version || lost.is_some() {
+                self.schema.make(db, self.schema.versions).map_err(|trouble| self.not_made(trouble))?;
+            }
+            if let Some(lost) = &lost {
+                tell_of_lost(&self.target, &self.at, lost);
+            }
         }
-        if !self.make_tables {
-            return self.missing(db)?.map_or(Ok(()), |missing| Err(Fault::transient(missing).into()));
-        }
-        self.schema.make(db, self.schema.versions).map_err(|trouble| self.not_made(trouble))?;
-        if let Some(lost) = &lost {
-            tell_of_lost(&self.target, &self.at, lost);
-        }
-        Ok(())
+        let wrong = self.schema.first_wrong(db)?;
+        wrong.map_or(Ok(()), |wrong| Err(Fault::transient(self.lacks(&wrong)).into()))
     }
 
     fn not_made(&self, trouble: Trouble) -> Trouble {
@@ -189,14 +188,14 @@ impl Server {
         )
     }
 
-    /// A sentence for the first table that is missing or lacks a column.
-    pub(super) fn missing(&self, db: &mut dyn Session) -> Result<Option<String>, Trouble> {
-        Ok(self.schema.first_wrong(db)?.map(|trouble| {
-            format!(
-                "the database {} lacks what akund needs: {}; set make_tables = true, or load config/integration/sql into it",
-                self.at, trouble.cause
-            )
-        }))
+    /// A sentence for a table that is missing or lacks a column, which akund will not mend.
+    pub(super) fn lacks(&self, wrong: &Trouble) -> String {
+        // Akund changes no table that is there.
+        let instead = if wrong.kind == Kind::NoTable { "set make_tables = true, or " } else { "" };
+        format!(
+            "the database {} lacks what akund needs: {}; {instead}load config/integration/sql into it, or mend it by what stands there",
+            self.at, wrong.cause
+        )
     }
 
     /// A fault from what stopped some work on this database.

@@ -98,6 +98,28 @@ async fn it_finds_missing_tables_and_columns_and_makes_none() {
 }
 
 #[tokio::test]
+async fn a_column_that_was_lost_is_told_where_akund_made_the_tables_and_what_comes_meanwhile_waits() {
+    for engine in SERVERS {
+        let base = Base::new(engine);
+        let (made, anew) = (mail(&base, |_| {}), mail(&base, |_| {}));
+        let of = |name: &str| {
+            let credential = akund::secret::hash::new_credential(made.schemes()).unwrap();
+            [work(Action::Create, &named(name), Some(credential))]
+        };
+        made.apply(&of("humas")).await.remove(0).unwrap();
+        base.by_hand("ALTER TABLE mailboxes DROP COLUMN quota");
+        // Akund changes no table that is there.
+        for target in [&made, &anew] {
+            assert!(wrong(target).await.contains("quota"), "{}", wrong(target).await);
+        }
+        let waiting = anew.apply(&of("dekan")).await.remove(0);
+        assert_eq!(class_of(&waiting), FaultClass::Transient);
+        let told = waiting.unwrap_err().message;
+        assert!(told.contains("quota") && !told.contains("make_tables"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn it_finds_rights_that_are_missing_one_by_one() {
     for engine in SERVERS {
         let base = Base::new(engine);
