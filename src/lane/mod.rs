@@ -61,7 +61,7 @@ pub trait Worker: Send + Sync {
     fn batch(&self) -> usize;
     /// Whether a step whose fate is unknown must not be repeated by itself.
     fn never_blindly(&self) -> bool;
-    /// Does what time alone brings about; answers when to ask again ([`crate::target::Target::keep_up`]).
+    /// Does what no request asks for; answers when to ask again ([`crate::target::Target::keep_up`]).
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         Box::pin(async { Ok(None) })
     }
@@ -354,12 +354,12 @@ impl Slot {
         Some(Duration::try_from(wait).unwrap_or(LONGEST_LANE_WAIT).min(LONGEST_LANE_WAIT))
     }
 
-    /// Lets the worker do what time brings about; when to do so again. A fault is told, and tried again in a while.
+    /// Lets the worker do what no request asks for; when to do so again. A fault is told, and tried again in a while.
     async fn keep_up(&self) -> Option<Timestamp> {
         match self.worker.keep_up().await {
             Ok(next) => next,
             Err(fault) => {
-                tracing::warn!(lane = self.worker.lane(), %fault, "what time brings about could not be done, and is tried again");
+                tracing::warn!(lane = self.worker.lane(), %fault, "what it does by itself could not be done, and is tried again");
                 Timestamp::now().saturating_add(self.context.policy.longest).ok()
             }
         }

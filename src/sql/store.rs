@@ -49,6 +49,17 @@ impl Store {
         }
     }
 
+    /// Reaches a server, and makes its tables where they are missing and akund is to make them.
+    ///
+    /// # Errors
+    /// As [`Self::write_batch`].
+    pub fn make_ready(&self) -> Result<(), Fault> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Server(_) => self.write("opening it", |_| Ok(())),
+        }
+    }
+
     /// Reads through the connection that writes.
     ///
     /// # Errors

@@ -78,8 +78,8 @@ pub trait Target: Send + Sync {
     fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>>;
     /// Takes back exactly what a create with this uid made; nothing there is a success.
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>>;
-    /// Does what time alone brings about, where the server cannot tell the time itself; answers when to ask again. The lane
-    /// asks at its start, when it has nothing else to do, and then.
+    /// Does what no request asks for: makes tables, and what time alone brings about where the server cannot tell the time itself.
+    /// Answers when to ask again. The lane asks at its start, when it has nothing else to do, and then.
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         Box::pin(async { Ok(None) })
     }

@@ -12,6 +12,7 @@ use crate::sql::{Schema, Session, Store, Trouble};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What one kind of target does with its tables.
 ///
@@ -102,6 +103,8 @@ pub struct SqlTarget<T> {
 struct Shared<T> {
     store: Store,
     tables: T,
+    /// A server has been reached, and had the tables or got them.
+    is_ready: AtomicBool,
 }
 
 impl<T: Tables> SqlTarget<T> {
@@ -112,7 +115,7 @@ impl<T: Tables> SqlTarget<T> {
             services: services.to_vec(),
             schemes,
             proofs: Proofs::default(),
-            shared: Arc::new(Shared { store, tables }),
+            shared: Arc::new(Shared { store, tables, is_ready: AtomicBool::new(false) }),
         }
     }
 
@@ -202,6 +205,19 @@ impl<T: Tables> Target for SqlTarget<T> {
                 work::only_a_create(work)?;
                 shared.tables.undo(picture, work, now)
             }))
+        })
+    }
+
+    /// Makes a server's tables before the first account is written: the rights of those who read them are given on tables that are
+    /// there.
+    fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
+        if self.shared.is_ready.load(Ordering::Relaxed) {
+            return Box::pin(async { Ok(None) });
+        }
+        blocking::ask(&self.shared, "making its tables", |shared| {
+            shared.store.make_ready()?;
+            shared.is_ready.store(true, Ordering::Relaxed);
+            Ok(None)
         })
     }
 

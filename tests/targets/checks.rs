@@ -73,7 +73,7 @@ async fn it_finds_missing_tables_and_columns_and_makes_none() {
         let base = Base::new(engine);
         let makes = mail(&base, |_| {});
         let good: Vec<String> = makes.check().await.into_iter().map(Result::unwrap).collect();
-        assert!(good.iter().any(|told| told.contains("gets its tables when akund first writes")), "{good:?}");
+        assert!(good.iter().any(|told| told.contains("gets its tables when akund starts")), "{good:?}");
         let left = mail(&base, |config| config.make_tables = false);
         assert!(wrong(&left).await.contains("lacks what akund needs"));
         assert_eq!(base.rows(), Vec::<String>::new());
@@ -94,6 +94,22 @@ async fn it_finds_missing_tables_and_columns_and_makes_none() {
         left.apply(std::slice::from_ref(&create)).await.remove(0).unwrap();
         base.by_hand("ALTER TABLE mailboxes DROP COLUMN quota");
         assert!(wrong(&left).await.contains("quota"), "{}", wrong(&left).await);
+    }
+}
+
+#[tokio::test]
+async fn tables_are_made_before_the_first_account_so_that_their_readers_can_be_let_in() {
+    for engine in SERVERS {
+        let base = Base::new(engine);
+        let makes = mail(&base, |_| {});
+        assert_eq!(makes.keep_up().await.unwrap(), None);
+        assert_eq!(wrong(&mail(&base, |config| config.make_tables = false)).await, "");
+        // Once is enough: from then on it costs nothing.
+        base.by_hand("DROP TABLE mailboxes");
+        assert_eq!(makes.keep_up().await.unwrap(), None);
+        assert_ne!(wrong(&makes).await, "");
+        let other = mail(&base, |config| config.make_tables = false);
+        assert_eq!(other.keep_up().await.unwrap_err().class, FaultClass::Transient);
     }
 }
 
