@@ -163,10 +163,11 @@ fn find(common: &Common, config: &Config, args: &Find) -> Result<Exit, Failure> 
     } else if found.is_empty() {
         say!("no account of the register is meant by that");
     } else {
-        let mut table = output::table(&["account", "holder", "unit", "state", "until", "request", "at"]);
+        let mut table = output::table(&["account", "user name", "holder", "unit", "state", "until", "request", "at"]);
         for entry in &found {
             table.add_row([
                 entry.called(),
+                &entry.username,
                 &entry.name,
                 &entry.unit,
                 &entry.state,
@@ -175,7 +176,7 @@ fn find(common: &Common, config: &Config, args: &Find) -> Result<Exit, Failure> 
                 &entry.targets.join(", "),
             ]);
         }
-        output::keep_whole(&mut table, &[0, 3, 4]);
+        output::keep_whole(&mut table, &[0, 1, 4, 5]);
         say!("{table}");
     }
     Ok(if found.is_empty() { Exit::Negative } else { Exit::Good })

@@ -94,6 +94,9 @@ fn print(outcome: &Outcome) {
     if let Some(account) = &outcome.account {
         let name = account.address.as_deref().unwrap_or(&account.username);
         say!("  account   {name} ({})", account.services.join(", "));
+        if account.address.is_some() {
+            say!("  user name {}", account.username);
+        }
     }
     say!("  uid       {}", request.uid);
     if let Some(original) = &request.redelivers {

@@ -16,7 +16,10 @@ fn accounts_are_found_and_exported_while_the_daemon_runs_and_an_export_is_read_b
         let (code, said) = site.told(&["register", "find", known]);
         assert_eq!(code, 0, "{known}: {said}");
         assert!(said.contains("rukmini@example.ac.id") && said.contains("generic:R/1@1"), "{said}");
+        assert!(said.split_whitespace().any(|word| word == "rukmini"), "the user name: {said}");
     }
+    let (_, shown) = site.told(&["show", "R/1"]);
+    assert!(shown.contains("user name rukmini\n"), "{shown}");
     assert_eq!(site.told(&["register", "find", "nobody"]).0, 1);
     let (code, csv) = site.told(&["register", "export", "--language", "id"]);
     assert_eq!(code, 0);
