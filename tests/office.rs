@@ -9,6 +9,8 @@ mod daemon;
 mod holder;
 #[path = "office/operator.rs"]
 mod operator;
+#[path = "office/order.rs"]
+mod order;
 #[path = "office/register.rs"]
 mod register;
 #[path = "office/time.rs"]

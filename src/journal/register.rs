@@ -200,6 +200,16 @@ pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     Ok(())
 }
 
+/// The state in which an action leaves an account; none where it leaves it as it is.
+pub(super) fn becomes(action: Action) -> Option<&'static str> {
+    match action {
+        Action::Create | Action::Resume => Some("active"),
+        Action::Suspend => Some("suspended"),
+        Action::Remove => Some("removed"),
+        Action::Reset | Action::Change => None,
+    }
+}
+
 /// Enters what a finished request has made of its account.
 pub(super) fn enter(
     tx: &mut Tx<'_>,
@@ -207,12 +217,7 @@ pub(super) fn enter(
     action: Action,
     account: Option<uuid::Uuid>,
 ) -> Result<(), JournalError> {
-    let state = match action {
-        Action::Create | Action::Resume => "active",
-        Action::Suspend => "suspended",
-        Action::Remove => "removed",
-        Action::Reset | Action::Change => "",
-    };
+    let state = becomes(action).unwrap_or_default();
     if action == Action::Create {
         // It was entered as it is wanted when its names were reserved.
         tx.run("UPDATE account SET state = ?2 WHERE uid = ?1", (account, state))?;

@@ -147,7 +147,7 @@ impl Arrivals {
     }
 
     fn listed(&mut self, source: usize, listed: io::Result<Listing>) {
-        let Listing { files, more } = match listed {
+        let Listing { mut files, more } = match listed {
             Ok(listing) => listing,
             Err(error) => {
                 let source_name = &self.spool.sources[source].config.name;
@@ -166,6 +166,7 @@ impl Arrivals {
             self.queue.keep_only(source, |name| there.contains(name));
         }
         let now = present();
+        files.sort_unstable_by(|(a, at), (b, bt)| (at.identity.changed, a).cmp(&(bt.identity.changed, b)));
         for (name, look) in files {
             self.saw(source, name, look, None, now);
         }

@@ -65,6 +65,8 @@ struct Tracked {
     /// Since when it has been as it is.
     unchanged: Instant,
     hint: Hint,
+    /// How many files had been seen before it.
+    seen: u64,
     /// How often others were preferred.
     passes: u32,
 }
@@ -83,6 +85,7 @@ pub(super) struct Queue {
     rules: Rules,
     limits: Limits,
     sources: Vec<PerSource>,
+    seen: u64,
     turn: usize,
     last_was_big: bool,
 }
@@ -90,36 +93,35 @@ pub(super) struct Queue {
 /// A file that may be offered.
 #[derive(Debug, Clone)]
 struct Ready {
+    /// When the kernel noted its last change (a rename is one). Its clock ticks some hundred times a second: of two that came within
+    /// one tick, that which was seen first.
+    came: ((i64, i64), u64),
     size: u64,
     passes: u32,
     name: OsString,
-}
-
-impl Ready {
-    fn weight(&self) -> u64 {
-        self.size >> self.passes.min(63)
-    }
 }
 
 impl Queue {
     /// One entry of `needs_signature` for each source.
     pub(super) fn new(rules: Rules, limits: Limits, needs_signature: impl Iterator<Item = bool>) -> Self {
         let sources = needs_signature.map(|needs_signature| PerSource { needs_signature, ..Default::default() });
-        Self { rules, limits, sources: sources.collect(), turn: 0, last_was_big: false }
+        Self { rules, limits, sources: sources.collect(), seen: 0, turn: 0, last_was_big: false }
     }
 
     /// A record's file was looked at. `hint`: what an event said, if one did.
     pub(super) fn see(&mut self, source: usize, name: OsString, look: Look, hint: Option<Hint>, now: Now) {
-        let most = self.limits.tracked;
+        let (most, seen) = (self.limits.tracked, self.seen);
+        self.seen += 1;
         let per_source = &mut self.sources[source];
-        per_source.more |= !track(&mut per_source.records, most, name, look, hint, now);
+        per_source.more |= !track(&mut per_source.records, most, (name, seen), look, hint, now);
     }
 
     /// The same of a signature's file.
     pub(super) fn see_signature(&mut self, source: usize, name: OsString, look: Look, hint: Option<Hint>, now: Now) {
-        let most = self.limits.tracked;
+        let (most, seen) = (self.limits.tracked, self.seen);
+        self.seen += 1;
         let per_source = &mut self.sources[source];
-        per_source.more |= !track(&mut per_source.signatures, most, name, look, hint, now);
+        per_source.more |= !track(&mut per_source.signatures, most, (name, seen), look, hint, now);
     }
 
     /// No file has this name any more.
@@ -160,8 +162,9 @@ impl Queue {
         all.filter(|at| *at > now).min()
     }
 
-    /// Takes out what is ready, up to the limits: the sources in turn, in each the small files first, and a big file alone when no
-    /// small one is left, or between two batches of small ones when it has been passed over for long.
+    /// Takes out what is ready, up to the limits: the sources in turn, in each the small files in the order in which they came (a
+    /// suspension and then a resumption), and a big file alone when no small one is left, or between two batches of small ones when
+    /// it has been passed over for long.
     pub(super) fn choose(&mut self, now: Instant) -> Vec<(usize, OsString, Look)> {
         let rules = self.rules;
         let mut small: Vec<Vec<Ready>> = self.sources.iter_mut().map(|s| s.ready(now, &rules)).collect();
@@ -213,7 +216,9 @@ impl PerSource {
         let mut ready = Vec::with_capacity(names.len());
         for name in names {
             if let Some(tracked) = self.records.get_mut(&name) {
-                ready.push(Ready { size: tracked.look.identity.size, passes: tracked.passes, name });
+                let identity = &tracked.look.identity;
+                let came = (identity.changed, tracked.seen);
+                ready.push(Ready { came, size: identity.size, passes: tracked.passes, name });
                 tracked.passes = tracked.passes.saturating_add(1);
             }
         }
@@ -242,7 +247,7 @@ impl Tracked {
 fn track(
     files: &mut BTreeMap<OsString, Tracked>,
     most: usize,
-    name: OsString,
+    (name, seen): (OsString, u64),
     look: Look,
     hint: Option<Hint>,
     now: Now,
@@ -253,7 +258,7 @@ fn track(
         }
         let since = now.instant.checked_sub(age(&look, now)).unwrap_or(now.instant);
         let hint = hint.unwrap_or(Hint::There);
-        files.insert(name, Tracked { look, since, unchanged: since, hint, passes: 0 });
+        files.insert(name, Tracked { look, since, unchanged: since, hint, seen, passes: 0 });
         return true;
     };
     if known.look != look {
@@ -290,11 +295,11 @@ fn take_big(ready: &mut [Vec<Ready>], turn: usize, big: u64) -> Option<(usize, R
         .min_by_key(|(source, file)| (std::cmp::Reverse(file.passes.min(PASSES_MAX)), from_turn(*source), file.size))
 }
 
-/// Sources in turn from `turn`; in each the smallest first, where one that was passed over counts as half its size each time.
+/// Sources in turn from `turn`; in each what came first.
 fn pick(mut ready: Vec<Vec<Ready>>, turn: usize, limits: Limits) -> Vec<(usize, OsString)> {
     // The first last, to be popped.
     for files in &mut ready {
-        files.sort_unstable_by(|a, b| (b.weight(), &b.name).cmp(&(a.weight(), &a.name)));
+        files.sort_unstable_by_key(|file| std::cmp::Reverse(file.came));
     }
     let (mut picked, mut bytes) = (Vec::new(), 0u64);
     let mut open: Vec<usize> = (0..ready.len()).map(|i| (turn + i) % ready.len()).collect();

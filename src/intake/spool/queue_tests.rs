@@ -119,16 +119,23 @@ fn a_record_waits_for_its_signature_but_not_for_ever() {
 }
 
 #[test]
-fn sources_take_turns_and_small_files_go_first() {
+fn sources_take_turns_and_in_each_what_came_first_goes_first() {
     let (clock, mut queue) = (Clock::new(), queue(&[false, false]));
     let now = clock.at(Duration::ZERO);
-    for (source, name, size) in
-        [(0, "c", 30), (0, "a", 10), (0, "b", 20), (0, "d", 40), (0, "e", 50), (1, "x", 400), (1, "y", 5)]
-    {
-        queue.see(source, name.into(), look(size, 1_000_000), Some(Hint::Moved), now);
+    for (source, name, size, came) in [
+        (0, "suspend", 300, 999_997),
+        (0, "resume", 10, 999_998),
+        // Within one tick of the kernel's clock: as they were seen.
+        (0, "z", 20, 999_999),
+        (0, "y", 20, 999_999),
+        (0, "before", 50, 999_990),
+        (1, "x", 400, 1_000_000),
+        (1, "w", 5, 1_000_000),
+    ] {
+        queue.see(source, name.into(), look(size, came), Some(Hint::Moved), now);
     }
-    assert_eq!(names(queue.choose(now.instant)), ["0/a", "1/y", "0/b", "1/x"]);
-    assert_eq!(names(queue.choose(now.instant)), ["0/c", "0/d", "0/e"]);
+    assert_eq!(names(queue.choose(now.instant)), ["0/before", "1/x", "0/suspend", "1/w"]);
+    assert_eq!(names(queue.choose(now.instant)), ["0/resume", "0/z", "0/y"]);
     assert!(queue.choose(now.instant).is_empty());
 }
 

@@ -1,8 +1,8 @@
 //! What the register knows of a record's names, its holder and the account that it names.
 
 use super::Admission;
-use crate::journal::JournalError;
-use crate::journal::tx::Tx;
+use crate::journal::tx::{Tx, from_word};
+use crate::journal::{JournalError, register};
 use crate::model::{Account, AccountUid, Facts, NameFact};
 use sha2::{Digest, Sha256};
 
@@ -38,8 +38,8 @@ pub fn facts(
         facts.other_holder = by != holder(&procedure, &record.applicant.identifier);
         facts.no_holder = by == holder(&procedure, "");
         facts.adopted = adopted;
+        facts.account_state = Some(to_come(tx, account.uid, state)?);
         facts.account = Some(account);
-        facts.account_state = Some(state);
     }
     if !record.applicant.identifier.is_empty() {
         let holder = holder(&record.key.procedure, &record.applicant.identifier);
@@ -114,6 +114,22 @@ fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Optio
         }
     };
     Ok(found.and_then(read))
+}
+
+/// The state in which an account will be when its turn comes: what was granted before and is not done yet is done first. A resumption
+/// that is handed in while the suspension before it still waits for a server must not be refused, or the account stays suspended.
+fn to_come(tx: &mut Tx<'_>, account: AccountUid, state: String) -> Result<String, JournalError> {
+    if !matches!(state.as_str(), "active" | "suspended") {
+        return Ok(state);
+    }
+    let last: Option<String> = tx.row(
+        "SELECT action FROM request WHERE account = ?1 AND state IN ('working', 'waiting', 'stuck')
+           AND action IN ('suspend', 'resume', 'remove') ORDER BY id DESC LIMIT 1",
+        [account.0],
+        |row| row.get(0),
+    )?;
+    let becomes = last.as_deref().map(from_word).transpose()?.and_then(register::becomes);
+    Ok(becomes.map_or(state, str::to_owned))
 }
 
 /// Finds a holder's other accounts without keeping the identifier beside them.
