@@ -151,6 +151,17 @@ async fn a_line_to_active_directory_cut_at_any_point_and_its_end_in_mid_batch_lo
     ends_in_mid_batch(&mut site).await;
 }
 
+/// As README has it: it says "locked" whatever the password, and of an entry that is not there what it says of a wrong password.
+async fn what_it_shows_of_an_account_that_is_shut_or_gone(site: &Ds389) {
+    let (target, account) = (directory(&site.toml()), named("tutup"));
+    apply(&target, &create(&account, target.schemes())).await.unwrap();
+    for (action, proof) in [(Action::Suspend, Proof::Login), (Action::Remove, Proof::Observed)] {
+        let work = plain(action, &account);
+        apply(&target, &work).await.unwrap();
+        assert_eq!(prove(&target, &work).await.unwrap(), proof, "{action:?}");
+    }
+}
+
 async fn rights_that_are_missing_are_told(site: &Ds389) {
     let of = |name: &str| site.toml().replace("cn=akund,", &format!("cn={name},"));
     for name in ["reader", "half"] {
@@ -169,8 +180,19 @@ async fn rights_that_are_missing_are_told(site: &Ds389) {
     assert_eq!(told[0], format!("akund's bind_dn may not add accounts under {PEOPLE}"));
     assert!(told[1].contains("mail") && told[1].contains("userPassword"), "{told:?}");
     assert_eq!(told.len(), 2);
-    let told = wrong(directory(&of("half")).check().await);
-    assert_eq!(told, [format!("akund's bind_dn may not write userPassword of the accounts under {PEOPLE}")]);
+    site.by_hand(
+        "dn: cn=all,ou=groups,dc=example,dc=org\nchangetype: add\nobjectClass: groupOfNames\ncn: all\nmember: cn=nobody\n",
+    );
+    let groups = "\n[[groups]]\ndn = \"cn=all,ou=groups,dc=example,dc=org\"\n";
+    assert_eq!(wrong(directory(&(site.toml() + groups)).check().await), Vec::<String>::new());
+    let told = wrong(directory(&(of("half") + groups)).check().await);
+    assert_eq!(
+        told,
+        [
+            format!("akund's bind_dn may not write userPassword of the accounts under {PEOPLE}"),
+            "akund's bind_dn may not write member of cn=all,ou=groups,dc=example,dc=org".into()
+        ]
+    );
 }
 
 #[tokio::test]
@@ -178,6 +200,7 @@ async fn the_contract_holds_on_389_directory_server() {
     let mut site = Ds389::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
     rights_that_are_missing_are_told(&site).await;
+    what_it_shows_of_an_account_that_is_shut_or_gone(&site).await;
     contract::all(&mut site).await;
     a_password_whose_answer_was_lost_is_not_set_again(&site).await;
     let hashed = directory(&site.toml().replace("base =", "password = \"ssha512\"\nbase ="));
