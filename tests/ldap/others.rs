@@ -3,7 +3,7 @@
 use crate::bench::*;
 use crate::broken::{cut_at_every_point, ends_in_mid_batch};
 use crate::contract;
-use crate::peers::{Ds389, Samba};
+use crate::peers::{Ds389, Samba, shipped};
 use akund::model::{Account, Action, FaultClass, Proof};
 use akund::target::Target;
 use std::net::SocketAddr;
@@ -56,7 +56,7 @@ impl Site for Ds389 {
     }
 }
 
-const USERS: &str = "cn=Users,dc=akund,dc=test";
+const ACCOUNTS: &str = "ou=Accounts,dc=akund,dc=test";
 
 impl Site for Samba {
     // It makes some ten a second.
@@ -64,34 +64,23 @@ impl Site for Samba {
         60
     }
     fn toml(&self) -> String {
-        format!(
-            r#"url = "{}"
-ca_file = "{}"
-server = "active-directory"
-bind_dn = "cn=Administrator,{USERS}"
-password_file = "{}"
-base = "{USERS}"
-search_base = "dc=akund,dc=test"
-rdn = "cn={{username}}"
-object_classes = ["user"]
-timeout_seconds = 60
-[attributes]
-sAMAccountName = "{{username}}"
-displayName = "{{name}}"
-sn = "{{family_name}}"
-givenName = "{{given_name}}"
-mail = "{{address}}"
-otherMailbox = "{{aliases}}"
-department = "{{unit}}"
-description = "quota {{quota}}"
-"#,
-            self.ldaps(),
-            self.authority.ca.display(),
-            self.path("password").display()
-        )
+        let mut text = shipped("active-directory/target.toml");
+        for (from, to) in [
+            ("[target.directory]\nkind = \"ldap\"\n", ""),
+            ("target.directory.", ""),
+            ("ldaps://dc1.example.org", &self.ldaps()),
+            ("# ca_file = \"/etc/akund/ad-ca.pem\"", &format!("ca_file = {:?}", self.authority.ca)),
+            ("\"ad-password\"", &format!("{:?}", self.path("password"))),
+            ("dc=example,dc=org", "dc=akund,dc=test"),
+            ("server =", "timeout_seconds = 60\nserver ="),
+        ] {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        text
     }
     fn dn_of(&self, account: &Account) -> String {
-        format!("CN={},CN=Users,DC=akund,DC=test", account.username)
+        format!("CN={},OU=Accounts,DC=akund,DC=test", account.username)
     }
     fn entries(&self) -> Vec<String> {
         // What a domain controller counts itself is left out.
@@ -113,7 +102,7 @@ description = "quota {{quota}}"
     fn put_foreign(&self, account: &Account) {
         let (name, address) = (&account.username, account.address.as_ref().unwrap());
         self.by_hand(&format!(
-            "dn: cn=Foreign {name},{USERS}\nchangetype: add\nobjectClass: user\nsAMAccountName: {}\nmail: {address}\n",
+            "dn: cn=Foreign {name},{ACCOUNTS}\nchangetype: add\nobjectClass: user\nsAMAccountName: {}\nmail: {address}\n",
             name.as_str().to_uppercase()
         ));
     }
@@ -255,10 +244,24 @@ async fn a_password_whose_answer_was_lost_is_not_set_again(site: &Ds389) {
     Site::clear(site);
 }
 
+async fn groups_of_active_directory_are_joined_where_akund_may(site: &Samba) {
+    let group = "CN=staf,CN=Users,DC=akund,DC=test";
+    site.by_hand(&format!("dn: {group}\nchangetype: add\nobjectClass: group\nsAMAccountName: staf\n"));
+    let target = directory(&format!("{}\n[[groups]]\ndn = {group:?}\n", site.toml()));
+    assert_eq!(wrong(target.check().await), [format!("akund's bind_dn may not write member of {group}")]);
+    site.give(group, "group-rights.sddl");
+    assert_eq!(wrong(target.check().await), Vec::<String>::new());
+    let account = named("anggota");
+    apply(&target, &create(&account, target.schemes())).await.unwrap();
+    assert!(Samba::search(site, "(sAMAccountName=staf)", &["member"])[0].contains("CN=anggota,"));
+    apply(&target, &plain(Action::Remove, &account)).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_contract_holds_on_active_directory() {
     let mut site = Samba::start();
     assert_eq!(wrong(directory(&site.toml()).check().await), Vec::<String>::new());
+    groups_of_active_directory_are_joined_where_akund_may(&site).await;
     contract::all(&mut site).await;
     // To a wrong password it says the same of a disabled account as of any other (52e): nothing is proven by that.
     let (target, shut) = (directory(&site.toml()), named("tutup"));

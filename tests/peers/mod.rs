@@ -71,12 +71,17 @@ pub fn setgid_dir(parent: &Path, name: &str, group: &str) -> PathBuf {
     dir
 }
 
+/// A shipped snippet as it is.
+pub fn shipped(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/integration").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("reading {}: {e}", path.display()))
+}
+
 /// A shipped snippet, with its paths replaced.
 fn snippet(name: &str, paths: &[(&str, &Path)]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/integration").join(name);
-    let mut text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("reading {}: {e}", path.display()));
+    let mut text = shipped(name);
     for (from, to) in paths {
-        assert!(text.contains(from), "{} does not mention {from}", path.display());
+        assert!(text.contains(from), "{name} does not mention {from}");
         text = text.replace(from, to.to_str().expect("a path in UTF-8"));
     }
     text

@@ -1,10 +1,13 @@
-use super::{Authority, Server, open_dir, run, write};
+use super::{Authority, Server, open_dir, run, shipped, write};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 const PACKAGE: &str = "samba, samba-ad-dc and samba-ad-provision";
 const ADMIN: &str = "cn=Administrator,cn=Users,dc=akund,dc=test";
+/// The password of akund's own account there.
+const AKUNDS: &str = "Akund.Secret1";
 
 /// A Samba domain controller: Active Directory's LDAP at `dc=akund,dc=test`. Its ports are fixed, so it has an address of its own.
 pub struct Samba {
@@ -17,8 +20,9 @@ pub struct Samba {
 impl Samba {
     pub fn start() -> Self {
         let dir = open_dir();
-        let id = std::process::id();
-        let address = format!("127.{}.{}.{}", 64 + id % 64, (id >> 6) % 256, 2 + (id >> 14) % 250);
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let (id, n) = (std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let address = format!("127.{}.{}.{}", 64 + id % 64, (id >> 6) % 256, 2 + ((id >> 14) + 16 * n) % 250);
         let authority = Authority::naming(dir.path(), &["dc1.akund.test", "127.0.0.1", &address]);
         let r = dir.path().join("dc");
         let option = |text: String| format!("--option={text}");
@@ -42,7 +46,9 @@ impl Samba {
             std::fs::create_dir_all(r.join(part)).unwrap();
         }
         configure(&dir, &r.display().to_string(), &address);
-        write(&dir.path().join("password"), "Adm1n.Secret");
+        write(&dir.path().join("admin-password"), "Adm1n.Secret");
+        write(&dir.path().join("password"), AKUNDS);
+        let_akund_in(&r);
         let mut samba = Self { server: None, dir, address, authority };
         samba.start_again();
         samba
@@ -101,11 +107,40 @@ impl Samba {
         }
     }
     pub fn search(&self, filter: &str, attributes: &[&str]) -> Vec<String> {
-        super::search(&self.ldaps(), "dc=akund,dc=test", ADMIN, &self.path("password"), filter, attributes)
+        super::search(&self.ldaps(), "dc=akund,dc=test", ADMIN, &self.path("admin-password"), filter, attributes)
+    }
+    /// Gives akund rights on an entry, by a shipped file.
+    pub fn give(&self, dn: &str, rights: &str) {
+        give(&self.path("dc"), dn, rights);
     }
     pub fn by_hand(&self, ldif: &str) {
-        super::modify(&self.ldaps(), ADMIN, &self.path("password"), ldif);
+        super::modify(&self.ldaps(), ADMIN, &self.path("admin-password"), ldif);
     }
+}
+
+/// `samba-tool`, on the domain controller itself.
+fn tool(domain: &std::path::Path, arguments: &[&str]) -> String {
+    let (conf, database) = (domain.join("etc/run.conf"), domain.join("private/sam.ldb"));
+    let mut command = Command::new("samba-tool");
+    let output = run(command.args(arguments).arg("-s").arg(&conf).arg("-H").arg(&database), PACKAGE);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+/// As config/integration/active-directory/README.md has it.
+fn let_akund_in(domain: &std::path::Path) {
+    tool(domain, &["ou", "create", "OU=Accounts"]);
+    tool(domain, &["user", "create", "akund", AKUNDS]);
+    tool(domain, &["user", "setexpiry", "akund", "--noexpiry"]);
+    give(domain, "OU=Accounts,DC=akund,DC=test", "rights.sddl");
+}
+
+fn give(domain: &std::path::Path, dn: &str, rights: &str) {
+    let shown = tool(domain, &["user", "show", "akund"]);
+    let sid = shown.lines().find_map(|line| line.strip_prefix("objectSid: ")).unwrap();
+    let rights = shipped(&format!("active-directory/{rights}")).replace("AKUND-SID", sid);
+    tool(domain, &["dsacl", "set", &format!("--objectdn={dn}"), &format!("--sddl={}", rights.trim())]);
 }
 
 fn configure(dir: &TempDir, r: &str, address: &str) {

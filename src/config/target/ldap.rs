@@ -37,9 +37,9 @@ pub struct LdapConfig {
     /// DN under which names are looked for before one is given out. Default: what `base` ends in from its first `dc=` on, else `base`.
     #[serde(default)]
     pub search_base: Option<String>,
-    /// The name of a new entry, `ATTRIBUTE=TEMPLATE`. Default `uid={username}`.
-    #[serde(default = "uid_rdn")]
-    pub rdn: String,
+    /// The name of a new entry, `ATTRIBUTE=TEMPLATE`. Default `uid={username}`, with Active Directory `cn={username}`.
+    #[serde(default)]
+    pub rdn: Option<String>,
     /// Object classes of a new entry.
     pub object_classes: Vec<String>,
     /// Attribute → template, or a list of templates. A value that needs what an account does not have is left out.
@@ -179,6 +179,15 @@ impl LdapConfig {
         }
     }
 
+    /// The name of a new entry, by default too.
+    pub fn entry_name(&self) -> &str {
+        match (&self.rdn, self.server) {
+            (Some(rdn), _) => rdn,
+            (None, LdapServer::ActiveDirectory) => "cn={username}",
+            (None, LdapServer::OpenLdap | LdapServer::Ds389) => "uid={username}",
+        }
+    }
+
     /// The schemes that hashes are needed in: one or none.
     pub fn schemes(&self) -> Vec<Scheme> {
         self.stored().scheme().into_iter().collect()
@@ -237,6 +246,21 @@ impl LdapConfig {
             "proofs = 0 needs a hash that akund makes and can read back: what the server hashes by itself only a log-in can show",
         );
         self.stored_problem().into_iter().for_each(|what| check(false, "password", what));
+        if self.server == LdapServer::ActiveDirectory {
+            let named_by = self.entry_name().split('=').next().unwrap_or_default();
+            check(
+                named_by.eq_ignore_ascii_case("cn"),
+                "rdn",
+                "Active Directory names accounts by cn: rdn = \"cn={username}\"",
+            );
+            let logs_in_with = self.attributes.keys().any(|name| name.eq_ignore_ascii_case("sAMAccountName"));
+            check(
+                logs_in_with,
+                "attributes",
+                "attributes must have sAMAccountName = \"{username}\": without it Active Directory makes up a name of its own, which \
+                 nobody is told",
+            );
+        }
         let by_password = self.suspend == LdapSuspend::Password;
         check(
             !by_password || (self.server != LdapServer::ActiveDirectory && self.stored() != LdapPassword::Clear),
@@ -366,9 +390,6 @@ impl<'de> Deserialize<'de> for Texts {
 fn mail_service() -> Vec<String> {
     vec!["mail".into()]
 }
-fn uid_rdn() -> String {
-    "uid={username}".into()
-}
 fn member() -> String {
     "member".into()
 }
@@ -408,5 +429,22 @@ mod tests {
         ] {
             assert!(Endpoint::parse(url).unwrap_err().contains("expected ldap://"), "{url}");
         }
+    }
+
+    #[test]
+    fn active_directory_names_accounts_by_cn_and_they_log_in_with_the_name_that_akund_gives_them() {
+        let told = |more: &str| -> Vec<&'static str> {
+            let text = format!(
+                "url = \"ldaps://dc1.example.org\"\nbind_dn = \"cn=akund\"\npassword_file = \"x\"\nserver = \"active-directory\"\n\
+                 base = \"ou=Accounts\"\nobject_classes = [\"user\"]\n{more}"
+            );
+            let config: LdapConfig = toml::from_str(&text).unwrap();
+            config.problems().into_iter().map(|(key, _)| key).collect()
+        };
+        let names = "[attributes]\nsamaccountname = \"{username}\"";
+        assert_eq!(told(names), Vec::<&str>::new());
+        assert_eq!(told(&format!("rdn = \"CN={{name}}\"\n{names}")), Vec::<&str>::new());
+        assert_eq!(told(&format!("rdn = \"uid={{username}}\"\n{names}")), ["rdn"]);
+        assert_eq!(told("[attributes]\nuserPrincipalName = \"{address}\""), ["attributes"]);
     }
 }

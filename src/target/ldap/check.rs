@@ -68,7 +68,11 @@ impl Directory {
         }
         self.schema(&mut session, &root, findings).await?;
         self.locks(&mut session, &root, findings).await?;
-        self.rights(&mut session, &root, findings).await
+        self.rights(&mut session, &root, findings).await?;
+        if !self.layout.writes_ends() {
+            findings.push(Ok("no account ends here by itself: no template has {ends_at} or one of its kind".into()));
+        }
+        Ok(())
     }
 
     fn is_the_one_configured(&self, root: &Entry) -> Finding {

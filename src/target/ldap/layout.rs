@@ -63,7 +63,7 @@ impl Layout {
         let search_base = config.search_base.as_ref().map(|s| noted("search_base", Dn::parse(s), &mut wrong));
         let server = config.server;
         let marker = noted("marker", attribute(config.marker_attribute(), server), &mut wrong);
-        let rdn = noted("rdn", rdn(&config.rdn, server), &mut wrong);
+        let rdn = noted("rdn", rdn(config.entry_name(), server), &mut wrong);
         let attributes: Vec<_> = config
             .attributes
             .iter()
@@ -198,6 +198,11 @@ impl Layout {
         asked.sort_unstable();
         asked.dedup();
         asked
+    }
+
+    /// Whether an account's end is written.
+    pub fn writes_ends(&self) -> bool {
+        self.attributes.iter().flat_map(|(_, templates)| templates).any(Template::has_end)
     }
 
     /// The attribute that an entry is named by.

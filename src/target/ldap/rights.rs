@@ -3,7 +3,7 @@
 //! - OpenLDAP: a new account is added with the No-Op control. Of an entry of akund's that is there, values are deleted which it does
 //!   not have, with the same control: slapd looks at rights before it looks at values.
 //! - 389 Directory Server: the rights that it says akund has on an entry which it makes up for the question.
-//! - Active Directory: `allowedChildClassesEffective` ([MS-ADTS] 3.1.1.4.5.4).
+//! - Active Directory: `allowedChildClassesEffective` and `allowedAttributesEffective` ([MS-ADTS] 3.1.1.4.5).
 
 use super::connection::{Session, said};
 use super::entry::Entry;
@@ -141,7 +141,16 @@ impl Directory {
         let attribute = Attribute::known("allowedChildClassesEffective");
         let entry = session.entry(self.layout.base.as_str(), &[attribute.as_str()]).await?;
         let may = entry.is_some_and(|e| e.texts(&attribute).any(|class| class == "user"));
-        Ok(Rights { add: if may { Ok(()) } else { Err(Shut::Refused(None)) }, ..Rights::default() })
+        let mut rights = Rights { add: if may { Ok(()) } else { Err(Shut::Refused(None)) }, ..Rights::default() };
+        let effective = Attribute::known("allowedAttributesEffective");
+        for group in &self.layout.groups {
+            let entry = session.entry(group.dn.as_str(), &[effective.as_str()]).await?;
+            let written = group.attribute.as_str();
+            if entry.is_some_and(|e| !e.texts(&effective).any(|name| name.eq_ignore_ascii_case(written))) {
+                rights.shut_groups.push(members(group));
+            }
+        }
+        Ok(rights)
     }
 }
 

@@ -129,6 +129,13 @@ impl Template {
         }
     }
 
+    /// Whether it tells when the account ends.
+    pub fn has_end(&self) -> bool {
+        let end =
+            |f: &Field| matches!(f, Field::EndsAt | Field::EndsAtUnix | Field::EndsAtDays | Field::EndsAtFiletime);
+        self.0.iter().any(|part| matches!(part, Part::Field(f) if end(f)))
+    }
+
     /// Whether it gives each account a value of its own.
     pub fn tells_apart(&self) -> bool {
         let own = |f: &Field| matches!(f, Field::Username | Field::Address | Field::Uid | Field::Name | Field::Local);
@@ -168,9 +175,11 @@ impl Part {
             Field::EndsAt => generalized(account.ends_at?),
             Field::EndsAtUnix => account.ends_at?.as_second().to_string(),
             Field::EndsAtDays => account.ends_at?.as_second().div_euclid(86_400).to_string(),
-            Field::EndsAtFiletime => {
-                account.ends_at?.as_second().checked_add(WINDOWS_EPOCH)?.checked_mul(10_000_000)?.to_string()
-            }
+            Field::EndsAtFiletime => match account.ends_at {
+                Some(end) => end.as_second().checked_add(WINDOWS_EPOCH)?.checked_mul(10_000_000)?.to_string(),
+                // `accountExpires` cannot be taken away; this is how it says never ([MS-ADA1] 2.1).
+                None => i64::MAX.to_string(),
+            },
         })
     }
 }

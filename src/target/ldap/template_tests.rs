@@ -31,6 +31,9 @@ fn a_template_is_filled_in_once_and_what_is_lacking_leaves_it_out() {
         values("{ends_at} {ends_at_unix} {ends_at_days} {ends_at_filetime}"),
         ["20270630170000Z 1814374800 20999 134588484000000000"]
     );
+    let endless = Account { ends_at: None, ..account() };
+    let of = |template: &str| Template::parse(template).unwrap().values(&endless);
+    assert_eq!((of("{ends_at}"), of("{ends_at_filetime}")), (vec![], vec!["9223372036854775807".to_owned()]));
     for lacking in ["{group}", "vip {group}", "{unit}", " {given_name} "] {
         assert_eq!(values(lacking), Vec::<String>::new(), "{lacking}");
     }
