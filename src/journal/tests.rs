@@ -121,6 +121,9 @@ async fn admit(journal: &Journal, records: Vec<Record>) -> Vec<Admitted> {
 fn decide(admission: &Admission, facts: &Facts, uid: AccountUid, _now: Timestamp) -> Judgement {
     let record = &admission.record;
     let verdict = match (record.applicant.category.as_str(), record.account.address.as_ref()) {
+        ("if-suspended", _) if facts.account_state.as_deref() != Some("suspended") => {
+            Verdict::Refuse { reasons: vec!["it is open".into()] }
+        }
         ("refuse", _) | (_, None) => Verdict::Refuse { reasons: vec!["no".into()] },
         _ if record.action == Action::Create && !(facts.names.is_empty() && facts.unit_has.is_empty()) => {
             Verdict::Conflict { reasons: vec!["taken".into()], alternatives: Vec::new() }

@@ -163,7 +163,7 @@ async fn read_back(target: &dyn Target, placed: &[&Placed]) -> Result<Vec<Differ
         })
         .collect();
     let mut differences = Vec::new();
-    for (placed, answer) in placed.iter().zip(target.prove(&works).await) {
+    for (placed, answer) in placed.iter().zip(target.read_back(&works).await) {
         if let Err(fault) = answer {
             let told = compare::of_read_back(target.name(), placed, &fault);
             differences.push(told.map_err(|_| Trouble::Target(fault))?);

@@ -150,8 +150,13 @@ impl Target for MapFiles {
     }
 
     fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
+        let seen = self.read_back(batch);
+        Box::pin(async move { self.proofs.after_reading_back(batch, seen.await).await })
+    }
+
+    fn read_back<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
         let by_login = self.proofs.by_login();
-        let seen = self.blocking(batch, move |shared, batch| {
+        self.blocking(batch, move |shared, batch| {
             let stored = proof::read_back(shared, batch)?;
             let now = Timestamp::now().as_second();
             Ok(hash::on_every_core(&stored, |(work, stored)| {
@@ -162,8 +167,7 @@ impl Target for MapFiles {
                 proof::password_opens(work, stored, shared.rules.scheme)?;
                 Ok(Proof::Stored)
             }))
-        });
-        Box::pin(async move { self.proofs.after_reading_back(batch, seen.await).await })
+        })
     }
 
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {

@@ -76,6 +76,11 @@ pub trait Target: Send + Sync {
     /// Shows that it works: after create and reset that the password opens the account, after suspend and remove that
     /// it does not. Through a new connection; never from memory of what was written.
     fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>>;
+    /// Whether each account is as its work wants it, by what the target itself holds: as `prove`, but nobody else is asked or told. No
+    /// log-in is tried at another server, no session is ended. For a comparison with the register.
+    fn read_back<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
+        self.prove(batch)
+    }
     /// Takes back exactly what a create with this uid made; nothing there is a success.
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>>;
     /// Does what no request asks for: makes tables, and what time alone brings about where the server cannot tell the time itself.

@@ -199,6 +199,10 @@ impl<T: Tables> Target for SqlTarget<T> {
         Box::pin(async move { self.proofs.after_reading_back(batch, seen.await).await })
     }
 
+    fn read_back<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>> {
+        self.blocking(batch, |shared, batch| shared.prove(batch, Hash::Verified))
+    }
+
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
         self.blocking(batch, |shared, batch| {
             Ok(shared.change("taking accounts back", batch, |picture, work, now| {

@@ -306,6 +306,11 @@ async fn a_changed_account_s_session_is_told_its_new_profile_and_end() {
         proven(&target(change), &work).await.unwrap();
         assert_eq!((hotspot.server.changed().len(), hotspot.server.disconnected().len()), (1, ended), "{change}");
     }
+    // A comparison with the register reads every account back, and must end nobody's session.
+    for change in ["coa", "disconnect"] {
+        assert_eq!(target(change).read_back(std::slice::from_ref(&work)).await, [Ok(Proof::Observed)]);
+    }
+    assert_eq!((hotspot.server.changed().len(), hotspot.server.disconnected().len()), (1, 2));
 }
 
 #[tokio::test]

@@ -123,8 +123,8 @@ fn to_come(tx: &mut Tx<'_>, account: AccountUid, state: String) -> Result<String
         return Ok(state);
     }
     let last: Option<String> = tx.row(
-        "SELECT action FROM request WHERE account = ?1 AND state IN ('working', 'waiting', 'stuck')
-           AND action IN ('suspend', 'resume', 'remove') ORDER BY id DESC LIMIT 1",
+        "SELECT action FROM request WHERE account = ?1 AND state IN ('working', 'waiting', 'stuck', 'withdrawing')
+           AND state <> 'withdrawing' AND action IN ('suspend', 'resume', 'remove') ORDER BY +id DESC LIMIT 1",
         [account.0],
         |row| row.get(0),
     )?;

@@ -96,6 +96,31 @@ async fn a_stuck_reset_that_has_reached_a_target_can_be_withdrawn_and_lets_the_n
     assert_eq!(f.state("3"), "done");
 }
 
+#[tokio::test]
+async fn a_resumption_is_judged_by_the_suspension_before_it_be_it_waiting_or_stuck() {
+    let f = Fixture::new();
+    f.admit(vec![record("1", "a@x.id")]).await;
+    serve_all(&f.journal).await;
+    let resume = |id: &str| vec![with_category(about(id, Action::Resume, "a@x.id"), "if-suspended")];
+    f.admit(resume("2")).await;
+    assert_eq!(f.state("2"), "refused", "it is open");
+    f.admit(vec![about("3", Action::Suspend, "a@x.id")]).await;
+    f.admit(resume("4")).await;
+    serve(&f.journal, "credentials").await;
+    settle_one(&f, "mail", stuck).await;
+    f.admit(resume("5")).await;
+    let states = |ids: [&str; 3]| ids.map(|id| f.state(id));
+    assert_eq!(states(["3", "4", "5"]), ["stuck", "working", "refused"], "after the one that waits it is open");
+    assert!(ordered(&f, OrderVerb::Withdraw, "3").await.0);
+    serve_all(&f.journal).await;
+    assert_eq!(f.state("4"), "done");
+    // One that was withdrawn before it had reached anything has changed nothing.
+    f.admit(vec![about("6", Action::Suspend, "a@x.id")]).await;
+    assert!(ordered(&f, OrderVerb::Withdraw, "6").await.0);
+    f.admit(resume("7")).await;
+    assert_eq!(f.state("7"), "refused");
+}
+
 /// Grants changes as the procedures do: the register's account with the new values.
 fn decide_change(admission: &Admission, facts: &Facts, uid: AccountUid, now: Timestamp) -> Judgement {
     let mut judgement = decide(admission, facts, uid, now);
