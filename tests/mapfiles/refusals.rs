@@ -94,6 +94,22 @@ async fn a_postmap_that_fails_changes_nothing_and_says_why() {
 }
 
 #[tokio::test]
+async fn what_a_postmap_left_behind_on_a_full_disk_does_not_hold_up_the_next_one() {
+    let bench = Bench::new(MapKind::Hash);
+    for map in ["mailboxes", "aliases", "domains"] {
+        // Berkeley DB makes an index under this name, and waits for ever for whoever seems to be making it.
+        let path = bench.path(map);
+        let begun = format!("__db..{}.akund-tmp.db", path.file_name().unwrap().to_str().unwrap());
+        fs::write(path.with_file_name(begun), "").unwrap();
+    }
+    let create = bench.create(&named("humas"));
+    let done = tokio::time::timeout(std::time::Duration::from_secs(60), bench.apply(&create)).await;
+    done.expect("postmap waits").unwrap();
+    bench.prove(&create).await.unwrap();
+    assert!(!bench.path("mailboxes").with_file_name("__db..mailboxes.akund-tmp.db").exists());
+}
+
+#[tokio::test]
 async fn an_index_that_is_missing_or_not_that_of_its_text_is_made_anew() {
     for kind in [MapKind::Hash, MapKind::Lmdb, MapKind::Cdb] {
         let bench = Bench::new(kind);

@@ -15,6 +15,7 @@ use crate::config::target::MapFile;
 use crate::model::Fault;
 use crate::{crash, durable};
 use nix::fcntl::{Flock, FlockArg};
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
@@ -227,9 +228,12 @@ impl Disk {
                 path: index_of(&text_file.path, suffix),
                 point: "maps-index",
             };
-            // postmap would take a leftover of a crash for a map to be opened.
-            let _ = fs::remove_file(&index.temporary);
-            let made = self.postmap.index(kind, &text_file.temporary).map_err(|why| self.fault(why));
+            // postmap would take a leftover of a crash for a map to be opened, and wait for ever for what was begun when the disk was full.
+            forget(&index.temporary);
+            let made = self.postmap.index(kind, &text_file.temporary).map_err(|why| {
+                forget(&index.temporary);
+                self.fault(why)
+            });
             let made = made.and_then(|()| self.finish_index(&index, stamp));
             staged.push(index);
             staged.push(text_file);
@@ -418,6 +422,16 @@ fn is_still(path: &Path, content: Option<&[u8]>) -> io::Result<bool> {
             Some(more) => rest = more,
             None => return Ok(false),
         }
+    }
+}
+
+/// Removes an index that was not finished, and the file of which Berkeley DB makes it: `__db.` and the index's name.
+fn forget(index: &Path) {
+    let _ = fs::remove_file(index);
+    if let Some(name) = index.file_name() {
+        let mut begun = OsString::from("__db.");
+        begun.push(name);
+        let _ = fs::remove_file(index.with_file_name(begun));
     }
 }
 
