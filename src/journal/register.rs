@@ -153,7 +153,13 @@ pub(super) fn report(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> 
 /// An account that it adopted is forgotten again, but stays at its targets as it is; once one of them was written to, it stays adopted.
 pub(super) fn void(tx: &mut Tx<'_>, request: i64) -> Result<(), JournalError> {
     if stays_as_it_is(tx, request)? {
-        return Ok(());
+        // Half done, it has shut the account somewhere, or opened it: a later request must be judged by that.
+        let becomes = "CASE r.action WHEN 'suspend' THEN 'suspended' WHEN 'resume' THEN 'active' ELSE a.state END";
+        let sql = format!(
+            "UPDATE account AS a SET state = (SELECT {becomes} FROM request r WHERE r.id = ?1)
+             WHERE a.uid = (SELECT account FROM request WHERE id = ?1) AND a.state IN ('active', 'suspended')"
+        );
+        return tx.run(&sql, [request]).map(drop);
     }
     // By its key: the register has no index of the requests that made or adopted its accounts.
     let account: Option<(uuid::Uuid, bool, bool, bool)> = tx.row(

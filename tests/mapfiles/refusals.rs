@@ -93,6 +93,47 @@ async fn a_postmap_that_fails_changes_nothing_and_says_why() {
     bench.apply(&bench.create(&named("humas"))).await.unwrap();
 }
 
+/// As `postmap` does on a nearly full disk: with lmdb it ends with success and has made an empty map.
+#[tokio::test]
+async fn an_index_that_lacks_entries_of_its_text_never_takes_the_place_of_a_whole_one() {
+    for kind in [MapKind::Hash, MapKind::Lmdb, MapKind::Cdb] {
+        let bench = Bench::new(kind);
+        let dir = bench.config.passwd.parent().unwrap();
+        bench.append("mailboxes", "Tangan@Example.org x\n\"dua kata\"@example.org y\ntanpa-nilai\n");
+        let first = bench.create(&named("humas"));
+        bench.apply(&first).await.unwrap();
+        let before = bench.rows();
+        let mut config = bench.config.clone();
+        // Asked, it answers; making a map it is given nothing to put in.
+        let real = config.postmap.display().to_string();
+        let script = format!(
+            "case \"$3\" in *akund-tmp) d=$(mktemp -d); : > $d/m; {real} -c $2 ${{3%%:*}}:$d/m; \
+             for f in $d/m.*; do mv $f ${{3#*:}}.${{f##*.}}; done; exit 0;; esac"
+        );
+        config.postmap = postmap_that(dir, &script);
+        let target = MapFiles::open("mail", &config).unwrap();
+        let told = target.apply(&[bench.create(&named("dekan"))]).await.remove(0);
+        assert_eq!(class_of(&told), FaultClass::Transient);
+        let told = told.unwrap_err().message;
+        assert!(told.contains("has left out") && told.contains("disk full"), "{told}");
+        assert_eq!(bench.rows(), before);
+        bench.prove(&first).await.unwrap();
+        // Made by hand on a full disk, with the time stamp of a whole one: check reads it.
+        let (text, suffix) = (&bench.config.mailboxes.path, kind.suffix().unwrap());
+        let empty = dir.join("leer");
+        fs::write(&empty, "").unwrap();
+        let map = format!("{}:{}", kind.as_str(), empty.display());
+        let made = std::process::Command::new(&real).arg("-c").arg(&bench.config.postfix).arg(map).status();
+        assert!(made.unwrap().success());
+        let index = format!("{}{suffix}", text.display());
+        fs::rename(format!("{}{suffix}", empty.display()), &index).unwrap();
+        let stamp = fs::metadata(text).unwrap().modified().unwrap();
+        fs::File::options().write(true).open(&index).unwrap().set_modified(stamp).unwrap();
+        let told: Vec<String> = target.check().await.into_iter().filter_map(Result::err).collect();
+        assert!(told.iter().any(|told| told.contains("has left out")), "{told:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_a_postmap_left_behind_on_a_full_disk_does_not_hold_up_the_next_one() {
     let bench = Bench::new(MapKind::Hash);

@@ -64,7 +64,7 @@ async fn one_that_was_touched_stays_adopted_when_its_request_is_withdrawn() {
     f.journal.turn("mail", Arc::new(vec![settled]), 0).await.unwrap();
     orders::place(&f.path(), &order(OrderVerb::Withdraw, "1")).unwrap();
     assert!(f.journal.carry_out_orders(vec![], None, Default::default()).await.unwrap()[0].done);
-    assert_eq!((f.state("1").as_str(), one::<String>(&f, STATE).unwrap().as_str()), ("withdrawn", "active"));
+    assert_eq!((f.state("1").as_str(), one::<String>(&f, STATE).unwrap().as_str()), ("withdrawn", "suspended"));
     assert_eq!(one::<i64>(&f, "SELECT count(*) FROM step WHERE part = 'undo'"), Some(0));
     assert_eq!(
         one::<String>(&f, "SELECT external_id FROM placed").as_deref(),

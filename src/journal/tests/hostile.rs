@@ -114,6 +114,15 @@ async fn a_resumption_is_judged_by_the_suspension_before_it_be_it_waiting_or_stu
     assert!(ordered(&f, OrderVerb::Withdraw, "3").await.0);
     serve_all(&f.journal).await;
     assert_eq!(f.state("4"), "done");
+    // With nothing behind it: what it did at its target stays, and may be taken back.
+    f.admit(vec![about("11", Action::Suspend, "a@x.id")]).await;
+    serve(&f.journal, "credentials").await;
+    settle_one(&f, "mail", stuck).await;
+    assert!(ordered(&f, OrderVerb::Withdraw, "11").await.0);
+    f.admit(resume("12")).await;
+    serve_all(&f.journal).await;
+    f.admit(resume("13")).await;
+    assert_eq!(states(["11", "12", "13"]), ["withdrawn", "done", "refused"]);
     // One that was withdrawn before it had reached anything has changed nothing.
     f.admit(vec![about("6", Action::Suspend, "a@x.id")]).await;
     assert!(ordered(&f, OrderVerb::Withdraw, "6").await.0);

@@ -158,6 +158,13 @@ impl Directory {
     }
 
     async fn locks(&self, session: &mut Session, root: &Entry, findings: &mut Vec<Finding>) -> Result<(), Fault> {
+        if self.layout.server == LdapServer::Ds389 && self.layout.must_change {
+            findings.push(Ok(
+                "that passwords must be changed counts only where its policy has passwordMustChange: on, which is not \
+                              to be seen"
+                    .into(),
+            ));
+        }
         if self.layout.server != LdapServer::OpenLdap
             || (self.layout.suspend == LdapSuspend::Password && !self.layout.must_change)
         {
@@ -205,7 +212,7 @@ impl Directory {
             Use::Singly(Why::SwitchedOff) => "entries are written one by one, many at a time (transactions = false)",
             Use::Singly(Why::NotShown) => {
                 "the server offers transactions, but does not show akund its own connection under cn=Connections,cn=Monitor, without \
-                 which they are not safe (integration/openldap/akund.conf): entries are written one by one, many at a time"
+                 which they are not safe (its access rule, or with many connections its size limit: integration/openldap/akund.conf): entries are written one by one, many at a time"
             }
             Use::Singly(Why::OverANetwork) => {
                 "the server offers transactions, which akund does not use over a network by itself (transactions): entries are written \

@@ -230,7 +230,8 @@ impl Disk {
             };
             // postmap would take a leftover of a crash for a map to be opened, and wait for ever for what was begun when the disk was full.
             forget(&index.temporary);
-            let made = self.postmap.index(kind, &text_file.temporary).map_err(|why| {
+            let made = self.postmap.index(kind, &text_file.temporary);
+            let made = made.and_then(|()| self.postmap.holds(kind, &text_file.temporary, text)).map_err(|why| {
                 forget(&index.temporary);
                 self.fault(why)
             });

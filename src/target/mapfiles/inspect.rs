@@ -112,6 +112,9 @@ fn contents(disk: &Disk, snapshot: &mut Snapshot) -> Vec<Finding> {
                 "the index of {path} was not made from it as it is now; akund makes it anew when it starts and with the next \
                  batch, or run postmap"
             )));
+        } else if let Some(map) = disk.map(which).filter(|map| map.kind.suffix().is_some()) {
+            let holds = disk.postmap.holds(map.kind, &map.path, maps.sheet(which).text());
+            findings.extend(holds.err().map(|why| Err(format!("{why} Run postmap on it"))));
         }
     }
     findings

@@ -1,5 +1,6 @@
 //! Postfix's `postmap`: makes an index from a text, and asks it.
 
+use super::entry::fits;
 use crate::config::target::{MapFile, MapKind};
 use std::collections::HashMap;
 use std::fs;
@@ -36,6 +37,26 @@ impl Postmap {
         match status.success() {
             true => Ok(()),
             false => Err(format!("{} {map} failed: {}", self.program.display(), one_line(&said))),
+        }
+    }
+
+    /// Whether the index of a text holds what stands in it. `postmap` ends with success, too, where a full disk left it nothing, or not
+    /// all: Postfix would then know nobody's mailbox.
+    ///
+    /// # Errors
+    /// As [`Self::index`]; and where an entry is not found.
+    pub fn holds(&self, kind: MapKind, path: &Path, text: &[u8]) -> Result<(), String> {
+        let keys = plain_keys(text);
+        let found = self.query(&MapFile { kind, path: path.to_owned() }, &keys)?;
+        let lacking = keys.iter().filter(|key| !found.contains_key(*key)).count();
+        match lacking {
+            0 => Ok(()),
+            _ => Err(format!(
+                "{} has left out {lacking} of {} entries of {}; is the disk full?",
+                self.program.display(),
+                keys.len(),
+                path.display()
+            )),
         }
     }
 
@@ -102,6 +123,16 @@ impl Postmap {
         }
         Ok((status, found, drained(&said).0))
     }
+}
+
+/// The keys of a text that no reading of it can doubt: `KEY whitespace VALUE` on one line, the key of ordinary characters (postmap(1)).
+fn plain_keys(text: &[u8]) -> Vec<String> {
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.first().is_some_and(u8::is_ascii_whitespace));
+    let pairs = lines.filter_map(|line| std::str::from_utf8(line).ok()?.split_once([' ', '\t']));
+    pairs
+        .filter(|(key, value)| fits(key) && key.is_ascii() && !value.trim().is_empty())
+        .map(|(key, _)| key.to_owned())
+        .collect()
 }
 
 /// Runs a program with arguments to its end, for its effect.
@@ -183,6 +214,12 @@ fn one_line(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_plain_where_postmap_can_take_it_for_nothing_else() {
+        let text = "# akund 0199 a@x\na@x a@x\n#b@x b@x\n  goes on\n\n\"c d\"@x x\nE@X\ty\nnothing\nempty  \n@x z";
+        assert_eq!(plain_keys(text.as_bytes()), ["a@x", "E@X", "@x"]);
+    }
 
     #[test]
     fn a_process_that_a_reload_leaves_behind_does_not_hold_the_lane() {
