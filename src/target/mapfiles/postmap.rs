@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// A million entries in a Berkeley DB take six seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Keys that one `postmap` is asked for: some two megabytes each way.
+const ASKED_AT_ONCE: usize = 50_000;
 /// How long a pipe that is still open after its child's end is listened to.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -46,15 +48,19 @@ impl Postmap {
     /// # Errors
     /// As [`Self::index`]; and where an entry is not found.
     pub fn holds(&self, kind: MapKind, path: &Path, text: &[u8]) -> Result<(), String> {
-        let keys = plain_keys(text);
-        let found = self.query(&MapFile { kind, path: path.to_owned() }, &keys)?;
-        let lacking = keys.iter().filter(|key| !found.contains_key(*key)).count();
-        match lacking {
+        let map = MapFile { kind, path: path.to_owned() };
+        let (mut all, mut found) = (0, 0);
+        let mut keys = plain_keys(text).peekable();
+        while keys.peek().is_some() {
+            let asked: Vec<String> = keys.by_ref().take(ASKED_AT_ONCE).collect();
+            all += asked.len();
+            found += self.ask(&map, &asked)?.lines().filter(|line| line.contains('\t')).count();
+        }
+        match all.saturating_sub(found) {
             0 => Ok(()),
-            _ => Err(format!(
-                "{} has left out {lacking} of {} entries of {}; is the disk full?",
+            lacking => Err(format!(
+                "{} has left out {lacking} of {all} entries of {}; is the disk full?",
                 self.program.display(),
-                keys.len(),
                 path.display()
             )),
         }
@@ -65,16 +71,22 @@ impl Postmap {
     /// # Errors
     /// As [`Self::index`].
     pub fn query(&self, map: &MapFile, keys: &[String]) -> Result<HashMap<String, String>, String> {
+        let found = self.ask(map, keys)?;
+        let pairs = found.lines().filter_map(|line| line.split_once('\t'));
+        Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+
+    /// A line for each key that is found, in their order: the key, a tab, the value.
+    fn ask(&self, map: &MapFile, keys: &[String]) -> Result<String, String> {
         if keys.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(String::new());
         }
         let (status, found, said) = self.run(&["-q", "-", &map.to_string()], &(keys.join("\n") + "\n"))?;
         // 1 is also "nothing found".
         if !status.success() && (said.contains("fatal:") || said.contains("error:") || status.code() != Some(1)) {
             return Err(format!("{} -q - {map} failed: {}", self.program.display(), one_line(&said)));
         }
-        let pairs = found.lines().filter_map(|line| line.split_once('\t'));
-        Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        Ok(found)
     }
 
     /// Tries a type of map on a small one, in a temporary directory that is deleted again.
@@ -126,13 +138,10 @@ impl Postmap {
 }
 
 /// The keys of a text that no reading of it can doubt: `KEY whitespace VALUE` on one line, the key of ordinary characters (postmap(1)).
-fn plain_keys(text: &[u8]) -> Vec<String> {
+fn plain_keys(text: &[u8]) -> impl Iterator<Item = String> {
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.first().is_some_and(u8::is_ascii_whitespace));
     let pairs = lines.filter_map(|line| std::str::from_utf8(line).ok()?.split_once([' ', '\t']));
-    pairs
-        .filter(|(key, value)| fits(key) && key.is_ascii() && !value.trim().is_empty())
-        .map(|(key, _)| key.to_owned())
-        .collect()
+    pairs.filter(|(key, value)| fits(key) && key.is_ascii() && !value.trim().is_empty()).map(|(key, _)| key.to_owned())
 }
 
 /// Runs a program with arguments to its end, for its effect.
@@ -218,7 +227,7 @@ mod tests {
     #[test]
     fn a_key_is_plain_where_postmap_can_take_it_for_nothing_else() {
         let text = "# akund 0199 a@x\na@x a@x\n#b@x b@x\n  goes on\n\n\"c d\"@x x\nE@X\ty\nnothing\nempty  \n@x z";
-        assert_eq!(plain_keys(text.as_bytes()), ["a@x", "E@X", "@x"]);
+        assert_eq!(plain_keys(text.as_bytes()).collect::<Vec<_>>(), ["a@x", "E@X", "@x"]);
     }
 
     #[test]
