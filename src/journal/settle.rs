@@ -17,7 +17,7 @@ pub struct Settled {
     pub attempt: u32,
     /// What became of it.
     pub settlement: Settlement,
-    /// What became of its [proof](Claim::proof), if that was made in the same turn.
+    /// What became of its [proof](super::Claim::proof), if that was made in the same turn.
     pub proof: Option<Box<Settled>>,
 }
 
