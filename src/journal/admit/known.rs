@@ -117,14 +117,15 @@ fn account_by_name(tx: &mut Tx<'_>, name: &str, procedure: &str) -> Result<Optio
 }
 
 /// The state in which an account will be when its turn comes: what was granted before and is not done yet is done first. A resumption
-/// that is handed in while the suspension before it still waits for a server must not be refused, or the account stays suspended.
+/// that is handed in while the suspension before it still waits for a server must not be refused, or the account stays suspended; nor a
+/// suspension while the account is still being made, or it is open in the end.
 fn to_come(tx: &mut Tx<'_>, account: AccountUid, state: String) -> Result<String, JournalError> {
-    if !matches!(state.as_str(), "active" | "suspended") {
+    if !matches!(state.as_str(), "reserved" | "active" | "suspended") {
         return Ok(state);
     }
     let last: Option<String> = tx.row(
         "SELECT action FROM request WHERE account = ?1 AND state IN ('working', 'waiting', 'stuck', 'withdrawing')
-           AND state <> 'withdrawing' AND action IN ('suspend', 'resume', 'remove') ORDER BY +id DESC LIMIT 1",
+           AND state <> 'withdrawing' AND action IN ('create', 'suspend', 'resume', 'remove') ORDER BY +id DESC LIMIT 1",
         [account.0],
         |row| row.get(0),
     )?;
