@@ -30,6 +30,8 @@ mod restore;
 mod retention;
 #[path = "faults/secrets.rs"]
 mod secrets;
+#[path = "faults/slow.rs"]
+mod slow;
 #[path = "faults/smtp.rs"]
 mod smtp;
 #[path = "faults/tamper.rs"]

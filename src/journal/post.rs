@@ -387,6 +387,9 @@ fn settle(tx: &mut Tx<'_>, id: i64, attempt: u32, settlement: &Settlement) -> Re
                 (id, due.as_microsecond(), fault.class.as_str(), &fault.message),
             )?;
         }
+        Settlement::NotBegun => {
+            tx.run("UPDATE posting SET state = 'ready', attempts = attempts - 1 WHERE id = ?1", [id])?;
+        }
         Settlement::Stuck { fault } | Settlement::PassedOn { fault, .. } => {
             stick(tx, id, fault)?;
             tx.event(uid.as_bytes(), "posted", &event("stuck"))?;

@@ -68,6 +68,8 @@ pub enum Settlement {
         /// Why.
         fault: Fault,
     },
+    /// It was not begun: again in the lane's next turn, and no attempt.
+    NotBegun,
     /// For `Deliver`: another channel takes it now.
     PassedOn {
         /// Why this one does not.
@@ -198,6 +200,16 @@ fn settle_one(tx: &mut Tx<'_>, lane: &str, settled: &Settled, read: Option<Stand
                     fault.class.as_str(),
                     fault.class == crate::model::FaultClass::Unknown,
                 ),
+            )?;
+            course::cancel_if_replaced(tx, id)?;
+            course::settle_withdrawal(tx, request)?;
+            Ok(false)
+        }
+        Settlement::NotBegun => {
+            tx.run(
+                "UPDATE step SET state = 'ready', first_at = CASE attempts WHEN 1 THEN NULL ELSE first_at END, attempts = attempts - 1
+                 WHERE id = ?1",
+                [id],
             )?;
             course::cancel_if_replaced(tx, id)?;
             course::settle_withdrawal(tx, request)?;

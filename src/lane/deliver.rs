@@ -1,7 +1,7 @@
 //! A channel's lane: renders one notice for one recipient immediately before it is handed over.
 
 use super::said::{last_day, titles};
-use super::{Success, Worker};
+use super::{Answers, Success, Worker};
 use crate::channel::letter::Kind;
 use crate::channel::notice::plain::plain;
 use crate::channel::notice::{NoticeContext, SignedLetter, Templates};
@@ -51,8 +51,8 @@ impl Worker for ChannelWorker {
     fn never_blindly(&self) -> bool {
         self.channel.uncertain() == Uncertain::Stuck
     }
-    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>> {
-        Box::pin(join_all(batch.iter().map(|claim| self.deliver(claim))))
+    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Answers> {
+        Box::pin(join_all(batch.iter().map(async |claim| Some(self.deliver(claim).await))))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lane of letters: fills the letter of notification into a draft and keeps it in the spool's evidence.
 
 use super::said::{last_day, titles};
-use super::{Success, Worker};
+use super::{Answers, Success, Worker};
 use crate::channel::letter::{LetterFacts, Letters, Values};
 use crate::intake::spool::Spool;
 use crate::journal::{Claim, Kept};
@@ -39,12 +39,12 @@ impl Worker for Drafter {
     fn never_blindly(&self) -> bool {
         false
     }
-    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>> {
+    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Answers> {
         let letters = self.letters.read().unwrap_or_else(PoisonError::into_inner).clone();
         let (spool, batch) = (self.spool.clone(), batch.to_vec());
         Box::pin(async move {
             let drafted = tokio::task::spawn_blocking(move || {
-                batch.iter().map(|claim| draft(claim, &letters, &spool)).collect::<Vec<_>>()
+                batch.iter().map(|claim| Some(draft(claim, &letters, &spool))).collect::<Vec<_>>()
             });
             // If it was cut off, the lane makes an unknown fault of each missing answer, and drafts anew.
             drafted.await.unwrap_or_default()

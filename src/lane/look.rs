@@ -44,7 +44,9 @@ pub(super) async fn look(target: &dyn Target, works: &[Work]) -> Vec<Looked> {
             Err(fault) => looked[n] = Looked::Settled(Err(fault.clone())),
         }
     }
-    for (n, proof) in own.into_iter().zip(shown) {
+    let mut shown = shown.into_iter();
+    for n in own {
+        let proof = shown.next().unwrap_or_else(|| Err(Fault::transient("its account was not looked at yet")));
         looked[n] = judge(&works[n], proof.map(drop));
     }
     looked

@@ -1,6 +1,6 @@
 //! The lane that makes passwords and their hashes, off the async threads, and seals them.
 
-use super::{Success, Worker};
+use super::{Answers, Success, Worker};
 use crate::journal::Claim;
 use crate::model::Answer;
 use crate::model::Verb;
@@ -46,14 +46,14 @@ impl Worker for Minter {
     fn never_blindly(&self) -> bool {
         false
     }
-    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>> {
+    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Answers> {
         let (key, hashing) = (self.key.clone(), self.hashing.clone());
         let wanted: Vec<_> = batch.iter().map(|claim| (purpose(claim.uid), claim.detail.schemes.clone())).collect();
         Box::pin(async move {
             // Never closed; given back at the end of this batch.
             let _core = hashing.acquire_owned().await.ok();
             let made = tokio::task::spawn_blocking(move || {
-                wanted.iter().map(|(purpose, schemes)| mint(&key, purpose, schemes)).collect()
+                wanted.iter().map(|(purpose, schemes)| Some(mint(&key, purpose, schemes))).collect()
             });
             // If hashing was cut off, the lane makes an unknown fault of each missing answer, and mints anew.
             made.await.unwrap_or_default()

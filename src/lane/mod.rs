@@ -66,8 +66,11 @@ pub trait Worker: Send + Sync {
         Box::pin(async { Ok(None) })
     }
     /// Carries a batch out: one answer per claim, in order.
-    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>>;
+    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Answers>;
 }
+
+/// What became of each claim of a batch; none: it was not begun, and is claimed again as if it had not been.
+pub type Answers = Vec<Option<Result<Success, Fault>>>;
 
 /// What a step that succeeded leaves behind.
 #[derive(Debug, Default)]
@@ -258,13 +261,16 @@ impl Slot {
     async fn carry_out(&self, claims: &[Claim]) -> Vec<Settled> {
         let begun = Instant::now();
         let mut answers = self.worker.carry_out(claims).await;
-        let missing = || Err(Fault::unknown("the target gave no answer for this step; this is a fault of akund"));
-        answers.resize_with(claims.len(), missing);
+        answers.resize_with(claims.len(), || Some(Err(unanswered())));
         let took = begun.elapsed();
         self.context.metrics.lane_spent(self.worker.lane(), LanePart::Work, took);
         self.count_transient(&answers);
         self.context.metrics.batch(self.worker.lane(), claims.len());
-        claims.iter().zip(answers).map(|(claim, answer)| self.settle(claim, answer, took)).collect()
+        let settled = claims.iter().zip(answers).map(|(claim, answer)| match answer {
+            Some(answer) => self.settle(claim, answer, took),
+            None => Settled::new(claim.step, claim.attempt, Settlement::NotBegun),
+        });
+        settled.collect()
     }
 
     fn settle(&self, claim: &Claim, mut answer: Result<Success, Fault>, took: Duration) -> Settled {
@@ -277,7 +283,7 @@ impl Slot {
                 Settlement::Done { .. } => self.context.metrics.notice(lane, kind, NoticeResult::HandedOver),
                 Settlement::Stuck { .. } => self.context.metrics.notice(lane, kind, NoticeResult::Stuck),
                 Settlement::PassedOn { .. } => self.context.metrics.notice(lane, kind, NoticeResult::Refused),
-                Settlement::Retry { .. } => {}
+                Settlement::Retry { .. } | Settlement::NotBegun => {}
             }
         }
         let proof = claim.proof.zip(proven).map(|(proving, proven)| {
@@ -332,16 +338,17 @@ impl Slot {
         }
     }
 
-    fn count_transient(&self, answers: &[Result<Success, Fault>]) {
+    fn count_transient(&self, answers: &[Option<Result<Success, Fault>>]) {
         let passing = |fault: &Fault| matches!(fault.class, FaultClass::Transient | FaultClass::Unknown);
-        let only_transient = answers.iter().all(|answer| met(answer).is_some_and(passing));
+        let answers = answers.iter().flatten();
+        let only_transient = answers.clone().all(|answer| met(answer).is_some_and(passing));
         if only_transient {
             self.transient_turns.fetch_add(1, Ordering::Relaxed);
         } else {
             self.transient_turns.store(0, Ordering::Relaxed);
         }
         self.context.metrics.set_target_up(self.worker.lane(), !only_transient);
-        let fault = answers.iter().rev().find_map(met).filter(|_| only_transient);
+        let fault = answers.rev().find_map(met).filter(|_| only_transient);
         if self.context.watch.saw(self.worker.lane(), fault.map(|fault| fault.message.as_str()), Timestamp::now()) {
             self.context.journal.bell(crate::journal::operator::LANE).notify_one();
         }
@@ -389,6 +396,11 @@ impl Slot {
     }
 }
 
+/// For a step of which a worker said nothing.
+fn unanswered() -> Fault {
+    Fault::unknown("the target gave no answer for this step; this is a fault of akund")
+}
+
 /// The fault that an attempt, or the proof made with it, met.
 fn met(answer: &Result<Success, Fault>) -> Option<&Fault> {
     match answer {
@@ -408,7 +420,7 @@ fn tell(told: &Fold, lane: &str, tried: &Tried<'_>, settlement: &Settlement) {
         Settlement::PassedOn { fault, to } => {
             ("a channel refused a notice, which passes on to the next", fault, Some(to.clone()))
         }
-        Settlement::Done { .. } => return,
+        Settlement::Done { .. } | Settlement::NotBegun => return,
     };
     let (request, step, attempt) = (tried.request, tried.verb.as_str(), tried.attempt);
     let key = format!("{what}: {step}: {}", alike(&fault.to_string()));

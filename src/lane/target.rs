@@ -1,7 +1,7 @@
 //! A target's lane: opens the sealed credentials and hands the batch to the target, verb by verb.
 
 use super::look::{Looked, look};
-use super::{Proven, Success, Worker};
+use super::{Answers, Proven, Success, Worker, unanswered};
 use crate::journal::Claim;
 use crate::model::Answer;
 use crate::model::{Fault, Verb};
@@ -41,12 +41,10 @@ impl Worker for TargetWorker {
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         self.target.keep_up()
     }
-    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Vec<Result<Success, Fault>>> {
+    fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Answers> {
         Box::pin(async move {
-            let mut answers: Vec<Result<Success, Fault>> = batch
-                .iter()
-                .map(|claim| Err(Fault::permanent(format!("a target cannot {}", claim.verb.as_str()))))
-                .collect();
+            let cannot = |claim: &Claim| Fault::permanent(format!("a target cannot {}", claim.verb.as_str()));
+            let mut answers: Answers = batch.iter().map(|claim| Some(Err(cannot(claim)))).collect();
             let mut applied_now = Vec::new();
             for verb in [Verb::Undo, Verb::Adopt, Verb::Apply, Verb::Prove] {
                 let mut places = Vec::new();
@@ -59,12 +57,12 @@ impl Worker for TargetWorker {
                             places.push(place);
                             works.push(work);
                         }
-                        Err(fault) => answers[place] = Err(fault),
+                        Err(fault) => answers[place] = Some(Err(fault)),
                     }
                 }
                 for (place, work, looked) in self.look(restored).await {
                     match looked {
-                        Looked::Settled(answer) => answers[place] = answer,
+                        Looked::Settled(answer) => answers[place] = Some(answer),
                         Looked::Write => {
                             places.push(place);
                             works.push(work);
@@ -74,9 +72,14 @@ impl Worker for TargetWorker {
                 if works.is_empty() {
                     continue;
                 }
-                let answered = self.ask(verb, &works).await;
+                let mut answered = self.ask(verb, &works).await.into_iter().map(Some).collect::<Answers>();
+                if verb != Verb::Prove || answered.is_empty() {
+                    answered.resize_with(works.len(), || Some(Err(unanswered())));
+                }
+                // Proofs may be left for the next turn.
+                answered.resize_with(works.len(), || None);
                 for ((place, work), answer) in places.into_iter().zip(works).zip(answered) {
-                    if let (Some(proof), Ok(applied)) = (batch[place].proof, &answer) {
+                    if let (Some(proof), Some(Ok(applied))) = (batch[place].proof, &answer) {
                         let external_id = applied.external_id.clone().or(work.external_id);
                         applied_now.push((place, Work { step: proof.step, external_id, uncertain: false, ..work }));
                     }
@@ -113,8 +116,8 @@ impl TargetWorker {
         })
     }
 
-    /// Of what was applied in this turn, by its place in the batch.
-    async fn prove_at_once(&self, applied: Vec<(usize, Work)>, answers: &mut [Result<Success, Fault>]) {
+    /// Of what was applied in this turn, by its place in the batch. What the target does not come to is proven in a turn of its own.
+    async fn prove_at_once(&self, applied: Vec<(usize, Work)>, answers: &mut Answers) {
         if applied.is_empty() {
             return;
         }
@@ -124,7 +127,7 @@ impl TargetWorker {
         let shown = self.target.prove(&works).await;
         let took = begun.elapsed();
         for (place, answer) in places.into_iter().zip(shown) {
-            if let Ok(success) = &mut answers[place] {
+            if let Some(Ok(success)) = &mut answers[place] {
                 success.proven = Some(Box::new(Proven { answer, took }));
             }
         }

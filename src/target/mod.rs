@@ -16,6 +16,7 @@ mod work;
 use crate::model::{Account, AccountUid, Action, Answer, Credential, Fault, Finding, Proof, Scheme, StepId};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// One account's worth of work in a batch.
 #[derive(Debug, Clone)]
@@ -44,6 +45,9 @@ pub struct Applied {
     /// The target's immutable id of the account (entryUUID, Google id, row id), where it has one.
     pub external_id: Option<String>,
 }
+
+/// How long a target goes on beginning log-ins of one batch. What it has proven by then is recorded, and its notices leave.
+const PROVING: Duration = Duration::from_secs(30);
 
 /// A server (or database) that holds accounts.
 ///
@@ -74,7 +78,9 @@ pub trait Target: Send + Sync {
     /// after making it as wanted; with another uid or none it is a conflict, and nothing is written.
     fn apply<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Applied, Fault>>>;
     /// Shows that it works: after create and reset that the password opens the account, after suspend and remove that
-    /// it does not. Through a new connection; never from memory of what was written.
+    /// it does not. Through a new connection; never from memory of what was written. Where logging in takes long, the answers may be
+    /// fewer than the works, from the first on and at least one: after [`PROVING`] no further log-in is begun, and what is left
+    /// is asked for again.
     fn prove<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<Proof, Fault>>>;
     /// Whether each account is as its work wants it, by what the target itself holds: as `prove`, but nobody else is asked or told. No
     /// log-in is tried at another server, no session is ended. For a comparison with the register.

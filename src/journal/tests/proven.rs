@@ -171,3 +171,41 @@ async fn it_comes_with_its_apply_only_while_it_waits_for_that_and_the_journal_wa
     let claim = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims.remove(0);
     assert!(claim.verb == Verb::Apply && claim.restored && claim.proof.is_none());
 }
+
+/// When the step's first attempt began.
+fn first_at(f: &Fixture, step: StepId) -> Option<i64> {
+    let db = rusqlite::Connection::open(f.path()).unwrap();
+    db.query_row("SELECT first_at FROM step WHERE id = ?1", [step.0], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn one_that_was_not_begun_is_as_if_it_had_not_been_claimed() {
+    let f = Fixture::new();
+    let claim = claimed(&f).await;
+    let proof = record_at(&f, done(&claim)).await.claims.remove(0);
+    let not_begun = |claim: &Claim| Settled::new(claim.step, claim.attempt, Settlement::NotBegun);
+    f.journal.turn("mail", Arc::new(vec![not_begun(&proof)]), 0).await.unwrap();
+    let seen = proof_of(&f);
+    assert_eq!(
+        (seen.state.as_str(), seen.attempts, seen.fault_class, first_at(&f, proof.step)),
+        ("ready", 0, None, None)
+    );
+    let again = f.journal.turn("mail", Arc::default(), 1).await.unwrap().claims.remove(0);
+    assert_eq!((again.step, again.attempt), (proof.step, 1));
+
+    // After a failed attempt, its first one is still when its time to settle began.
+    let due = Timestamp::now() - SignedDuration::from_secs(1);
+    let later = Settlement::Retry { due, fault: Fault::permanent("not yet") };
+    let again = record_at(&f, Settled::new(again.step, again.attempt, later)).await.claims.remove(0);
+    let began = first_at(&f, proof.step);
+    assert!(again.attempt == 2 && began.is_some());
+    let again = record_at(&f, not_begun(&again)).await.claims.remove(0);
+    assert_eq!((again.attempt, first_at(&f, proof.step)), (2, began));
+
+    // Taken back meanwhile, it is not begun any more.
+    assert!(f.ordered(&["mail", "email"], OrderVerb::Withdraw, "1").await.0);
+    let undo = record_at(&f, not_begun(&again)).await.claims.remove(0);
+    assert_eq!(undo.verb, Verb::Undo);
+    record_at(&f, done(&undo)).await;
+    assert_eq!(f.state("1"), "withdrawn");
+}

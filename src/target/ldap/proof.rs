@@ -7,10 +7,13 @@ use super::world::World;
 use super::{Directory, batch, fault, lock, plan, server};
 use crate::config::target::ldap::{LdapPassword, LdapServer, LdapSuspend};
 use crate::model::{Action, Fault, Proof, Secret};
-use crate::target::Work;
+use crate::target::{PROVING, Work};
 use futures_util::future::join_all;
 use ldap3::LdapResult;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// One log-in that is to be tried.
 struct Login {
@@ -18,6 +21,27 @@ struct Login {
     dn: String,
     password: Secret,
     expected: Expected,
+}
+
+/// The log-ins of a batch, which a few connections take one after the other.
+struct Tries {
+    lines: usize,
+    /// After this no further one is begun.
+    until: Instant,
+    next: AtomicUsize,
+    /// How many in a row got no answer.
+    unanswered: AtomicUsize,
+}
+
+impl Tries {
+    /// The next one and its place. Each is given out once, and in order; the first is never too late.
+    fn next<'l>(&self, logins: &'l [Login]) -> Option<(usize, &'l Login)> {
+        if self.next.load(Ordering::Relaxed) > 0 && Instant::now() >= self.until {
+            return None;
+        }
+        let at = self.next.fetch_add(1, Ordering::Relaxed);
+        logins.get(at).map(|login| (at, login))
+    }
 }
 
 /// How a log-in must end.
@@ -61,8 +85,12 @@ impl Directory {
                 logins.push(Login { work: at, dn, password, expected });
             }
         }
-        for (at, result) in self.log_in(&logins).await {
-            results[at] = result;
+        let tried = self.log_in(&logins, PROVING).await;
+        if let Some(login) = logins.get(tried.len()) {
+            results.truncate(login.work);
+        }
+        for (login, result) in logins.iter().zip(tried) {
+            results[login.work] = result;
         }
         self.ask_policies(session.clone(), &logins, &mut results).await;
         if self.layout.must_change {
@@ -159,38 +187,32 @@ impl Directory {
         )))
     }
 
-    /// Tries them over a few connections at once, each on its share.
-    async fn log_in(&self, logins: &[Login]) -> Vec<(usize, Result<Proof, Fault>)> {
+    /// Tries them over a few connections at once: an answer for each, in order; after `patience` no further one is begun, and those
+    /// that are left have none.
+    async fn log_in(&self, logins: &[Login], patience: Duration) -> Vec<Result<Proof, Fault>> {
         let lines = self.proofs.min(logins.len()).max(1);
-        let unanswered = AtomicUsize::new(0);
-        let mut shares = Vec::with_capacity(lines);
-        for line in 0..lines {
-            shares.push(self.log_in_one_by_one(logins.iter().skip(line).step_by(lines).collect(), lines, &unanswered));
-        }
-        join_all(shares).await.into_iter().flatten().collect()
+        let tries = Tries { lines, until: Instant::now() + patience, next: 0.into(), unanswered: 0.into() };
+        let answered = join_all((0..lines).map(|_| self.log_in_one_by_one(logins, &tries))).await;
+        let in_order: BTreeMap<usize, Result<Proof, Fault>> = answered.into_iter().flatten().collect();
+        in_order.into_values().collect()
     }
 
     /// Once as many as there are lines have got no answer in a row, the rest is not tried: a batch must not wait for each.
-    async fn log_in_one_by_one(
-        &self,
-        logins: Vec<&Login>,
-        lines: usize,
-        unanswered: &AtomicUsize,
-    ) -> Vec<(usize, Result<Proof, Fault>)> {
+    async fn log_in_one_by_one(&self, logins: &[Login], tries: &Tries) -> Vec<(usize, Result<Proof, Fault>)> {
         let mut session: Option<Session> = None;
-        let mut results = Vec::with_capacity(logins.len());
-        for login in logins {
-            if unanswered.load(Ordering::Relaxed) >= lines {
+        let mut results = Vec::new();
+        while let Some((at, login)) = tries.next(logins) {
+            if tries.unanswered.load(Ordering::Relaxed) >= tries.lines {
                 let told = "a log-in to prove an account was not tried, for those before it got no answer";
-                results.push((login.work, Err(Fault::transient(told))));
+                results.push((at, Err(Fault::transient(told))));
                 continue;
             }
             let answer = self.try_one(&mut session, login).await;
             match &answer {
-                Err(_) => unanswered.fetch_add(1, Ordering::Relaxed),
-                Ok(_) => unanswered.swap(0, Ordering::Relaxed),
+                Err(_) => tries.unanswered.fetch_add(1, Ordering::Relaxed),
+                Ok(_) => tries.unanswered.swap(0, Ordering::Relaxed),
             };
-            results.push((login.work, answer.and_then(|answer| self.weigh(login, &answer))));
+            results.push((at, answer.and_then(|answer| self.weigh(login, &answer))));
         }
         results
     }
@@ -354,6 +376,26 @@ fn meaning(answer: &LdapResult) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_login_is_given_out_once_and_in_order_until_it_is_late() {
+        let login = |work| Login { work, dn: String::new(), password: Secret::new("x"), expected: Expected::Opens };
+        let logins: Vec<Login> = (0..5).map(login).collect();
+        let tries = |seconds| Tries {
+            lines: 2,
+            until: Instant::now() + Duration::from_secs(seconds),
+            next: 0.into(),
+            unanswered: 0.into(),
+        };
+        let (late, patient) = (tries(0), tries(30));
+        let given = |tries: &Tries| tries.next(&logins).map(|(at, login)| (at, login.work));
+        assert_eq!((given(&late), given(&late)), (Some((0, 0)), None), "one at least");
+        assert_eq!((given(&patient), given(&patient)), (Some((0, 0)), Some((1, 1))));
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(given(&patient), None);
+        let whole = tries(1);
+        assert_eq!((0..7).filter_map(|_| given(&whole)).count(), 5);
+    }
 
     #[test]
     fn the_password_policy_control_tells_why() {

@@ -18,11 +18,13 @@ pub mod mail;
 pub mod radius;
 pub mod submission;
 
-use super::Work;
 use super::nas::AccessServers;
+use super::{PROVING, Work};
 use crate::model::{Account, Action, Answer, Fault, Finding, Proof, Secret};
 use futures_util::StreamExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A server at which a user name and a password can be tried.
 pub trait Login: Send + Sync {
@@ -82,14 +84,14 @@ impl Proofs {
     }
 
     /// Turns what reading back came to, one answer for each work, into what the proof comes to. What was read back as wrong
-    /// stays so, and nobody is asked about it.
+    /// stays so, and nobody is asked about it. The answers may be fewer than the works ([`super::Target::prove`]).
     pub async fn after_reading_back(
         &self,
         batch: &[Work],
         seen: Vec<Result<Proof, Fault>>,
     ) -> Vec<Result<Proof, Fault>> {
         let seen = match &self.login {
-            Some(login) => log_each_in(login.as_ref(), batch, seen).await,
+            Some(login) => log_each_in(login.as_ref(), batch, seen, PROVING).await,
             None => seen,
         };
         self.sessions.after_reading_back(batch, seen).await
@@ -115,36 +117,54 @@ impl std::fmt::Debug for Proofs {
 /// Turns what reading back came to into what the proof comes to: `seen` has one answer per work, and where it is good and
 /// there is a password to try, the login decides.
 ///
-/// Once as many tries as may be under way have found the server unreachable in a row, the rest of the batch is not tried.
-async fn log_each_in(login: &dyn Login, batch: &[Work], seen: Vec<Result<Proof, Fault>>) -> Vec<Result<Proof, Fault>> {
-    let unreachable = AtomicUsize::new(0);
+/// Once as many tries as may be under way have found the server unreachable in a row, the rest of the batch is not tried. After
+/// `patience` the answers end: what has not been begun by then is left to another batch.
+async fn log_each_in(
+    login: &dyn Login,
+    batch: &[Work],
+    seen: Vec<Result<Proof, Fault>>,
+    patience: Duration,
+) -> Vec<Result<Proof, Fault>> {
+    let (begun, unreachable) = (Instant::now(), AtomicUsize::new(0));
     let most = login.concurrency().max(1);
-    let tries = batch.iter().zip(seen).map(|(work, seen)| {
+    let tries = batch.iter().zip(seen).enumerate().map(|(place, (work, seen))| {
         let unreachable = &unreachable;
         async move {
-            let proof = seen?;
-            let Some(user) = login.user(&work.account) else { return Ok(proof) };
-            let Some(credential) = &work.credential else {
-                return stands(login, work, user, proof).await;
-            };
-            let Some(wanted) = wanted(work.action) else { return Ok(proof) };
-            if unreachable.load(Ordering::Relaxed) >= most {
-                return Err(Fault::transient(format!(
-                    "account {}: its login was not tried, for the server could not be asked about the accounts before it",
-                    work.account.uid
-                )));
-            }
-            let answer = login.log_in(user, &credential.password).await;
-            match &answer {
-                Err(Denial::Unreachable(_)) => unreachable.fetch_add(1, Ordering::Relaxed),
-                _ => unreachable.swap(0, Ordering::Relaxed),
-            };
-            judge(work, wanted, answer)
+            let is_late = place > 0 && begun.elapsed() >= patience;
+            if is_late { None } else { Some(log_in(login, work, seen, unreachable).await) }
         }
     });
     // Collected first: the closure is not general enough for the stream's adaptor.
     let tries: Vec<_> = tries.collect();
-    futures_util::stream::iter(tries).buffered(most).collect().await
+    let answers: Vec<Option<_>> = futures_util::stream::iter(tries).buffered(most).collect().await;
+    answers.into_iter().map_while(|answer| answer).collect()
+}
+
+/// One work's proof. `unreachable`: how many tries in a row have found the server so.
+async fn log_in(
+    login: &dyn Login,
+    work: &Work,
+    seen: Result<Proof, Fault>,
+    unreachable: &AtomicUsize,
+) -> Result<Proof, Fault> {
+    let proof = seen?;
+    let Some(user) = login.user(&work.account) else { return Ok(proof) };
+    let Some(credential) = &work.credential else {
+        return stands(login, work, user, proof).await;
+    };
+    let Some(wanted) = wanted(work.action) else { return Ok(proof) };
+    if unreachable.load(Ordering::Relaxed) >= login.concurrency().max(1) {
+        return Err(Fault::transient(format!(
+            "account {}: its login was not tried, for the server could not be asked about the accounts before it",
+            work.account.uid
+        )));
+    }
+    let answer = login.log_in(user, &credential.password).await;
+    match &answer {
+        Err(Denial::Unreachable(_)) => unreachable.fetch_add(1, Ordering::Relaxed),
+        _ => unreachable.swap(0, Ordering::Relaxed),
+    };
+    judge(work, wanted, answer)
 }
 
 /// What was read back of an account whose password nobody has, and what the server says of it itself.

@@ -10,6 +10,7 @@ struct Pretended {
     asked: Mutex<Vec<String>>,
     at_once: AtomicUsize,
     most: AtomicUsize,
+    takes: Duration,
 }
 
 impl Login for Pretended {
@@ -17,7 +18,10 @@ impl Login for Pretended {
         Box::pin(async move {
             let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(now, Ordering::SeqCst);
-            tokio::task::yield_now().await;
+            match self.takes {
+                Duration::ZERO => tokio::task::yield_now().await,
+                takes => tokio::time::sleep(takes).await,
+            }
             self.at_once.fetch_sub(1, Ordering::SeqCst);
             self.asked.lock().unwrap().push(user.to_owned());
             match self.answers.iter().find(|(prefix, _)| user.starts_with(prefix)) {
@@ -47,7 +51,7 @@ fn work(action: Action, username: &str, with_password: bool) -> Work {
 }
 
 async fn proven(login: &Pretended, batch: &[Work], seen: Vec<Result<Proof, Fault>>) -> Vec<Result<Proof, Fault>> {
-    log_each_in(login, batch, seen).await
+    log_each_in(login, batch, seen, PROVING).await
 }
 
 fn refused() -> Denial {
@@ -114,6 +118,18 @@ async fn what_was_read_back_as_wrong_is_not_tried_and_answers_keep_their_order()
     }
     assert_eq!(login.asked.lock().unwrap().len(), 40);
     assert_eq!(login.most.load(Ordering::SeqCst), 4, "as many at once as may be, and no more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_while_no_further_login_is_begun_and_the_first_is_never_too_late() {
+    let batch: Vec<Work> = (0..50).map(|n| work(Action::Create, &format!("humas{n}"), true)).collect();
+    for (patience, answered) in [(0, 1), (1, 4), (25, 12), (30, 12), (31, 16), (1000, 50)] {
+        let login = Pretended { takes: Duration::from_secs(10), ..Pretended::default() };
+        let seen = batch.iter().map(|_| Ok(Proof::Observed)).collect();
+        let answers = log_each_in(&login, &batch, seen, Duration::from_secs(patience)).await;
+        assert_eq!(answers, vec![Ok(Proof::Login); answered], "{patience} s");
+        assert_eq!(login.asked.lock().unwrap().len(), answered, "{patience} s");
+    }
 }
 
 #[tokio::test]
