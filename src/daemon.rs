@@ -122,6 +122,7 @@ pub async fn start_on(config: Config, listener: Option<TcpListener>) -> Result<R
     let health = Health::new(pulse.clone());
     let beat = pulse.register("the journal", LONGEST_COMMIT);
     let (journal, writer) = open::journal(&config, &metrics, beat).await?;
+    open::targets(&opened, &journal)?;
     let workers = lanes::workers(&config, &opened);
     let names: Vec<String> = workers.iter().map(|worker| worker.lane().to_owned()).collect();
     // Before anything else is written: a crash must not make it forget that it was put back.

@@ -16,6 +16,8 @@ mod crash;
 mod disk;
 #[path = "faults/life.rs"]
 mod life;
+#[path = "faults/lost.rs"]
+mod lost;
 #[path = "faults/loud.rs"]
 mod loud;
 #[path = "faults/malformed.rs"]

@@ -79,7 +79,7 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         Ok(templates) => lines.push(Line::good("templates", wiring::told(&templates))),
         Err(problems) => lines.extend(bad("templates", problems)),
     }
-    let targets = wiring::targets_untouched(config).unwrap_or_else(|problems| {
+    let targets = wiring::targets(config).unwrap_or_else(|problems| {
         lines.extend(bad("targets", problems));
         Vec::new()
     });
@@ -117,6 +117,9 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         Ok(None) => {}
         Err(problems) => lines.extend(bad("operator", problems)),
     }
+    // Without the register, of which was told above, they say what they see.
+    let _ =
+        Reader::open_untouched(&config.journal.path).and_then(|register| wiring::expect_accounts(&targets, &register));
     for target in &targets {
         lines.extend(found(&format!("target {}", target.name()), target.check().await));
     }
@@ -305,7 +308,9 @@ secret_file = "HERE/secret"
                 lines.iter().filter(known).map(|line| line.part.as_str()).collect();
             assert_eq!(parts.len(), 12, "{parts:?}");
             said.extend(lines.into_iter().map(|line| line.said));
-            for target in wiring::targets(&config).unwrap() {
+            let targets = wiring::targets(&config).unwrap();
+            wiring::make_ready(&targets).unwrap();
+            for target in targets {
                 let names = ["budi@example.org".to_owned()];
                 said.extend(target.find(&names).await.err().map(|fault| fault.message));
                 said.extend(target.list().await.err().map(|fault| fault.message));

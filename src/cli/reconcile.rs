@@ -6,6 +6,7 @@ use super::{Common, order, output};
 use crate::config::Config;
 use crate::daemon::wiring;
 use crate::journal::orders::{OrderResult, OrderVerb};
+use crate::journal::read::Reader;
 use crate::journal::reconcile::Fix;
 use crate::reconcile::compare::Kind;
 use crate::reconcile::{Report, reconcile};
@@ -92,7 +93,9 @@ fn targets(config: &Config, names: &[String]) -> Result<Vec<Arc<dyn Target>>, Fa
             ));
         }
     }
-    let all = wiring::targets_untouched(config).map_err(|problems| Failure::new(Exit::Config, problems.join("\n")))?;
+    let all = wiring::targets(config).map_err(|problems| Failure::new(Exit::Config, problems.join("\n")))?;
+    // Where it cannot be read, nothing is compared either.
+    let _ = Reader::open(&config.journal.path).and_then(|register| wiring::expect_accounts(&all, &register));
     Ok(all.into_iter().filter(|target| names.is_empty() || names.iter().any(|name| name == target.name())).collect())
 }
 

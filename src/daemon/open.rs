@@ -6,6 +6,7 @@ use crate::channel::Outlet;
 use crate::config::Config;
 use crate::intake::amqp::Queue;
 use crate::intake::spool::Spool;
+use crate::journal::read::Reader;
 use crate::journal::{Journal, Moment, OpenOptions};
 use crate::lane::deliver::SharedTemplates;
 use crate::lane::letter::SharedLetters;
@@ -30,7 +31,7 @@ pub struct Opened {
     pub queues: Vec<Arc<Queue>>,
 }
 
-/// Opens all that the configuration names but the journal.
+/// Opens all that the configuration names but the journal and the targets.
 ///
 /// # Errors
 /// What cannot be opened or read.
@@ -41,7 +42,7 @@ pub fn open(config: &Config) -> Result<Opened, EndError> {
     }
     let bad = |problems: Vec<String>| EndError::Config(problems.join("\n"));
     let templates = wiring::templates(config).map_err(bad)?;
-    let targets = wiring::targets(config).map_err(|problems| EndError::Unavailable(problems.join("\n")))?;
+    let targets = wiring::targets(config).map_err(bad)?;
     let channels = wiring::channels(config).map_err(bad)?;
     let queues = wiring::queues(config).map_err(bad)?;
     let outlets = wiring::outlets(config, &queues).map_err(bad)?;
@@ -71,6 +72,18 @@ pub fn open(config: &Config) -> Result<Opened, EndError> {
         spool,
         queues,
     })
+}
+
+/// Makes the targets ready, now that the register can be asked what they must hold.
+///
+/// # Errors
+/// [`EndError::Unavailable`].
+pub fn targets(opened: &Opened, journal: &Journal) -> Result<(), EndError> {
+    let register = Reader::open(journal.path());
+    register
+        .and_then(|register| wiring::expect_accounts(&opened.targets, &register))
+        .map_err(|error| EndError::Unavailable(error.to_string()))?;
+    wiring::make_ready(&opened.targets).map_err(|problems| EndError::Unavailable(problems.join("\n")))
 }
 
 /// Opens the journal; a migration happens here.

@@ -10,10 +10,11 @@ use crate::channel::sms::{gammu::Gammu, kannel::Kannel, template::Gateway};
 use crate::channel::smtp::Smtp;
 use crate::channel::webhook::Webhook;
 use crate::channel::{Channel, Outlet};
-use crate::config::target::{MailMapsConfig, MapFilesConfig, RadiusConfig};
 use crate::config::{ChannelConfig, Config, TargetConfig};
 use crate::intake::amqp::Queue;
+use crate::journal::JournalError;
 use crate::journal::post::Wanted;
+use crate::journal::read::Reader;
 use crate::model::{Fault, NoticeKind, Scheme};
 use crate::procedure::{self, Procedure, Site, SiteChannel, SiteTarget};
 pub use crate::secret::place::read_secret;
@@ -35,37 +36,23 @@ pub struct OpenChannel {
     pub message_domain: String,
 }
 
-/// Opens every target, making its database if it is missing; one sentence for each that cannot be.
+/// Every target, configured, no file touched; one sentence for each that cannot be.
 pub fn targets(config: &Config) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
-    each_target(config, MailMaps::open, MapFiles::open, Radius::open)
-}
-
-/// Every target as `check` wants it: configured, no file touched; one sentence for each that cannot be.
-pub fn targets_untouched(config: &Config) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
-    each_target(config, MailMaps::configured, MapFiles::configured, Radius::configured)
-}
-
-fn each_target(
-    config: &Config,
-    mail_maps: impl Fn(&str, &MailMapsConfig) -> Result<MailMaps, Fault>,
-    map_files: impl Fn(&str, &MapFilesConfig) -> Result<MapFiles, Fault>,
-    radius: impl Fn(&str, &RadiusConfig) -> Result<Radius, Fault>,
-) -> Result<Vec<Arc<dyn Target>>, Vec<String>> {
     sort(config.target.iter().map(|(name, target)| -> Result<Arc<dyn Target>, String> {
         let said = |fault: Fault| format!("target {name}: {}", fault.message);
         let wrong = |sentence: String| format!("[target.{name}]: {sentence}");
         Ok(match target {
             TargetConfig::MailMaps(settings) => {
                 let proofs = Proofs::of_mail(settings.proof.as_ref(), &read_secret).map_err(wrong)?;
-                Arc::new(mail_maps(name, settings).map_err(said)?.proven_by(proofs))
+                Arc::new(MailMaps::configured(name, settings).map_err(said)?.proven_by(proofs))
             }
             TargetConfig::Radius(settings) => {
                 let proofs = Proofs::of_radius(settings, &read_secret);
-                Arc::new(radius(name, settings).map_err(said)?.proven_by(proofs.map_err(wrong)?))
+                Arc::new(Radius::configured(name, settings).map_err(said)?.proven_by(proofs.map_err(wrong)?))
             }
             TargetConfig::MapFiles(settings) => {
                 let proofs = Proofs::of_mail(settings.proof.as_ref(), &read_secret).map_err(wrong)?;
-                Arc::new(map_files(name, settings).map_err(said)?.proven_by(proofs))
+                Arc::new(MapFiles::configured(name, settings).map_err(said)?.proven_by(proofs))
             }
             TargetConfig::Ldap(settings) => {
                 Arc::new(Directory::configured(name, settings, &read_secret).map_err(said)?)
@@ -75,6 +62,27 @@ fn each_target(
             }
         })
     }))
+}
+
+/// Tells the targets where the register has accounts: what held them is not made anew.
+///
+/// # Errors
+/// Where the register cannot be read.
+pub fn expect_accounts(targets: &[Arc<dyn Target>], journal: &Reader) -> Result<(), JournalError> {
+    for target in targets {
+        if journal.has_accounts_at(target.name())? {
+            target.expect_accounts();
+        }
+    }
+    Ok(())
+}
+
+/// Makes every target ready; one sentence for each that cannot be.
+pub fn make_ready(targets: &[Arc<dyn Target>]) -> Result<(), Vec<String>> {
+    let made = targets
+        .iter()
+        .map(|target| target.make_ready().map_err(|fault| format!("target {}: {}", target.name(), fault.message)));
+    sort(made).map(drop)
 }
 
 /// Right side of the ids of text messages, which show it to nobody.

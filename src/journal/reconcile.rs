@@ -89,6 +89,18 @@ pub struct Fix {
 }
 
 impl Reader {
+    /// Whether the register has accounts at a target.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn has_accounts_at(&self, target: &str) -> Result<bool, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM placed p JOIN account a ON a.uid = p.account
+               WHERE p.target = ?1 AND a.state IN ('active', 'suspended'))",
+        )?;
+        Ok(statement.query_row([target], |row| row.get(0))?)
+    }
+
     /// The accounts that the register has at a target, and whether a request works on each now.
     ///
     /// # Errors

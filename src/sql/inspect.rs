@@ -34,6 +34,9 @@ pub fn inspect(store: &Store, readers: &str) -> Vec<Finding> {
 }
 
 fn can_be_made(store: &Store) -> Finding {
+    if let Ok(Some(lost)) = store.lost(None) {
+        return Err(lost);
+    }
     let path = store.path();
     let dir = path.ancestors().skip(1).find(|d| d.is_dir()).unwrap_or(Path::new("."));
     match access(dir, AccessFlags::W_OK | AccessFlags::X_OK) {
@@ -108,6 +111,10 @@ fn whole(store: &Store, db: &Connection) -> Finding {
 fn known_schema(store: &Store, db: &Connection) -> Finding {
     let expected = store.schema().version;
     let found = schema_version(db).map_err(|e| store.explain("looking at its tables", e.into()).message)?;
+    let lost = store.lost(Some((&mut Lite(db), found)));
+    if let Some(lost) = lost.map_err(|trouble| store.explain("looking at its tables", trouble.into()).message)? {
+        return Err(lost);
+    }
     if found == 0 {
         return Ok(format!("{} gets akund's tables when akund starts", store.path().display()));
     }

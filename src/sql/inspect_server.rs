@@ -92,13 +92,9 @@ fn tables(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble>
         return Ok(vec![Err(server.is_newer(found))]);
     }
     if server.makes_tables()
-        && let Some(lost) = server.schema().lost(db, found)?
+        && let Some(lost) = server.lost(db, found)?
     {
-        return Ok(vec![Err(format!(
-            "{at} has lost a table, the others are there: {}; akund makes it anew, empty, when it next looks: \
-             put its rows back from a backup",
-            lost.cause
-        ))]);
+        return Ok(vec![Err(lost)]);
     }
     Ok(vec![match server.schema().first_wrong(db)? {
         None => Ok(format!("{at} has the tables and columns")),

@@ -102,6 +102,7 @@ fn of_postgres(said: &dyn DatabaseError) -> Trouble {
     // `57014` is a statement that took too long; the others of the class end the connection, as do those of `08`.
     let kind = match code.as_str() {
         "42P01" => Kind::NoTable,
+        "42501" => Kind::NoRight,
         "57014" => Kind::Other,
         "25P03" => Kind::Disconnected,
         code if code.starts_with("08") || code.starts_with("57") => Kind::Disconnected,
@@ -132,6 +133,7 @@ fn of_mariadb(said: &dyn DatabaseError) -> Trouble {
     };
     let kind = match number {
         1146 => Kind::NoTable,
+        1044 | 1142 | 1143 | 1227 | 1370 => Kind::NoRight,
         1053 | 1927 | 1158..=1161 => Kind::Disconnected,
         _ => Kind::Other,
     };

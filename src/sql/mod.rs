@@ -194,6 +194,8 @@ pub enum Kind {
     Disconnected,
     /// A table is not there: a connection opened anew makes it, where akund may.
     NoTable,
+    /// A right is missing: a connection may go on without one that it lacked when it was opened, after that was given.
+    NoRight,
     /// Nothing.
     Other,
 }

@@ -1,6 +1,7 @@
 //! The tables of one kind of target: whether they are there, and making them.
 
 use super::{Engine, Kind, Session, Trouble};
+use std::fmt::Display;
 
 /// The tables of one kind of target.
 #[derive(Debug, Clone, Copy)]
@@ -9,6 +10,8 @@ pub struct Schema {
     pub version: i64,
     /// The table that says which version it is, on a server, where several kinds may share a database.
     pub versions: &'static str,
+    /// The files of `config/integration/sql` that make the tables, one for each engine.
+    pub scripts: &'static str,
     /// Makes what is missing; changes nothing that is there.
     pub ddl: fn(Engine) -> &'static str,
     /// Queries that must compile: they show that tables which were there already have the columns.
@@ -30,12 +33,23 @@ impl Schema {
         Ok(None)
     }
 
-    /// What the database says of a table that was there once: `found` is the version that is noted.
-    pub(super) fn lost(&self, db: &mut dyn Session, found: i64) -> Result<Option<Trouble>, Trouble> {
-        if found < self.version {
+    /// What the database says of a table that was there once: `found` is the version that is noted, `expected` whether there must be
+    /// accounts.
+    pub(super) fn lost(&self, db: &mut dyn Session, found: i64, expected: bool) -> Result<Option<Trouble>, Trouble> {
+        if found < self.version && !(found == 0 && expected) {
             return Ok(None);
         }
         Ok(self.first_wrong(db)?.filter(|trouble| trouble.kind == Kind::NoTable))
+    }
+
+    /// A sentence for tables that were there once. They are not made anew: who reads them would be told that nobody has an account,
+    /// and mail for everybody would be bounced, where it is only deferred now.
+    pub(super) fn has_lost(&self, at: &dyn Display, cause: &str) -> String {
+        format!(
+            "the database {at} has lost what akund wrote into it: {cause}; put it back from a backup. It is not made anew by itself,              for then mail for everybody who is missing in it would be bounced; if it shall be empty, load {} of config/integration/sql as \
+             akund's user",
+            self.scripts
+        )
     }
 
     /// Makes what is missing, and notes the version in that table.
@@ -51,13 +65,4 @@ impl Schema {
         )?;
         Ok(())
     }
-}
-
-/// Tells that a table which was lost has been made anew.
-pub(super) fn tell_of_lost(target: &str, at: &dyn std::fmt::Display, lost: &Trouble) {
-    tracing::warn!(
-        target_name = target,
-        "the database {at} had lost a table ({}): it was made anew and is empty; put its rows back from a backup",
-        lost.cause
-    );
 }

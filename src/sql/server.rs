@@ -4,12 +4,12 @@
 use super::certificate::Glance;
 use super::mariadb::MariaDb;
 use super::postgres::Postgres;
-use super::schema::tell_of_lost;
 use super::{Engine, Kind, Remote, Schema, Session, Stop, Trouble};
 use crate::config::database::{DatabaseServer, ServerKind, SqlAccess};
 use crate::model::Fault;
 use crate::secret::place::read_secret;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -25,6 +25,7 @@ pub struct Server {
     ca_file: Option<PathBuf>,
     make_tables: bool,
     schema: Schema,
+    expected: AtomicBool,
     slot: Mutex<Option<(Box<dyn Remote>, Instant)>>,
     glance: Glance,
 }
@@ -45,6 +46,7 @@ impl Server {
             ca_file: access.ca_file.map(ToOwned::to_owned),
             make_tables: access.make_tables,
             schema,
+            expected: AtomicBool::new(false),
             slot: Mutex::new(None),
             glance: Glance::default(),
         }
@@ -71,6 +73,17 @@ impl Server {
         self.schema
     }
 
+    /// There must be accounts: what held them is not made anew.
+    pub(super) fn expect_accounts(&self) {
+        self.expected.store(true, Ordering::Relaxed);
+    }
+
+    /// What the database says of a table that akund will not make anew.
+    pub(super) fn lost(&self, db: &mut dyn Session, found: i64) -> Result<Option<String>, Trouble> {
+        let lost = self.schema.lost(db, found, self.expected.load(Ordering::Relaxed))?;
+        Ok(lost.map(|lost| self.schema.has_lost(&self.at, &lost.cause)))
+    }
+
     /// Does something through the connection that writes, on a thread that may block.
     ///
     /// # Errors
@@ -87,14 +100,15 @@ impl Server {
         };
         let result = work(session.as_mut());
         let clean = result.is_ok() || session.run("ROLLBACK", &[]).is_ok();
-        // One opened anew makes a table that was lost.
-        if clean && !session.is_lost() && !result.as_ref().is_err_and(|stop| stop.is(Kind::NoTable)) {
+        // One opened anew looks at the tables first, and has the rights that were given meanwhile.
+        let of_no_more_use = |stop: &Stop| stop.is(Kind::NoTable) || stop.is(Kind::NoRight);
+        if clean && !session.is_lost() && !result.as_ref().is_err_and(of_no_more_use) {
             *slot = Some((session, Instant::now()));
         }
         result
     }
 
-    /// Closes the connection that writes: the next use opens it anew, and makes a table that was lost.
+    /// Closes the connection that writes: the next use opens it anew, and looks at the tables first.
     pub(super) fn forget(&self) {
         *self.lock() = None;
     }
@@ -147,12 +161,11 @@ impl Server {
             return Err(Fault::permanent(self.is_newer(found)).into());
         }
         if self.make_tables {
-            let lost = self.schema.lost(db, found)?;
-            if found < self.schema.version || lost.is_some() {
-                self.schema.make(db, self.schema.versions).map_err(|trouble| self.not_made(trouble))?;
+            if let Some(lost) = self.lost(db, found)? {
+                return Err(Fault::transient(lost).into());
             }
-            if let Some(lost) = &lost {
-                tell_of_lost(&self.target, &self.at, lost);
+            if found < self.schema.version {
+                self.schema.make(db, self.schema.versions).map_err(|trouble| self.not_made(trouble))?;
             }
         }
         let wrong = self.schema.first_wrong(db)?;

@@ -6,7 +6,6 @@
 //! therefore opened here, in WAL mode and with `SQLITE_FCNTL_PERSIST_WAL`: it can be read while akund holds it open, after akund
 //! has closed it, and after akund was killed in mid-transaction.
 
-use super::schema::tell_of_lost;
 use super::{Engine, Kind, Row, Schema, Session, Stop, Trouble, Value};
 use crate::durable;
 use crate::model::{Fault, FaultClass};
@@ -16,6 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, params_from_iter};
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -102,6 +102,7 @@ pub struct Store {
     path: PathBuf,
     mode: u32,
     schema: Schema,
+    expected: AtomicBool,
     writer: Mutex<Option<Writer>>,
 }
 
@@ -116,7 +117,7 @@ impl Store {
     /// Describes the database of a target; touches nothing yet.
     pub fn new(target: &str, path: &Path, mode: u32, schema: Schema) -> Self {
         let (target, path) = (target.to_owned(), path.to_owned());
-        Self { target, path, mode, schema, writer: Mutex::new(None) }
+        Self { target, path, mode, schema, expected: AtomicBool::new(false), writer: Mutex::new(None) }
     }
 
     /// Where it is.
@@ -137,6 +138,31 @@ impl Store {
     /// The tables that it should have.
     pub fn schema(&self) -> Schema {
         self.schema
+    }
+
+    /// There must be accounts: what held them is not made anew.
+    pub(super) fn expect_accounts(&self) {
+        self.expected.store(true, Ordering::Relaxed);
+    }
+
+    /// A sentence for a file, or tables in it, that were there once: `found` is the version that is noted, in a file that is there.
+    pub(super) fn lost(&self, there: Option<(&mut dyn Session, i64)>) -> Result<Option<String>, Trouble> {
+        let (at, expected) = (self.path.display(), self.expected.load(Ordering::Relaxed));
+        Ok(match there {
+            Some((db, found)) => {
+                let lost = self.schema.lost(db, found, expected)?;
+                lost.map(|lost| self.schema.has_lost(&at, &lost.cause))
+            }
+            None => expected.then(|| self.schema.has_lost(&at, "there is no such file")),
+        })
+    }
+
+    /// Transient: the file is gone, and will not be made anew.
+    fn unless_gone(&self) -> Result<(), Fault> {
+        match self.lost(None) {
+            Ok(Some(lost)) if !self.path.exists() => Err(Fault::transient(lost)),
+            _ => Ok(()),
+        }
     }
 
     /// A sentence for a file that another user's program made in passing: SQLite makes what it cannot find, where it may.
@@ -178,7 +204,7 @@ impl Store {
         result
     }
 
-    /// Closes the writing connection: the next use opens it anew, and makes a table that was lost.
+    /// Closes the writing connection: the next use opens it anew, and looks at the tables first.
     pub(super) fn forget(&self) {
         *self.lock() = None;
     }
@@ -188,6 +214,7 @@ impl Store {
     /// # Errors
     /// As [`Self::with_writer`]; a missing file is transient.
     pub fn reader(&self) -> Result<Connection, Fault> {
+        self.unless_gone()?;
         let open = || -> Result<Connection, rusqlite::Error> {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(&self.path, flags)?;
@@ -257,6 +284,7 @@ impl Store {
         if self.path.exists() {
             return Ok(());
         }
+        self.unless_gone()?;
         let dir = self.path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let searchable = self.mode | ((self.mode & 0o444) >> 2);
         durable::make_dir(dir, searchable).map_err(|e| self.io("making its directory", &e))?;
@@ -282,21 +310,23 @@ impl Store {
         }
         let db = &mut Lite(db);
         db.run("BEGIN IMMEDIATE", &[])?;
-        let fits = self.make_tables(db, found).map_err(|trouble| self.foreign(trouble));
+        let fits = self.make_tables(db, found);
         db.run(if fits.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[])?;
         fits
     }
 
     /// Makes what is missing and looks whether what was there fits; in the caller's transaction.
-    fn make_tables(&self, db: &mut dyn Session, found: i64) -> Result<(), Trouble> {
-        let lost = self.schema.lost(db, found)?;
-        if found < self.schema.version || lost.is_some() {
-            self.schema.make(db, VERSIONS)?;
+    fn make_tables(&self, db: &mut dyn Session, found: i64) -> Result<(), Stop> {
+        if let Some(lost) = self.lost(Some((db, found)))? {
+            return Err(Fault::transient(lost).into());
         }
-        if let Some(lost) = &lost {
-            tell_of_lost(&self.target, &self.path.display(), lost);
-        }
-        self.schema.first_wrong(db)?.map_or(Ok(()), Err)
+        let mut make = || {
+            if found < self.schema.version {
+                self.schema.make(db, VERSIONS)?;
+            }
+            self.schema.first_wrong(db)?.map_or(Ok(()), Err)
+        };
+        make().map_err(|trouble| self.foreign(trouble))
     }
 
     /// A schema that does not fit is somebody else's database.

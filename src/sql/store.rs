@@ -37,6 +37,14 @@ impl Store {
         }
     }
 
+    /// There must be accounts in it from now on: where it, or a table of it, is gone, it is not made anew.
+    pub fn expect_accounts(&self) {
+        match self {
+            Self::File(file) => file.expect_accounts(),
+            Self::Server(server) => server.expect_accounts(),
+        }
+    }
+
     /// Opens it now, if that is of use before there is anything to write.
     ///
     /// # Errors
@@ -86,7 +94,7 @@ impl Store {
         })
     }
 
-    /// Reads, and once more when a table was missing and could be made: names are looked up before anything is written.
+    /// Reads, and once more when a table was missing and could be made: names are looked up before anything was ever written.
     fn with_all_tables<T>(&self, doing: &str, read: impl Fn() -> Result<T, Stop>) -> Result<T, Fault> {
         let mut answer = read();
         if answer.as_ref().is_err_and(|stop| stop.is(Kind::NoTable)) {

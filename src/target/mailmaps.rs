@@ -63,6 +63,7 @@ impl Tables for MailTables {
     const SCHEMA: Schema = Schema {
         version: 1,
         versions: "akund_mail_schema",
+        scripts: "mail.*.sql",
         writes: &[("domains", "domain"), ("mailboxes", "address"), ("aliases", "address"), ("retired_homes", "home")],
         ddl: tables::ddl,
         probes: &[

@@ -18,9 +18,9 @@ pub mod sheet;
 
 use super::home::HomeTemplate;
 use super::login::Proofs;
-use super::{Applied, Found, Held, HeldState, Target, Work, blocking, work};
+use super::{Applied, Found, Held, HeldState, Target, Work, blocking, unless_it_may_pass, work};
 use crate::config::target::MapFilesConfig;
-use crate::model::{AccountUid, Answer, Fault, FaultClass, Finding, Proof, Scheme};
+use crate::model::{AccountUid, Answer, Fault, Finding, Proof, Scheme};
 use crate::secret::hash;
 use crate::sql::sqlite::parse_mode;
 use accounts::{Maps, Rules, Which, interest};
@@ -31,6 +31,7 @@ use login::{Login, Owner};
 use postmap::Postmap;
 use sheet::Interest;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How often a batch is begun again because somebody else has changed a file meanwhile.
@@ -72,6 +73,7 @@ impl MapFiles {
             mode: parse_mode(&config.mode).map_err(wrong)?,
             postmap: Postmap { program: config.postmap.clone(), config: config.postfix.clone() },
             reload: config.reload.clone(),
+            expected: AtomicBool::new(false),
         };
         let rules = Rules {
             scheme: config.password,
@@ -98,12 +100,7 @@ impl MapFiles {
     /// Permanent, as [`Self::configured`]. What may pass is logged and left to later attempts.
     pub fn open(name: &str, config: &MapFilesConfig) -> Result<Self, Fault> {
         let target = Self::configured(name, config)?;
-        match target.shared.write(&[], |_, _, _| Ok(())) {
-            Err(fault) if fault.class != FaultClass::Transient => return Err(fault),
-            Err(fault) => tracing::warn!(target_name = name, "{fault}"),
-            Ok(_) => {}
-        }
-        Ok(target)
+        target.make_ready().map(|()| target)
     }
 
     fn blocking<R: Send + 'static>(
@@ -124,6 +121,14 @@ impl Target for MapFiles {
     }
     fn schemes(&self) -> &[Scheme] {
         &self.schemes
+    }
+
+    fn expect_accounts(&self) {
+        self.shared.disk.expected.store(true, Ordering::Relaxed);
+    }
+
+    fn make_ready(&self) -> Result<(), Fault> {
+        unless_it_may_pass(&self.name, self.shared.write(&[], |_, _, _| Ok(())))
     }
 
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {

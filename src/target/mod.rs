@@ -13,7 +13,9 @@ pub mod radius;
 pub mod sql;
 mod work;
 
-use crate::model::{Account, AccountUid, Action, Answer, Credential, Fault, Finding, Proof, Scheme, StepId};
+use crate::model::{
+    Account, AccountUid, Action, Answer, Credential, Fault, FaultClass, Finding, Proof, Scheme, StepId,
+};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -67,6 +69,17 @@ pub trait Target: Send + Sync {
     fn at_once(&self) -> usize {
         1
     }
+    /// There must be accounts here: where what held them is gone, it was lost, and is not made anew. Told before
+    /// [`Self::make_ready`], by the register.
+    fn expect_accounts(&self) {}
+    /// Makes what is missing on this machine, before the lane starts; blocks. What may pass (no permission, no disk) is left to later
+    /// attempts, so that a target that is down is a waiting lane and not a daemon that does not start.
+    ///
+    /// # Errors
+    /// Permanent.
+    fn make_ready(&self) -> Result<(), Fault> {
+        Ok(())
+    }
     /// Which of these names (addresses, aliases, user names; lower case) exist here, and are they akund's:
     /// for each name found, the name, and the `uid` that marks the account, if any.
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>>;
@@ -112,6 +125,18 @@ pub trait Target: Send + Sync {
     }
     /// Looks whether it can be used; changes nothing.
     fn check<'a>(&'a self) -> Answer<'a, Vec<Finding>>;
+}
+
+/// Of making a target ready: what will not pass; what may is told.
+fn unless_it_may_pass<T>(target: &str, made: Result<T, Fault>) -> Result<(), Fault> {
+    match made {
+        Err(fault) if fault.class != FaultClass::Transient => Err(fault),
+        Err(fault) => {
+            tracing::warn!(target_name = target, "{fault}");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
 }
 
 /// A name that exists at a target.

@@ -140,6 +140,7 @@ impl Tables for RadiusTables {
     const SCHEMA: Schema = Schema {
         version: 2,
         versions: "akund_radius_schema",
+        scripts: "radius.*.sql",
         writes: &[
             ("radcheck", "username"),
             ("radreply", "username"),

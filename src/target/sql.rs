@@ -5,7 +5,7 @@
 //! many rows, all in one transaction. The number of statements depends on the tables and hardly on the batch.
 
 use super::login::Proofs;
-use super::{Applied, Found, Held, Target, Work, blocking, work};
+use super::{Applied, Found, Held, Target, Work, blocking, unless_it_may_pass, work};
 use crate::model::{AccountUid, Answer, Fault, Finding, Proof, Scheme};
 use crate::secret::hash;
 use crate::sql::{Schema, Session, Store, Trouble};
@@ -124,17 +124,9 @@ impl<T: Tables> SqlTarget<T> {
         Self { proofs, ..self }
     }
 
-    /// Opens the database now, making it if it is missing. What may pass (no permission, no disk) is left to later
-    /// attempts, so that a target that is down is a waiting lane and not a daemon that does not start.
+    /// As [`Target::make_ready`].
     pub(super) fn opened(self) -> Result<Self, Fault> {
-        match self.shared.store.open() {
-            Err(fault) if fault.class != crate::model::FaultClass::Transient => Err(fault),
-            Err(fault) => {
-                tracing::warn!(target_name = %self.name, "{fault}");
-                Ok(self)
-            }
-            Ok(()) => Ok(self),
-        }
+        self.make_ready().map(|()| self)
     }
 
     fn blocking<R: Send + 'static>(
@@ -160,6 +152,14 @@ impl<T: Tables> Target for SqlTarget<T> {
     /// One is written, or read back, while the journal records the one before it.
     fn at_once(&self) -> usize {
         2
+    }
+
+    fn expect_accounts(&self) {
+        self.shared.store.expect_accounts();
+    }
+
+    fn make_ready(&self) -> Result<(), Fault> {
+        unless_it_may_pass(&self.name, self.shared.store.open())
     }
 
     fn find<'a>(&'a self, names: &'a [String]) -> Answer<'a, Result<Vec<Found>, Fault>> {
@@ -265,13 +265,17 @@ impl<T: Tables> Shared<T> {
         batch: &[Work],
         change: impl Fn(&mut T::Picture, &Work, Timestamp) -> Result<R, Fault>,
     ) -> Vec<Result<R, Fault>> {
-        self.store.write_batch(doing, batch, &|db, batch| {
+        let answers = self.store.write_batch(doing, batch, &|db, batch| {
             let mut picture = self.tables.load(db, batch)?;
             let now = Timestamp::now();
             let answers = batch.iter().map(|work| change(&mut picture, work, now)).collect();
             self.tables.store(db, picture)?;
             Ok(answers)
-        })
+        });
+        if answers.iter().any(Result::is_ok) {
+            self.store.expect_accounts();
+        }
+        answers
     }
 
     /// Looks through a connection that was opened for it, and in one snapshot.

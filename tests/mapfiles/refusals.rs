@@ -54,6 +54,29 @@ async fn a_file_that_was_emptied_lost_or_cut_is_an_error_and_never_no_accounts()
     bench.apply(&bench.create(&named("humas"))).await.unwrap();
 }
 
+/// A disk that was lost takes what akund remembers beside the files with it: only the register knows then that there were accounts.
+#[tokio::test]
+async fn files_that_are_gone_with_all_beside_them_are_not_made_anew_where_the_register_has_accounts() {
+    let bench = Bench::new(MapKind::Lmdb);
+    let dir = bench.config.passwd.parent().unwrap();
+    for name in ["passwd", "mailboxes", "aliases", "domains", ".passwd.akund-state"] {
+        let _ = fs::remove_file(dir.join(name));
+    }
+    let registered = MapFiles::configured("mail", &bench.config).unwrap();
+    registered.expect_accounts();
+    registered.make_ready().unwrap();
+    let create = bench.create(&named("humas"));
+    let told = registered.apply(std::slice::from_ref(&create)).await.remove(0).unwrap_err();
+    assert!(told.class == FaultClass::Transient && told.message.contains("is gone, and the register has"), "{told}");
+    assert!(registered.find(&["humas@example.org".into()]).await.is_err());
+    let wrong: Vec<String> = registered.check().await.into_iter().filter_map(Result::err).collect();
+    assert!(wrong.iter().any(|told| told.contains("is gone, and the register has")), "{wrong:?}");
+    assert!(!bench.config.passwd.exists() && !dir.join("mailboxes").exists());
+    fs::write(&bench.config.passwd, "").unwrap();
+    fs::write(dir.join("mailboxes"), "").unwrap();
+    registered.apply(&[create]).await.remove(0).unwrap();
+}
+
 /// How many may go is decided where each is approved: an approved removal is carried out, the 21st of a day as the first.
 #[tokio::test]
 async fn every_approved_removal_of_a_day_is_carried_out_and_akund_believes_its_files_afterwards() {

@@ -11,7 +11,7 @@ use akund::sql::{Kind, Schema, Session};
 use akund::target::Target;
 use akund::target::mailmaps::MailMaps;
 use akund::target::radius::Radius;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const SERVERS: [Engine; 2] = [Engine::Postgres, Engine::MariaDb];
 
@@ -321,9 +321,23 @@ async fn tls_to_mariadb_wants_the_right_ca_and_the_right_name() {
     tls(&server.url(&name, server.port()), server.password_file(), ca, other_ca).await;
 }
 
-/// Intake asks for names before anything is written: a lost table must not keep it shut.
+/// The script that makes the tables of mail, as an operator loads it.
+fn load_by_hand(base: &Base, engine: Engine) {
+    let name = match engine {
+        Engine::Sqlite => "mail.sqlite.sql",
+        Engine::Postgres => "mail.postgresql.sql",
+        Engine::MariaDb => "mail.mysql.sql",
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/integration/sql").join(name);
+    let as_akund = if engine == Engine::Postgres { "SET ROLE akund;" } else { "" };
+    base.by_hand(&(as_akund.to_owned() + &std::fs::read_to_string(script).unwrap()));
+}
+
+const LOST: &str = "has lost what akund wrote into it";
+
+/// Made anew it would be empty, and Postfix would bounce everybody's mail, which it defers while there is no table.
 #[tokio::test]
-async fn a_table_that_was_lost_is_told_and_is_made_again_by_the_first_look() {
+async fn a_table_that_was_lost_is_told_and_is_not_made_anew() {
     for engine in [Engine::Sqlite, Engine::Postgres, Engine::MariaDb] {
         let base = Base::new(engine);
         let open = || MailMaps::open("mail", &base.mail_config()).unwrap();
@@ -331,31 +345,44 @@ async fn a_table_that_was_lost_is_told_and_is_made_again_by_the_first_look() {
         let running = open();
         running.find(&names).await.unwrap();
         assert_eq!(wrong(&running).await, "");
+        let credential = || Some(akund::secret::hash::new_credential(running.schemes()).unwrap());
+        let create = work(Action::Create, &named("humas"), credential());
 
         base.by_hand("DROP TABLE aliases");
         let told = wrong(&mail(&base, |_| {})).await;
-        assert!(told.contains("aliases") && !told.contains("mailboxes"), "{engine:?}: {told}");
-        assert!(running.find(&names).await.unwrap().is_empty(), "{engine:?}: by the connection that is open");
-        assert_eq!(wrong(&running).await, "");
-
+        assert!(told.contains("aliases") && !told.contains("mailboxes") && told.contains(LOST), "{engine:?}: {told}");
         base.by_hand("DROP TABLE mailboxes");
-        assert!(running.list().await.unwrap().is_empty(), "{engine:?}: by one opened for reading");
-        assert_eq!(wrong(&running).await, "");
-
-        base.by_hand("DROP TABLE mailboxes");
-        let create = work(
-            Action::Create,
-            &named("humas"),
-            Some(akund::secret::hash::new_credential(running.schemes()).unwrap()),
-        );
-        let missed = running.apply(std::slice::from_ref(&create)).await.remove(0);
-        assert_eq!(class_of(&missed), FaultClass::Transient, "{engine:?}: {missed:?}");
+        for target in [&running, &open()] {
+            let fault = target.find(&names).await.unwrap_err();
+            assert!(fault.class == FaultClass::Transient && fault.message.contains(LOST), "{engine:?}: {fault}");
+            let fault = target.list().await.unwrap_err();
+            assert!(fault.class == FaultClass::Transient && fault.message.contains(LOST), "{engine:?}: {fault}");
+            let missed = target.apply(std::slice::from_ref(&create)).await.remove(0);
+            assert_eq!(class_of(&missed), FaultClass::Transient, "{engine:?}: {missed:?}");
+        }
+        assert!(wrong(&running).await.contains(LOST), "{engine:?}: none of this has made it");
+        load_by_hand(&base, engine);
         running.apply(std::slice::from_ref(&create)).await.remove(0).unwrap();
-        assert_eq!(wrong(&running).await, "");
+        assert_eq!(wrong(&running).await, "", "{engine:?}: made by hand, it is taken as it is");
 
-        drop(running);
-        base.by_hand("DROP TABLE aliases");
-        assert!(open().find(&names).await.unwrap().is_empty(), "{engine:?}: after a restart");
+        // Everything that is akund's: only who knows that there were accounts can tell it from a new database.
+        let versions = if engine == Engine::Sqlite { "akund_schema" } else { "akund_mail_schema" };
+        for table in ["domains", "mailboxes", "aliases", "retired_homes", versions] {
+            base.by_hand(&format!("DROP TABLE {table}"));
+        }
+        let fault = running.find(&names).await.unwrap_err();
+        assert!(fault.message.contains(LOST), "{engine:?}: it has written accounts itself: {fault}");
+        let registered = mail(&base, |_| {});
+        registered.expect_accounts();
+        registered.make_ready().unwrap();
+        assert!(registered.find(&names).await.unwrap_err().message.contains(LOST), "{engine:?}");
+        assert!(wrong(&registered).await.contains(LOST), "{engine:?}");
+        assert!(
+            open().find(&names).await.unwrap().is_empty(),
+            "{engine:?}: to who has no accounts there, it is a new one"
+        );
+        assert!(registered.find(&names).await.unwrap().is_empty() && wrong(&registered).await.is_empty());
+
         if engine == Engine::Sqlite {
             continue;
         }
@@ -365,6 +392,36 @@ async fn a_table_that_was_lost_is_told_and_is_made_again_by_the_first_look() {
         assert_eq!(fault.class, FaultClass::Transient);
         assert!(fault.message.contains("lacks what akund needs") && fault.message.contains("make_tables"), "{fault}");
         assert!(wrong(&left).await.contains("lacks what akund needs"), "{engine:?}");
+    }
+}
+
+/// MariaDB gives a connection the rights that its database had when that was opened.
+#[tokio::test]
+async fn a_right_that_is_given_back_holds_from_the_next_attempt_on() {
+    for engine in SERVERS {
+        let base = Base::new(engine);
+        make_tables(engine, mail(&base, |_| {}));
+        let right = |take: bool| match &base {
+            Base::Postgres(..) if take => base.by_hand("REVOKE INSERT ON mailboxes FROM akund"),
+            Base::MariaDb(_, name) if take => {
+                base.by_hand(
+                    &["%", "localhost"].map(|h| format!("REVOKE INSERT ON {name}.* FROM akund@'{h}';")).concat(),
+                );
+            }
+            Base::MariaDb(_, name) => {
+                base.by_hand(&["%", "localhost"].map(|h| format!("GRANT INSERT ON {name}.* TO akund@'{h}';")).concat());
+            }
+            _ => base.by_hand("GRANT INSERT ON mailboxes TO akund"),
+        };
+        right(true);
+        let target = mail(&base, |_| {});
+        let credential = akund::secret::hash::new_credential(target.schemes()).unwrap();
+        let create = [work(Action::Create, &named("humas"), Some(credential))];
+        let refused = target.apply(&create).await.remove(0);
+        assert_eq!(class_of(&refused), FaultClass::Transient, "{engine:?}: {refused:?}");
+        assert!(refused.unwrap_err().message.contains("denied"));
+        right(false);
+        target.apply(&create).await.remove(0).unwrap_or_else(|fault| panic!("{engine:?}: {fault}"));
     }
 }
 
@@ -396,7 +453,7 @@ fn each_kind_of_trouble(db: &mut dyn Session) {
 
 #[tokio::test]
 async fn what_a_trouble_asks_for_is_known_where_the_databases_error_is_read() {
-    const NONE: Schema = Schema { version: 0, versions: "none", ddl: |_| "", probes: &[], writes: &[] };
+    const NONE: Schema = Schema { version: 0, versions: "none", scripts: "", ddl: |_| "", probes: &[], writes: &[] };
     for engine in ENGINES {
         let base = Base::new(engine);
         let config = base.mail_config();

@@ -120,7 +120,11 @@ async fn a_database_replaced_underneath_is_noticed_and_written_to() {
     for suffix in ["", "-wal", "-shm"] {
         fs::remove_file(beside(&bench.path, suffix)).unwrap();
     }
-    assert!(bench.find(&["humas@example.org"]).await.is_empty(), "a lost database is made anew");
+    let told = bench.target.find(&["humas@example.org".into()]).await.unwrap_err();
+    assert!(told.class == FaultClass::Transient && told.message.contains("there is no such file"), "{told}");
+    assert!(!bench.path.exists(), "a lost database is not made anew");
+    by_hand(&bench.path, include_str!("../../config/integration/sql/mail.sqlite.sql"));
+    assert!(bench.find(&["humas@example.org"]).await.is_empty(), "unless an operator does it");
     let again = bench.create(&named("pers"));
     bench.apply(&again).await.unwrap();
     bench.prove(&again).await.unwrap();

@@ -11,7 +11,7 @@ const MAILBOX: &str = "address, uid, password, home, quota, enabled, ends_at";
 /// The tables, for each engine.
 pub fn ddl(engine: Engine) -> &'static str {
     match engine {
-        Engine::Sqlite => include_str!("schema/sqlite.sql"),
+        Engine::Sqlite => include_str!("../../../config/integration/sql/mail.sqlite.sql"),
         Engine::Postgres => include_str!("../../../config/integration/sql/mail.postgresql.sql"),
         Engine::MariaDb => include_str!("../../../config/integration/sql/mail.mysql.sql"),
     }

@@ -20,6 +20,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long another writer's lock is waited for.
@@ -38,12 +39,16 @@ pub struct Disk {
     pub postmap: Postmap,
     /// Makes Postfix read texthash files again; empty: something else does; none: the configuration does not say.
     pub reload: Option<Vec<String>>,
+    /// There must be accounts.
+    pub expected: AtomicBool,
 }
 
 /// All four as they were read, and what akund remembers of them.
 #[derive(Debug)]
 pub struct Snapshot {
     texts: [Option<Vec<u8>>; 4],
+    /// Which files are there.
+    there: [bool; 4],
     /// Whether the index is there and belongs to the text.
     indexed: [bool; 4],
     /// As it was read; saved again with the next writing.
@@ -113,6 +118,7 @@ impl Disk {
     pub fn read(&self) -> Result<Snapshot, Fault> {
         let mut snapshot = Snapshot {
             texts: Default::default(),
+            there: [false; 4],
             indexed: [true; 4],
             ledger: Ledger::load(&self.ledger_path()).map_err(|why| self.fault(why))?,
         };
@@ -125,23 +131,32 @@ impl Disk {
             if let Some(index) = self.index(which) {
                 snapshot.indexed[n] = stamp.is_some() && stamp_of(&index) == stamp;
             }
+            snapshot.there[n] = text.is_some();
             snapshot.texts[n] = text;
         }
         Ok(snapshot)
     }
 
-    /// Refuses files that have lost more entries than akund took away.
+    /// Refuses files that have lost more entries than akund took away, or that are gone though there must be accounts.
     ///
     /// # Errors
     /// Transient: what was lost may be on its way back.
     pub fn believe(&self, snapshot: &Snapshot, maps: &Maps) -> Result<(), Fault> {
-        for which in Which::ALL {
+        let expected = self.expected.load(Ordering::Relaxed);
+        for (which, is_there) in Which::ALL.into_iter().zip(snapshot.there) {
             if let Some(doubt) = snapshot.ledger.doubt(which.as_str(), maps.sheet(which).count().entries) {
                 return Err(self.fault(format!(
                     "{} {doubt}; nothing is written, and nothing believed. Put the file back; or, if it is as it should be, \
                      delete {}",
                     self.path(which).display(),
                     self.ledger_path().display()
+                )));
+            }
+            if expected && !is_there && matches!(which, Which::Passwd | Which::Mailboxes) {
+                return Err(self.fault(format!(
+                    "{} is gone, and the register has accounts here; nothing is written, and nothing believed. Put the file back; \
+                     or, if nobody shall be in it, make it, empty",
+                    self.path(which).display()
                 )));
             }
         }
@@ -360,8 +375,7 @@ impl Snapshot {
 
     /// Hands the texts over; empty ones for files that are not there.
     pub fn take_texts(&mut self) -> ([Vec<u8>; 4], Originals) {
-        let there = std::array::from_fn(|n| self.texts[n].is_some());
-        (std::mem::take(&mut self.texts).map(Option::unwrap_or_default), Originals { there })
+        (std::mem::take(&mut self.texts).map(Option::unwrap_or_default), Originals { there: self.there })
     }
 }
 

@@ -14,7 +14,7 @@ const ACCOUNT: &str = "uid, username, groupname, suspended, held_attribute, held
 /// The tables, for each engine.
 pub fn ddl(engine: Engine) -> &'static str {
     match engine {
-        Engine::Sqlite => include_str!("schema/sqlite.sql"),
+        Engine::Sqlite => include_str!("../../../config/integration/sql/radius.sqlite.sql"),
         Engine::Postgres => include_str!("../../../config/integration/sql/radius.postgresql.sql"),
         Engine::MariaDb => include_str!("../../../config/integration/sql/radius.mysql.sql"),
     }

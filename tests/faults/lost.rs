@@ -1,0 +1,32 @@
+//! A target that is gone, and whose accounts the register still has.
+
+use crate::daemon::{Site, count, records};
+
+#[test]
+fn a_database_that_was_lost_while_akund_was_down_is_waited_for_and_not_made_anew() {
+    let site = Site::new();
+    let daemon = site.start();
+    site.drop_in("a.toml", records::good("1", "humas"));
+    site.until_rest(1);
+    daemon.terminate();
+    let kept = site.path("targets/kept");
+    std::fs::rename(site.path("targets/mail"), &kept).unwrap();
+
+    let (code, said) = site.told(&["check"]);
+    assert!(code == 69 && said.contains("has lost what akund wrote into it: there is no such file"), "{code} {said}");
+    let (code, said) = site.told(&["reconcile"]);
+    assert!(code == 69 && said.contains("has lost what akund wrote into it"), "{code} {said}");
+    let mut daemon = site.spawn(&[]);
+    assert!(daemon.takes_requests(), "{}", site.log());
+    assert_eq!(daemon.get("/healthz").0, 200, "a target that is down is no unhealthy daemon");
+    site.drop_in("b.toml", records::good("2", "pers"));
+    assert!(daemon.until_says("has lost what akund wrote into it"));
+    assert!(!site.path("targets/mail").exists());
+    assert_eq!(site.state(&records::key("2")), "", "the name cannot be looked up yet");
+
+    std::fs::rename(&kept, site.path("targets/mail")).unwrap();
+    site.until_rest(2);
+    assert_eq!(site.state(&records::key("2")), "done");
+    assert_eq!(count(&site.mail(), "SELECT count(*) FROM mailboxes"), 2);
+    daemon.terminate();
+}
