@@ -199,7 +199,7 @@ impl Tables for RadiusTables {
             Action::Change if work.adopted.is_some() => picture.change_adopted(work, self),
             Action::Change => picture.change(work, self),
             Action::Reset => picture.reset(work, self),
-            Action::Suspend => picture.suspend(&uid),
+            Action::Suspend => picture.suspend(&uid, self),
             Action::Resume => picture.resume(&uid),
             Action::Remove => {
                 picture.remove(&uid);

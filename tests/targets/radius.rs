@@ -174,6 +174,25 @@ async fn a_second_way_in_or_a_barred_group_is_not_proven() {
 }
 
 #[tokio::test]
+async fn a_resumed_account_has_its_own_password_again_and_nobody_elses() {
+    for bench in Bench::radius_each() {
+        let account = named("humas");
+        let create = bench.create(&account);
+        bench.apply(&create).await.unwrap();
+        bench.by_hand(
+            "UPDATE radcheck SET id = id + 100;
+             INSERT INTO radcheck (id, username, attribute, op, value) VALUES (1, 'humas', 'Cleartext-Password', ':=', 'x')",
+        );
+        let suspend = plain(Action::Suspend, &account);
+        bench.apply(&suspend).await.unwrap();
+        bench.prove(&suspend).await.unwrap();
+        assert!(!bench.rows().iter().any(|row| row.contains("Cleartext-Password")), "{:?}", bench.rows());
+        bench.apply(&plain(Action::Resume, &account)).await.unwrap();
+        bench.prove(&create).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_name_or_group_that_freeradius_has_no_room_for_is_refused() {
     for bench in Bench::radius_each() {
         let mut account = named("humas");

@@ -126,11 +126,14 @@ impl Picture {
         Ok(())
     }
 
-    pub fn suspend(&mut self, uid: &str) -> Result<(), Fault> {
+    /// Every password goes: one that somebody else has added would be a way in that nobody thinks of. Akund's own comes back with
+    /// [`Self::resume`].
+    pub fn suspend(&mut self, uid: &str, settings: &RadiusTables) -> Result<(), Fault> {
         let known = self.expect_known(uid)?;
         let (username, was) = (known.username.clone(), std::mem::replace(&mut known.suspended, true));
         if !was {
-            let row = self.pairs(Place::Check, &username).find(|pair| pair.is_password());
+            let rows = || self.pairs(Place::Check, &username).filter(|pair| pair.is_password());
+            let row = rows().find(|pair| pair.is(settings.password_attribute())).or_else(|| rows().next());
             let row = row.map(|pair| (pair.attribute.clone(), pair.value.clone()));
             self.expect_known(uid)?.held = row;
         }
