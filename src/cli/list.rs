@@ -60,7 +60,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
             one.state,
             output::time(one.state_at),
             one.source,
-            one.step.unwrap_or_default(),
+            one.step.or_else(|| one.waits_for.map(|request| format!("waits for {request}"))).unwrap_or_default(),
             one.fault.unwrap_or_default(),
         ]);
     }

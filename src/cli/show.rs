@@ -73,7 +73,8 @@ fn print(outcome: &Outcome) {
         say!("  personal  removed by retention on {}", output::time(at));
     }
     if let Some(what) = &outcome.waits_for {
-        say!("  waits for {}", what.replace('-', " "));
+        let what = if what == "signed-letter" { "a signed letter" } else { what };
+        say!("  waits for {what}");
     }
     if let Some(letter) = &outcome.letter {
         say!(

@@ -1,7 +1,7 @@
 //! The outcome document of a request, from what the journal holds.
 
 use super::JournalError;
-use super::read::{Reader, maybe_time, time};
+use super::read::{BEHIND, Reader, maybe_time, time};
 use super::state::State;
 use crate::model::hex::hex;
 use crate::model::{
@@ -98,6 +98,10 @@ impl Reader {
         let signing = |step: &OutcomeStep| step.verb == Verb::Sign.as_str() && step.state == "blocked";
         if outcome.state == State::Waiting.as_str() && outcome.steps.iter().any(signing) {
             outcome.waits_for = Some("signed-letter".into());
+        }
+        if outcome.state == State::Working.as_str() {
+            let behind = format!("SELECT {BEHIND} FROM request r WHERE r.id = ?1");
+            outcome.waits_for = self.connection.prepare_cached(&behind)?.query_row([request], |row| row.get(0))?;
         }
         outcome.audit_head = self.head()?.to_string();
         Ok(outcome)

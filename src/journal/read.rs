@@ -38,7 +38,18 @@ pub struct Listed {
     pub step: Option<String>,
     /// That step's last fault.
     pub fault: Option<String>,
+    /// The request that works on the same account, while this one has not begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
 }
+
+/// The request that works on the account of request `r`, where that one has not begun; else null.
+pub(super) const BEHIND: &str = "CASE WHEN r.state = 'working' AND NOT EXISTS (
+     SELECT 1 FROM step b WHERE b.id BETWEEN r.id << 8 AND r.id << 8 | 255 AND b.part <> 'notice' AND b.state NOT IN ('blocked', 'cancelled'))
+   THEN (SELECT o.procedure || ':' || o.ext_id || '@' || o.revision FROM request o
+     WHERE o.account = r.account AND o.id <> r.id AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing')
+     ORDER BY EXISTS (SELECT 1 FROM step b WHERE b.id BETWEEN o.id << 8 AND o.id << 8 | 255 AND b.part <> 'notice'
+       AND b.state NOT IN ('blocked', 'cancelled')) DESC, o.id LIMIT 1) END";
 
 impl Listed {
     /// Whether nothing moves it by itself any more.
@@ -150,14 +161,14 @@ impl Reader {
     /// Where they cannot be read.
     pub fn list(&self, states: &[State], most: usize) -> Result<Vec<Listed>, JournalError> {
         let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-        let mut statement = self.connection.prepare_cached(
+        let mut statement = self.connection.prepare_cached(&format!(
             "SELECT r.procedure || ':' || r.ext_id || '@' || r.revision, r.uid, r.action, r.state, r.state_at, u.source,
-               s.lane || ' ' || s.verb, s.fault
+               s.lane || ' ' || s.verb, s.fault, CASE WHEN s.id IS NULL THEN {BEHIND} END
              FROM request r JOIN submission u ON u.id = r.submission
              LEFT JOIN step s ON s.id = (SELECT min(id) FROM step WHERE id BETWEEN r.id << 8 AND r.id << 8 | 255
                AND (state IN ('ready', 'retry', 'running', 'stuck') OR r.state = 'waiting' AND state = 'blocked'))
              WHERE ?1 = '[]' OR r.state IN (SELECT value FROM json_each(?1)) ORDER BY r.id DESC LIMIT ?2",
-        )?;
+        ))?;
         let rows =
             statement.query_map((serde_json::to_string(&words)?, i64::try_from(most).unwrap_or(i64::MAX)), |row| {
                 Ok(Listed {
@@ -169,6 +180,7 @@ impl Reader {
                     source: row.get(5)?,
                     step: row.get(6)?,
                     fault: row.get(7)?,
+                    waits_for: row.get(8)?,
                 })
             })?;
         Ok(rows.collect::<Result<_, _>>()?)

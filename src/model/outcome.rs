@@ -31,7 +31,7 @@ pub struct Outcome {
     /// The account, where one was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<OutcomeAccount>,
-    /// While it waits: for what (`signed-letter`).
+    /// While it waits: for what (`signed-letter`, or the request that works on the same account, `PROCEDURE:ID@REVISION`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
     /// The signed letter, as the register of outgoing letters has it.

@@ -217,6 +217,14 @@ async fn the_end_of_one_that_waits_for_an_account_starts_nobody_beside_the_one_t
     let working = f.journal.turn("credentials", Arc::default(), 10).await.unwrap().claims;
     assert_eq!(working.iter().map(|claim| claim.key.id.as_str()).collect::<Vec<_>>(), ["3"]);
     assert!(ordered(&f, OrderVerb::Release, "2").await.0);
+    let waits_for = |id: &str| {
+        let reader = f.reader();
+        let said = reader.outcome(reader.resolve(id).unwrap()).unwrap().waits_for;
+        let listed = reader.list(&[], 10).unwrap().into_iter().find(|one| one.request.contains(&format!(":{id}@")));
+        assert_eq!(listed.unwrap().waits_for, said, "{id}");
+        said
+    };
+    assert_eq!(["1", "2", "3", "4"].map(waits_for), [None, Some("p:3@1".into()), None, Some("p:3@1".into())]);
     assert!(ordered(&f, OrderVerb::Withdraw, "4").await.0);
     assert_eq!(serve(&f.journal, "credentials").await, 0, "3 works on the account");
     f.journal.turn("credentials", Arc::new(working.iter().map(done).collect()), 0).await.unwrap();
