@@ -66,7 +66,12 @@ fn a_disk_that_fills_up_in_the_midst_of_a_bulk_file_loses_nothing() {
     // Killed and started while there is still no room, it does not pretend to be well.
     daemon.kill();
     let status = site.spawn(&[]).ended();
-    assert!([69, 74, 75].contains(&status.code().unwrap_or(-1)), "{status}\n{}", site.log());
+    let code = status.code().unwrap_or(-1);
+    assert!([69, 74, 75].contains(&code), "{status}\n{}", site.log());
+    let unit = include_str!("../../systemd/akund.service");
+    let prevented = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).unwrap();
+    assert!(!prevented.split(' ').any(|status| status == code.to_string()), "systemd starts it again after {code}");
+    assert!(unit.lines().any(|line| line == "StartLimitIntervalSec=0"), "and again, however long there is no room");
     disk.make_room();
     let daemon = site.start();
     site.until("some more requests are done", || site.states().values().filter(|state| *state == "done").count() > 40);
