@@ -21,16 +21,18 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// What the database says of the first table that is missing or lacks a column.
+    /// What the database says of the first table that lacks a column, or else is missing: that can be mended by making it.
     pub(super) fn first_wrong(&self, db: &mut dyn Session) -> Result<Option<Trouble>, Trouble> {
+        let mut missing = None;
         for probe in self.probes {
             match db.rows(&format!("{probe} LIMIT 0"), &[]) {
                 Ok(_) => {}
                 Err(trouble) if trouble.kind == Kind::Disconnected => return Err(trouble),
+                Err(trouble) if trouble.kind == Kind::NoTable => missing = missing.or(Some(trouble)),
                 Err(trouble) => return Ok(Some(trouble)),
             }
         }
-        Ok(None)
+        Ok(missing)
     }
 
     /// What the database says of a table that was there once: `found` is the version that is noted, `expected` whether there must be

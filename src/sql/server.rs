@@ -137,6 +137,11 @@ impl Server {
         // Read each time: a new password holds from the next connection on.
         let password = self.password_file.as_deref().map(read_secret).transpose().map_err(Trouble::transient)?;
         let (password, ca_file) = (password.as_ref(), self.ca_file.as_deref());
+        if let Some(path) = ca_file {
+            // The driver's own words have no name of a file in them.
+            let read = std::fs::File::open(path);
+            read.map_err(|error| Trouble::transient(format!("ca_file {}: {error}", path.display())))?;
+        }
         let connected: Result<Box<dyn Remote>, Trouble> = match self.at.kind {
             ServerKind::Postgres => {
                 Postgres::connect(&self.at, password, ca_file, &handle).map(|c| Box::new(c) as Box<dyn Remote>)

@@ -132,6 +132,9 @@ async fn a_column_that_was_lost_is_told_where_akund_made_the_tables_and_what_com
         assert_eq!(class_of(&waiting), FaultClass::Transient);
         let told = waiting.unwrap_err().message;
         assert!(told.contains("quota") && !told.contains("make_tables"), "{told}");
+        // A table that is missing, too, and could be made, does not hide it.
+        base.by_hand("DROP TABLE domains; DROP TABLE akund_mail_schema");
+        assert!(wrong(&anew).await.contains("quota"), "{}", wrong(&anew).await);
     }
 }
 
@@ -241,6 +244,8 @@ async fn tls(url: &str, password: PathBuf, ca: PathBuf, other_ca: PathBuf) {
         work(Action::Create, &named("humas"), Some(akund::secret::hash::new_credential(good.schemes()).unwrap()));
     good.apply(std::slice::from_ref(&create)).await.remove(0).unwrap();
     good.prove(std::slice::from_ref(&create)).await.remove(0).unwrap();
+    let nowhere = with(ca.with_file_name("tidak-ada.pem"), url.to_owned());
+    assert!(wrong(&nowhere).await.contains("ca_file") && wrong(&nowhere).await.contains("tidak-ada.pem"));
     let stranger = with(other_ca, url.to_owned());
     assert!(wrong(&stranger).await.contains("TLS failed"), "{}", wrong(&stranger).await);
     let named_otherwise = with(ca, url.replace("127.0.0.1", "localhost"));
