@@ -1,6 +1,7 @@
 //! `check` of an SQLite database: looks, and changes nothing, so that it may run beside the daemon or without it.
 
-use super::sqlite::{Lite, Store, beside, schema_version};
+use super::lite::Lite;
+use super::sqlite::{Store, beside, schema_version};
 use crate::model::Finding;
 use nix::unistd::{AccessFlags, Gid, Group, access};
 use rusqlite::Connection;

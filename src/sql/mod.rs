@@ -9,6 +9,7 @@ mod dialect;
 pub mod inspect;
 mod inspect_server;
 mod line;
+pub mod lite;
 pub mod many;
 mod mariadb;
 mod postgres;

@@ -1,5 +1,6 @@
 //! Where a target's tables are: a file, or a server.
 
+use super::lite::Lite;
 use super::server::Server;
 use super::transaction::{self, Writing};
 use super::{Kind, Schema, Session, Stop, Trouble, sqlite};
@@ -88,7 +89,7 @@ impl Store {
         self.with_all_tables(doing, || match self {
             Self::File(file) => {
                 let reader = file.reader()?;
-                Ok(snapshot(&mut sqlite::Lite(&reader))?)
+                Ok(snapshot(&mut Lite(&reader))?)
             }
             Self::Server(server) => server.with_reader(snapshot),
         })
@@ -110,7 +111,7 @@ impl Store {
 
     fn with_writer<T>(&self, work: impl FnOnce(&mut dyn Session) -> Result<T, Stop>) -> Result<T, Stop> {
         match self {
-            Self::File(file) => file.with_writer(|db| work(&mut sqlite::Lite(db))),
+            Self::File(file) => file.with_writer(|db| work(&mut Lite(db))),
             Self::Server(server) => server.with_writer(work),
         }
     }
