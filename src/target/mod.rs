@@ -49,7 +49,7 @@ pub struct Applied {
 }
 
 /// How long a target goes on beginning log-ins of one batch. What it has proven by then is recorded, and its notices leave.
-const PROVING: Duration = Duration::from_secs(30);
+pub const PROVING: Duration = Duration::from_secs(30);
 
 /// A server (or database) that holds accounts.
 ///
