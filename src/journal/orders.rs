@@ -417,11 +417,22 @@ fn retry(tx: &mut Tx<'_>, request: i64) -> Result<bool, JournalError> {
     Ok(some)
 }
 
-/// Makes a stuck step ready, and lets its request go on.
+/// Makes a stuck step ready, and lets its request go on. Of a proof it is what it proves that is done again first: what stands at the
+/// target may not be what was written, and a proof alone does not mend that.
 pub(super) fn try_again(tx: &mut Tx<'_>, step: i64, lane: &str, part: &str, flow: i64) -> Result<(), JournalError> {
     restored::step_ordered(tx, step)?;
     tx.run("UPDATE step SET first_at = NULL, stuck_at = NULL WHERE id = ?1", [step])?;
-    course::make_ready(tx, step, lane, flow)?;
+    let proven: Option<i64> = tx.row(
+        "SELECT a.id FROM step p JOIN step a ON a.id = p.id - 1 AND a.lane = p.lane AND a.part = p.part
+         WHERE p.id = ?1 AND p.part = 'plan' AND p.verb = 'prove' AND a.verb = 'apply' AND a.state = 'done' AND a.restored = 0",
+        [step],
+        |row| row.get(0),
+    )?;
+    if let Some(apply) = proven {
+        tx.run("UPDATE step SET state = 'blocked' WHERE id = ?1", [step])?;
+        tx.run("UPDATE step SET first_at = NULL, done_at = NULL WHERE id = ?1", [apply])?;
+    }
+    course::make_ready(tx, proven.unwrap_or(step), lane, flow)?;
     match part {
         "plan" => tx.move_request(step >> 8, Move::Retry, "order").map(drop),
         "undo" => tx.move_request(step >> 8, Move::Withdraw, "order").map(drop),

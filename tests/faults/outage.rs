@@ -1,6 +1,6 @@
 //! What an outage left stuck, tried again with one order.
 
-use crate::daemon::{Site, count, crashed, records};
+use crate::daemon::{Setup, Site, count, crashed, records};
 use crate::smtp::Server;
 use std::sync::atomic::Ordering;
 
@@ -76,5 +76,26 @@ fn one_order_moves_five_thousand_stuck_notices_and_leaves_the_uncertain_alone() 
     let (code, said) = site.told(&["retry", "--lane", "surat", "--since", "1d"]);
     assert!(code == 1 && said.contains("email"), "{said}");
     site.until("those, too", || site.reader().lane("email").unwrap().stuck == 10);
+    daemon.terminate();
+}
+
+/// What stands at the target is not what was written: proving it again would never help.
+#[test]
+fn a_retry_of_a_stuck_proof_writes_the_account_again() {
+    let site = Site::with(Setup { lane: "retry_seconds = 1\nsettle_seconds = 1", ..Setup::default() });
+    let mut daemon = site.start();
+    site.mail()
+        .execute_batch(
+            "CREATE TRIGGER lain AFTER INSERT ON mailboxes BEGIN
+               UPDATE mailboxes SET password = '$6$lain$' WHERE address = new.address; END",
+        )
+        .unwrap();
+    site.drop_in("a.toml", records::good("1", "humas"));
+    site.until("its proof is stuck", || site.state(&records::key("1")) == "stuck");
+    assert!(daemon.until_says("a step is stuck"));
+    site.mail().execute_batch("DROP TRIGGER lain").unwrap();
+    let (code, said) = site.told(&["retry", "1", "--reason", "pemicu dihapus"]);
+    assert_eq!(code, 0, "{said}");
+    site.until("it is done", || site.state(&records::key("1")) == "done");
     daemon.terminate();
 }

@@ -128,6 +128,23 @@ async fn one_that_fails_is_the_first_attempt_of_its_own_step() {
 }
 
 #[tokio::test]
+async fn a_retry_of_one_that_is_stuck_writes_what_it_proves_again() {
+    let f = Fixture::new();
+    let claim = claimed(&f).await;
+    let stuck = Settlement::Stuck { fault: Fault::permanent("somebody else has changed it") };
+    record_at(&f, with_proof(&claim, stuck)).await;
+    f.ordered(&["mail", "email"], OrderVerb::Retry, "1").await;
+    let again = f.journal.turn("mail", Arc::default(), 10).await.unwrap().claims;
+    let told: Vec<_> = again.iter().map(|claim| (claim.verb, claim.attempt)).collect();
+    assert_eq!(told, [(Verb::Apply, 2)]);
+    assert_eq!(again[0].proof.map(|proof| proof.attempt), Some(2), "its proof may come with it again");
+    record_at(&f, with_proof(&again[0], shown())).await;
+    assert_eq!(proof_of(&f).state, "done");
+    serve_all(&f.journal).await;
+    assert_eq!(f.state("1"), "done");
+}
+
+#[tokio::test]
 async fn of_a_request_that_is_taken_back_meanwhile_it_is_not_recorded() {
     let f = Fixture::new();
     let claim = claimed(&f).await;
