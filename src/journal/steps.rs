@@ -23,6 +23,26 @@ impl Journal {
         .await
     }
 
+    /// A server answers again: what waits for its next attempt because it did not is due now. How many steps.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    pub async fn hurry(&self, lane: &str) -> Result<usize, JournalError> {
+        let lane = lane.to_owned();
+        self.call(move |tx| {
+            let now = tx.micros();
+            let moved = tx.run(
+                "UPDATE step SET due = ?2 WHERE lane = ?1 AND state = 'retry' AND due > ?2 AND fault_class IN ('transient', 'unknown')",
+                (&lane, now),
+            )?;
+            if moved > 0 {
+                tx.wake(&lane);
+            }
+            Ok(moved)
+        })
+        .await
+    }
+
     /// At start: steps that were running when akund ended are made ready again, marked uncertain. With `stick` (a channel whose
     /// notices must never be repeated blindly, or a lane of which nobody knows what it was) notices are stuck instead. The number
     /// of them.

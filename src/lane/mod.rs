@@ -61,6 +61,10 @@ pub trait Worker: Send + Sync {
     fn batch(&self) -> usize;
     /// Whether a step whose fate is unknown must not be repeated by itself.
     fn never_blindly(&self) -> bool;
+    /// Whether, after an outage, everything that waits for another attempt is tried at once: a server of one's own is down or up for all.
+    fn hurries(&self) -> bool {
+        false
+    }
     /// Does what no request asks for; answers when to ask again ([`crate::target::Target::keep_up`]).
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         Box::pin(async { Ok(None) })
@@ -219,7 +223,11 @@ impl Slot {
                 self.bell.notify_one();
             }
             crate::crash::point(&format!("{}-claimed", self.worker.lane()));
+            let was_down = self.is_down();
             settled = self.carry_out(&turn.claims).await;
+            if was_down && !self.is_down() && self.worker.hurries() {
+                self.hurry().await;
+            }
             crate::crash::point(&format!("{}-done", self.worker.lane()));
             if let Some(wait) = self.needs_rest() {
                 // What was done is recorded first: a crash during the rest must not make it uncertain.
@@ -351,6 +359,24 @@ impl Slot {
         let fault = answers.rev().find_map(met).filter(|_| only_transient);
         if self.context.watch.saw(self.worker.lane(), fault.map(|fault| fault.message.as_str()), Timestamp::now()) {
             self.context.journal.bell(crate::journal::operator::LANE).notify_one();
+        }
+    }
+
+    /// Whether the last turns brought nothing but transient faults.
+    fn is_down(&self) -> bool {
+        self.transient_turns.load(Ordering::Relaxed) >= PATIENT_TURNS
+    }
+
+    /// The server answers again. Where the journal cannot be written, each step waits for its own time, as it would have.
+    async fn hurry(&self) {
+        match self.context.journal.hurry(self.worker.lane()).await {
+            Ok(0) => {}
+            Ok(steps) => {
+                tracing::info!(lane = self.worker.lane(), steps, "it answers again; what waited for it is tried now")
+            }
+            Err(error) => {
+                tracing::warn!(lane = self.worker.lane(), %error, "what waits for its next attempt is not tried at once")
+            }
         }
     }
 

@@ -38,6 +38,9 @@ impl Worker for TargetWorker {
     fn never_blindly(&self) -> bool {
         false
     }
+    fn hurries(&self) -> bool {
+        true
+    }
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         self.target.keep_up()
     }
