@@ -48,8 +48,9 @@ impl Schema {
     /// and mail for everybody would be bounced, where it is only deferred now.
     pub(super) fn has_lost(&self, at: &dyn Display, cause: &str) -> String {
         format!(
-            "the database {at} has lost what akund wrote into it: {cause}; put it back from a backup. It is not made anew by itself,              for then mail for everybody who is missing in it would be bounced; if it shall be empty, load {} of config/integration/sql as \
-             akund's user",
+            "the database {at} has lost what akund wrote into it: {cause}; put it back from a backup. It is not made anew by \
+             itself, for then mail for everybody who is missing in it would be bounced; if it shall be empty, load {} of \
+             config/integration/sql as akund's user",
             self.scripts
         )
     }
