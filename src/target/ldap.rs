@@ -9,6 +9,7 @@ mod batch;
 mod check;
 mod connection;
 mod entry;
+mod familiar;
 mod fault;
 mod groups;
 mod layout;
@@ -32,6 +33,7 @@ use crate::model::{AccountUid, Action, Answer, Fault, Finding, Proof, Scheme, Se
 use batch::WINDOW;
 use connection::{Dialer, Session};
 use entry::{Entry, mark};
+use familiar::Familiar;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use layout::Layout;
 use ldap3::Scope;
@@ -61,6 +63,7 @@ pub struct Directory {
     transactions: Option<bool>,
     /// Once the server did not show in time that it was through with a transaction's operations.
     doubted: AtomicBool,
+    familiar: Familiar,
     proofs: usize,
     /// Connections of earlier batches that were good when they were given back.
     kept: Mutex<Vec<Open>>,
@@ -102,6 +105,7 @@ impl Directory {
             dialer: Dialer::new(config, read_secret).map_err(wrong)?,
             transactions: config.transactions,
             doubted: AtomicBool::new(false),
+            familiar: Familiar::default(),
             proofs: config.proofs,
             kept: Mutex::default(),
         })

@@ -4,7 +4,7 @@ use crate::bench::*;
 use crate::contract;
 use crate::peers::Slapd;
 use akund::model::{Action, FaultClass, Proof};
-use akund::target::Target;
+use akund::target::{Target, Work};
 
 contract::contract!([OpenLdap::start()]);
 
@@ -303,6 +303,28 @@ async fn check_tells_which_rights_to_write_are_missing_and_writes_nothing() {
 
     let told = complaints("access to dn.subtree=\"ou=groups,dc=example,dc=org\" by users read\n", with_groups).await;
     assert_eq!(told, format!("akund's bind_dn may not write member of cn=all,ou=groups,dc=example,dc=org"));
+}
+
+/// slapd gives an attribute a number when the first entry has it, and does not survive it if that entry comes to nothing: what is written
+/// later cannot be read, nor what is searched together with it.
+#[tokio::test]
+async fn attributes_that_the_directory_never_had_are_not_brought_by_what_comes_to_nothing() {
+    let slapd = Slapd::with("");
+    let common = common(&slapd).replace("bind_dn =", "search_base = \"ou=people,dc=example,dc=org\"\nbind_dn =");
+    let toml = format!("url = \"{}\"\ntls = \"none\"\ntransactions = true\n{common}", slapd.url());
+    let target = directory(&format!("{toml}roomNumber = \"{{username}}\"\n"));
+    assert_eq!(wrong(target.check().await), Vec::<String>::new());
+    assert!(target.check().await.iter().flatten().any(|said| said.contains("akund may add accounts")));
+    // The second is refused by the overlay, which sees more than akund: with the transaction's end, after the first was written in it.
+    slapd.by_hand("dn: uid=pers,ou=services,dc=example,dc=org\nchangetype: add\nobjectClass: account\nuid: pers\n");
+    let works: Vec<Work> = ["humas", "pers", "dekan"].map(|name| create(&named(name), target.schemes())).into();
+    let answers = target.apply(&works).await;
+    assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true], "{answers:?}");
+    for work in [&works[0], &works[2]] {
+        prove(&target, work).await.unwrap();
+    }
+    assert_eq!(target.list().await.unwrap().len(), 2);
+    assert_eq!(slapd.search("(roomNumber=*)", &["roomNumber"]).len(), 2);
 }
 
 #[tokio::test]

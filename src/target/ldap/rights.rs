@@ -1,14 +1,15 @@
 //! Whether akund may write accounts: asked of the server without anything being changed. Each tells it in another way.
 //!
-//! - OpenLDAP: a new account is added with the No-Op control. Of an entry of akund's that is there, values are deleted which it does
-//!   not have, with the same control: slapd looks at rights before it looks at values.
+//! - OpenLDAP: an account is added whose name is longer than any that its database takes. Of an entry of akund's that is there, values
+//!   are deleted which it does not have. slapd looks at rights before it looks at either. Both bear the No-Op control, too, but it is
+//!   never by that that nothing is written: slapd does not survive an entry that is only tried ([`super::familiar`]).
 //! - 389 Directory Server: the rights that it says akund has on an entry which it makes up for the question.
 //! - Active Directory: `allowedChildClassesEffective` and `allowedAttributesEffective` ([MS-ADTS] 3.1.1.4.5).
 
 use super::connection::{Session, said};
 use super::entry::Entry;
 use super::layout::{Group, Layout};
-use super::name::{Attribute, Dn, Filter};
+use super::name::{Attribute, Dn, Filter, Rdn};
 use super::operation::{Change, Operation, Value};
 use super::world::World;
 use super::{Directory, fault, plan, server};
@@ -22,6 +23,10 @@ use uuid::Uuid;
 
 /// Among how many entries with the attribute of akund's mark one is sought that has the mark.
 const MOST_LOOKED_AT: i32 = 100;
+/// Characters. Where a page has 4 kB, a name and its normalised form must fit into one together (mdb, `dn2id`).
+const TOO_LONG: usize = 4000;
+/// What slapd says where its database does not take a name: "other", without a word.
+const NOT_TAKEN: u32 = 80;
 
 /// What a server told of akund's rights below the base.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,11 +94,11 @@ impl Directory {
     async fn tried(&self, session: &mut Session) -> Result<Rights, Fault> {
         let work = sample(self.schemes())?;
         let add = plan::decide(&work, &World::default(), &self.layout)?.operations.into_iter().next();
-        let add = match add {
-            Some(add) => session.carry_out(&add, Some(no_op())).await.map_err(|lost| fault::unanswered(&add, &lost))?,
-            None => return Ok(not_seen("nothing would be added")),
+        let Some(add) = add.and_then(|add| named_too_long(add, &self.layout)) else {
+            return Ok(not_seen("nothing would be added"));
         };
-        let mut rights = Rights { add: of_added(add.rc, said(&add)), ..Rights::default() };
+        let answer = session.carry_out(&add, Some(no_op())).await.map_err(|lost| fault::unanswered(&add, &lost))?;
+        let mut rights = Rights { add: of_added(answer.rc, &answer.text, said(&answer)), ..Rights::default() };
         for group in &self.layout.groups {
             let nobody = Value::text(format!("cn=akund-asks-{},{}", Uuid::new_v4(), self.layout.base));
             if may_not_delete(session, &group.dn, group.attribute.clone(), nobody).await? {
@@ -173,10 +178,20 @@ async fn may_not_delete(session: &mut Session, dn: &Dn, attribute: Attribute, va
     Ok(answer.rc == fault::NO_RIGHTS)
 }
 
-/// What slapd's answer to the try says.
-fn of_added(rc: u32, said: String) -> Result<(), Shut> {
+/// The same new entry, with a name that no database takes.
+fn named_too_long(add: Operation, layout: &Layout) -> Option<Operation> {
+    let Operation::Add { mut attributes, .. } = add else { return None };
+    let rdn = Rdn { attribute: layout.rdn_attribute().clone(), value: "a".repeat(TOO_LONG) };
+    attributes.retain(|(name, _)| name.key() != rdn.attribute.key());
+    attributes.push((rdn.attribute.clone(), vec![Value::text(rdn.value.as_str())]));
+    Some(Operation::Add { dn: layout.base.child(&rdn), attributes })
+}
+
+/// What slapd's answer to the try says; `text` is its own word.
+fn of_added(rc: u32, text: &str, said: String) -> Result<(), Shut> {
     match rc {
         server::NO_OPERATION => Ok(()),
+        NOT_TAKEN if text.is_empty() => Ok(()),
         // A referral (it keeps a copy only), too weak a connection, no rights, read only.
         10 | 8 | 13 | fault::NO_RIGHTS | 53 => Err(Shut::Refused(Some(said))),
         _ => Err(Shut::NotSeen(said)),
@@ -255,13 +270,14 @@ mod tests {
 
     #[test]
     fn what_slapd_would_have_done_it_lets() {
-        assert_eq!(of_added(server::NO_OPERATION, String::new()), Ok(()));
+        assert_eq!(of_added(server::NO_OPERATION, "", String::new()), Ok(()));
+        assert_eq!(of_added(NOT_TAKEN, "", "80".into()), Ok(()));
         for rc in [8, 10, 13, 50, 53] {
-            assert!(matches!(of_added(rc, "said".into()), Err(Shut::Refused(Some(_)))), "{rc}");
+            assert!(matches!(of_added(rc, "", "said".into()), Err(Shut::Refused(Some(_)))), "{rc}");
         }
         // It is no question of rights whether the sample is one that the server would take.
         for rc in [12, 19, 65, 80] {
-            assert!(matches!(of_added(rc, "said".into()), Err(Shut::NotSeen(_))), "{rc}");
+            assert!(matches!(of_added(rc, "internal error", "said".into()), Err(Shut::NotSeen(_))), "{rc}");
         }
     }
 

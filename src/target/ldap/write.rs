@@ -80,7 +80,10 @@ impl Directory {
             .filter(|(_, operations)| !operations.is_empty())
             .collect();
         let lists: Vec<&[Operation]> = to_do.iter().map(|(_, operations)| *operations).collect();
-        let outcomes = batch::carry_out(&open.session, &lists, open.batches.together(&self.doubted)).await;
+        let together = open.batches.together(&self.doubted).filter(|_| self.familiar.has_all(&lists));
+        let outcomes = batch::carry_out(&open.session, &lists, together).await;
+        let done = lists.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Done));
+        done.for_each(|(operations, _)| self.familiar.note(operations));
         let mut results: Vec<Result<Plan, Fault>> = decided.clone();
         let mut again = Vec::new();
         for ((at, operations), outcome) in to_do.iter().zip(outcomes) {
