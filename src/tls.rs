@@ -13,7 +13,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -68,11 +68,34 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, String> {
 /// What to say of a handshake that failed.
 pub fn explain(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InvalidCertificate(why) => format!(
-            "shows a certificate that is not trusted ({}); set ca_file to its CA, and the host to a name that it carries",
-            tidy(&why.to_string(), "")
-        ),
+        rustls::Error::InvalidCertificate(why) => {
+            let (state, advice) = distrusted(why);
+            format!("shows a certificate that {state} ({}); {advice}", tidy(&why.to_string(), ""))
+        }
         other => format!("could not agree on TLS: {}", tidy(&other.to_string(), "")),
+    }
+}
+
+/// What is wrong with a certificate, and what to do.
+fn distrusted(why: &CertificateError) -> (&'static str, &'static str) {
+    use CertificateError as E;
+    match why {
+        E::Expired | E::ExpiredContext { .. } => {
+            ("is not trusted any more", "renew it at that server, unless it is this machine's clock that is wrong")
+        }
+        E::NotValidYet | E::NotValidYetContext { .. } => {
+            ("is not valid yet", "look whether this machine's clock is right")
+        }
+        E::NotValidForName | E::NotValidForNameContext { .. } => (
+            "is not for this host",
+            "set the host to a name that it carries, or give that server a certificate for this one",
+        ),
+        // webpki's, which rustls passes on as they are.
+        E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => (
+            "is not trusted, being a CA's own",
+            "give that server a certificate which its CA has issued, and set ca_file to the CA",
+        ),
+        _ => ("is not trusted", "set ca_file to its CA"),
     }
 }
 
@@ -164,6 +187,45 @@ mod tests {
             smtp_parameters("mail.example.org", Some(Path::new("/nonexistent/ca.pem"))).map(|_| ()).unwrap_err(),
         ] {
             assert!(told.contains("/nonexistent/ca.pem") && told.contains("No such file"), "{told}");
+        }
+    }
+
+    /// What is said of a server's certificate, which a CA of ours has issued unless it is that CA's own.
+    fn said_of(name: &str, years: (i32, i32), own: bool) -> String {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut authority = CertificateParams::new([name.to_owned()]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let ca = authority.self_signed(&key).unwrap();
+        let mut shown = CertificateParams::new([name.to_owned()]).unwrap();
+        (shown.not_before, shown.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
+        let issued = shown.signed_by(&KeyPair::generate().unwrap(), &Issuer::new(authority, &key)).unwrap();
+        let roots = private_roots(file(&ca.pem()).path()).unwrap();
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let shown = if own { ca.der() } else { issued.der() };
+        let host = server_name("ldap.example.org").unwrap();
+        match verifier.verify_server_cert(shown, &[], &host, &[], rustls::pki_types::UnixTime::now()) {
+            Ok(_) => String::new(),
+            Err(error) => explain(&error),
+        }
+    }
+
+    #[test]
+    fn each_fault_of_a_certificate_has_its_own_advice() {
+        let host = "ldap.example.org";
+        assert_eq!(said_of(host, (2020, 2090), false), "");
+        for (told, state, advice) in [
+            (said_of(host, (2020, 2021), false), "is not trusted any more", "renew it"),
+            (said_of(host, (2080, 2090), false), "is not valid yet", "clock"),
+            (said_of("mail.example.org", (2020, 2090), false), "is not for this host", "mail.example.org"),
+            (said_of(host, (2020, 2090), true), "a CA's own", "which its CA has issued"),
+            (explain(&CertificateError::UnknownIssuer.into()), "is not trusted (", "set ca_file to its CA"),
+        ] {
+            assert!(
+                told.starts_with("shows a certificate that ") && told.contains(state) && told.contains(advice),
+                "{told}"
+            );
         }
     }
 }
