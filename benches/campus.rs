@@ -129,8 +129,7 @@ fn ldapadd(slapd: &Slapd, accounts: usize) -> f64 {
 /// The target by itself: a transaction for each batch, or entry by entry.
 fn lane(slapd: &Slapd, accounts: usize, transactions: bool) -> f64 {
     let works = works(accounts, Scheme::Ssha512);
-    let settings =
-        format!("{}{}", if transactions { "" } else { "transactions = false\n" }, settings(slapd, "ssha512"));
+    let settings = format!("{}{}", if transactions { "transactions = true\n" } else { "" }, settings(slapd, "ssha512"));
     let (target, runtime) = (of_settings(&settings), runtime());
     let name = if transactions {
         "the LDAP lane alone, a transaction for each batch"
@@ -185,7 +184,7 @@ fn pipeline(slapd: &Slapd, accounts: usize, way: Way, sites: &mut Vec<Site>) -> 
          [target.mail]\nkind = \"mail-maps\"\ndatabase = \"targets/mail/mail.db\"\npassword = \"{scheme}\"\n\
          [target.radius]\nkind = \"radius\"\ndatabase = \"targets/radius/radius.db\"\npassword = \"{radius}\"\n",
         settings(slapd, scheme),
-        if transactions { "" } else { "transactions = false\n" }
+        if transactions { "transactions = true\n" } else { "" }
     ));
     site.hand_in(std::iter::once(records::bulk(0..accounts)));
     // What lies there for longer than the settling time is taken at once, as after a weekend.

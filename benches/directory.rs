@@ -98,7 +98,7 @@ fn target(slapd: &Slapd) -> Directory {
     let config: LdapConfig = toml::from_str(&format!(
         "url = \"{}\"\ntls = \"none\"\nbind_dn = \"cn=akund,ou=services,dc=example,dc=org\"\npassword_file = \"x\"\n\
          base = \"ou=people,dc=example,dc=org\"\nobject_classes = [\"inetOrgPerson\"]\npassword = \"ssha512\"\n\
-         timeout_seconds = 60\n[attributes]\ncn = \"{{name}}\"\nsn = \"{{family_name}}\"\nmail = \"{{address}}\"",
+         timeout_seconds = 60\ntransactions = true\n[attributes]\ncn = \"{{name}}\"\nsn = \"{{family_name}}\"\nmail = \"{{address}}\"",
         slapd.url()
     ))
     .unwrap();

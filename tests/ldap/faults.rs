@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+const ONE_COMMIT: &str = "new accounts of a batch go in one transaction, as configured";
+
 /// A password that is quickly hashed.
 fn quick(toml: String) -> String {
     toml.replace("base =", "password = \"ssha512\"\nbase =")
@@ -38,25 +40,61 @@ async fn one_bad_entry_of_a_transaction_does_not_keep_the_others_out() {
     contract::one_bad_among_a_thousand(&mut Varied(OpenLdap::start(), at_once)).await;
 }
 
-/// slapd can crash of a client's transactions: akund uses them by itself only where it sees when slapd is through with them.
+/// slapd does not hold out everything that may happen around a client's transactions: akund uses them where it is told to.
 #[tokio::test]
-async fn transactions_are_used_by_themselves_where_they_are_safe() {
+async fn transactions_are_used_where_they_are_asked_for() {
     let site = OpenLdap::start();
     // A proxy has an address of its own: no connection that slapd shows is akund's.
     let proxy = Proxy::before(site.slapd.port);
     let through = || site.toml_through(proxy.port());
     let socket = || site.toml().replace(&site.slapd.url(), &site.slapd.ldapi()).replace("ca_file", "# ca_file");
     for (toml, expected) in [
-        (site.toml(), "a batch is one commit"),
-        (socket(), "a batch is one commit"),
-        (at_once(site.toml()), "a batch is one commit"),
-        (through(), "does not show akund its own connection"),
+        (site.toml(), "without transactions"),
+        (singly(site.toml()), "without transactions"),
+        (at_once(socket()), ONE_COMMIT),
+        (at_once(site.toml()), ONE_COMMIT),
         (at_once(through()), "slapd can crash"),
-        (singly(site.toml()), "transactions = false"),
     ] {
         let told = directory(&toml).check().await;
         assert!(told.iter().flatten().any(|said| said.contains(expected)), "{expected}: {told:?}");
     }
+}
+
+/// A transaction beside any other writing would let a slapd that logs both stand still for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_slapd_that_logs_what_is_written_is_given_no_transactions() {
+    let slapd = Slapd::logging();
+    slapd.by_hand("dn: uid=lain,ou=people,dc=example,dc=org\nchangetype: add\nobjectClass: account\nuid: lain\n");
+    let toml = format!("url = \"{}\"\ntls = \"none\"\n{}", slapd.url(), common(&slapd));
+    let writes = Arc::new(AtomicBool::new(true));
+    std::thread::scope(|scope| {
+        let (slapd, writes, _ends) = (&slapd, &writes, Busy(writes.clone()));
+        scope.spawn(move || {
+            while writes.load(Ordering::Relaxed) {
+                slapd.by_hand("dn: uid=lain,ou=people,dc=example,dc=org\nchangetype: modify\nreplace: description\ndescription: x\n");
+            }
+        });
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                for (toml, first) in [(quick(toml.clone()), 0), (at_once(toml.clone()), 100)] {
+                    let target = directory(&toml);
+                    let told = target.check().await;
+                    let expected = if first == 0 { "without transactions" } else { "overlay accesslog" };
+                    assert!(told.iter().flatten().any(|said| said.contains(expected)), "{told:?}");
+                    for part in first / 10..first / 10 + 10 {
+                        let names = (part * 10..part * 10 + 10).map(|i| named(&format!("humas{i}")));
+                        let answers = target.apply(&creates(names, target.schemes())).await;
+                        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+                    }
+                }
+            });
+        });
+    });
+    // What akund may not see it does not rely on.
+    let slapd = Slapd::with("access to dn.base=\"dc=example,dc=org\" attrs=entryUUID by * none\n");
+    let toml = format!("url = \"{}\"\ntls = \"none\"\n{}", slapd.url(), common(&slapd));
+    let told = directory(&at_once(toml)).check().await;
+    assert!(told.iter().flatten().any(|said| said.contains("does not let akund see entryUUID")), "{told:?}");
 }
 
 /// Before akund looked when slapd is through with what it answered, slapd crashed of this within seconds.
@@ -65,7 +103,7 @@ async fn slapd_lives_through_transactions_on_a_busy_machine() {
     let site = OpenLdap::start();
     let pid = site.slapd.pid();
     let busy = Busy::start(4);
-    let target = directory(&quick(site.toml()));
+    let target = directory(&at_once(site.toml()));
     let works = creates((0..8).map(|i| named(&format!("humas{i}"))), target.schemes());
     for _ in 0..150 {
         assert!(target.apply(&works).await.iter().all(Result::is_ok));
@@ -80,7 +118,7 @@ async fn slapd_lives_through_transactions_on_a_busy_machine() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn others_that_are_busy_at_the_same_socket_do_not_hold_transactions_up() {
     let site = OpenLdap::start();
-    let toml = quick(site.toml().replace(&site.slapd.url(), &site.slapd.ldapi()).replace("ca_file", "# ca_file"));
+    let toml = at_once(site.toml().replace(&site.slapd.url(), &site.slapd.ldapi()).replace("ca_file", "# ca_file"));
     let others: Vec<Directory> = (0..3).map(|_| directory(&toml)).collect();
     let target = directory(&toml);
     let works = creates((0..20).map(|i| named(&format!("humas{i}"))), target.schemes());
@@ -99,7 +137,7 @@ async fn others_that_are_busy_at_the_same_socket_do_not_hold_transactions_up() {
         assert!(target.apply(&works).await.iter().all(Result::is_ok));
         assert!(target.undo(&works).await.iter().all(Result::is_ok));
         let told = directory(&toml).check().await;
-        assert!(told.iter().flatten().any(|said| said.contains("a batch is one commit")), "{told:?}");
+        assert!(told.iter().flatten().any(|said| said.contains(ONE_COMMIT)), "{told:?}");
     }
     end.store(true, Ordering::Relaxed);
     assert!(asks.join_all().await.into_iter().all(|asked| asked > 0));

@@ -26,18 +26,31 @@ impl Slapd {
 
     /// With further lines inside the database.
     pub fn with(lines: &str) -> Self {
-        Self::begin(open_dir(), lines)
+        Self::begin(open_dir(), "", lines)
+    }
+
+    /// That logs everything that is written, in a database beside.
+    pub fn logging() -> Self {
+        let dir = open_dir();
+        let log = dir.path().join("log");
+        std::fs::create_dir(&log).unwrap();
+        let beside = format!(
+            "moduleload accesslog\ndatabase mdb\nsuffix cn=accesslog\ndirectory {}\nindex reqStart eq\n",
+            log.display()
+        );
+        Self::begin(dir, &beside, "overlay accesslog\nlogdb cn=accesslog\nlogops writes\n")
     }
 
     /// On a disk that is one: the temporary directory may be memory.
     pub fn on_disk(parent: &Path) -> Self {
-        Self::begin(tempfile::tempdir_in(parent).unwrap(), "")
+        Self::begin(tempfile::tempdir_in(parent).unwrap(), "", "")
     }
 
-    fn begin(dir: TempDir, lines: &str) -> Self {
+    /// `beside`: lines before the database; `lines`: in it.
+    fn begin(dir: TempDir, beside: &str, lines: &str) -> Self {
         let authority = Authority::new(dir.path());
         std::fs::create_dir(dir.path().join("db")).unwrap();
-        configure(dir.path(), lines);
+        configure(dir.path(), beside, lines);
         write(&dir.path().join("password"), "change-me\n");
         write(&dir.path().join("root-password"), "root-secret");
         let mut slapd = Self { server: None, dir, port: 0, tls_port: 0, authority };
@@ -53,8 +66,15 @@ impl Slapd {
 
     fn load(&self) {
         let ldif = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/integration/openldap/akund.ldif");
-        let output =
-            run(Command::new("/usr/sbin/slapadd").arg("-f").arg(self.path("slapd.conf")).arg("-l").arg(ldif), PACKAGE);
+        let output = run(
+            Command::new("/usr/sbin/slapadd")
+                .args(["-b", SUFFIX])
+                .arg("-f")
+                .arg(self.path("slapd.conf"))
+                .arg("-l")
+                .arg(ldif),
+            PACKAGE,
+        );
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -140,7 +160,7 @@ impl Slapd {
     }
 }
 
-fn configure(dir: &Path, lines: &str) {
+fn configure(dir: &Path, beside: &str, lines: &str) {
     let shipped = snippet("openldap/akund.conf", &[]);
     let (access, overlays) = shipped.split_once("overlay ppolicy").unwrap();
     let own_uid = format!("gidNumber={}[+]uidNumber={}", nix::unistd::getgid(), nix::unistd::getuid());
@@ -161,6 +181,7 @@ TLSCACertificateFile {r}/ca.pem
 TLSCertificateFile {r}/server.pem
 TLSCertificateKeyFile {r}/server.key
 TLSVerifyClient never
+{beside}
 database mdb
 suffix {SUFFIX}
 rootdn {ROOT}

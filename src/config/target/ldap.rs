@@ -66,11 +66,10 @@ pub struct LdapConfig {
     /// Groups that accounts are put into.
     #[serde(default)]
     pub groups: Vec<LdapGroup>,
-    /// Whether a batch goes in one transaction (RFC 5805). By default where the server offers that, is on this machine, and shows akund
-    /// its own connection at `cn=Monitor`: an end that comes too soon lets slapd crash, and so may a connection that breaks inside one
-    /// (seen with 2.5.13 and 2.5.19). `true`: wherever it is offered; `false`: never.
+    /// Whether a batch of new accounts goes in one transaction (RFC 5805). Default `false`: no slapd that was tried (2.5.13, 2.5.19, and by
+    /// its source today's) holds out everything that may happen around one.
     #[serde(default)]
-    pub transactions: Option<bool>,
+    pub transactions: bool,
     /// Longest wait for one answer, seconds. Default 10.
     #[serde(default = "ten")]
     pub timeout_seconds: u64,

@@ -198,25 +198,24 @@ impl Directory {
     }
 
     async fn batches(&self, session: &mut Session, root: &Entry) -> String {
-        let used = Use::on(session, root, self.transactions).await;
+        let used = Use::on(session, root, self.transactions, &self.layout.base).await;
         match used {
-            Use::Together(Through::Shown(_)) => "batches go in transactions: a batch is one commit",
+            Use::Together(Through::Shown(_)) => "new accounts of a batch go in one transaction, as configured",
             Use::Together(Through::Assumed) => {
-                "batches go in transactions, as configured. slapd can crash where a transaction ends too soon or its connection breaks: \
-                 let akund read cn=Connections,cn=Monitor (integration/openldap/akund.conf), and let systemd start slapd again \
-                 (Restart=on-failure), or leave out transactions"
+                "new accounts of a batch go in one transaction, as configured. slapd can crash where that ends too soon: let akund read \
+                 cn=Connections,cn=Monitor (integration/openldap/akund.conf), or leave out transactions"
             }
             Use::Singly(Why::NotOffered) => {
                 "the server offers no transactions (RFC 5805): entries are written one by one, many at a time"
             }
-            Use::Singly(Why::SwitchedOff) => "entries are written one by one, many at a time (transactions = false)",
-            Use::Singly(Why::NotShown) => {
-                "the server offers transactions, but does not show akund its own connection under cn=Connections,cn=Monitor, without \
-                 which they are not safe (its access rule, or with many connections its size limit: integration/openldap/akund.conf): entries are written one by one, many at a time"
+            Use::Singly(Why::NotAskedFor) => "entries are written one by one, many at a time (without transactions)",
+            Use::Singly(Why::Logged) => {
+                "the server logs what is written (overlay accesslog), which together with transactions can make it stand still for good: \
+                 entries are written one by one, many at a time"
             }
-            Use::Singly(Why::OverANetwork) => {
-                "the server offers transactions, which akund does not use over a network by itself (transactions): entries are written \
-                 one by one, many at a time"
+            Use::Singly(Why::LogNotShown) => {
+                "the server does not let akund see entryUUID and auditContext of its suffix, so that it may be one that logs what is \
+                 written (overlay accesslog), with which transactions are not safe: entries are written one by one, many at a time"
             }
         }
         .into()

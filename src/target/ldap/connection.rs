@@ -258,11 +258,6 @@ impl Session {
         self.ldap.is_closed()
     }
 
-    /// Whether both ends are on this machine.
-    pub fn is_local(&self) -> bool {
-        self.own.is_none_or(|own| own.ip().to_canonical().is_loopback())
-    }
-
     /// What slapd calls this connection's other end, `IP=192.0.2.7:4711` or `IP=[2001:db8::7]:4711`; none at a Unix socket, where
     /// all have the same name.
     pub fn peer_name(&self) -> Option<String> {

@@ -4,11 +4,15 @@
 //! at the end: an end that comes while a thread still has one lets slapd crash (seen with 2.5.13 and 2.5.19, `ldapadd -E txn=commit`
 //! beside busy processors). What an operation touches last is its connection's count of operations under way, which `cn=Monitor`
 //! shows ([`Through::Shown`]): once it is down to the question itself, no thread has anything left.
+//!
+//! Where slapd logs what is written (overlay accesslog), a transaction and any other writing at the same moment can each wait for what the
+//! other has (2.5.13: the overlay's mutex, mdb's write lock), and nothing is ever written again: no transactions there, whoever asks
+//! for them.
 
 use super::batch::{Outcome, each};
 use super::connection::{Lost, Session, said};
 use super::entry::Entry;
-use super::name::{Attribute, Filter};
+use super::name::{Attribute, Dn, Filter};
 use super::operation::Operation;
 use super::server;
 use ldap3::controls::RawControl;
@@ -24,6 +28,9 @@ const CONNECTIONS: &str = "cn=Connections,cn=Monitor";
 /// Operations that a connection has sent, and those of them that a thread still has.
 const RECEIVED: &str = "monitorConnectionOpsReceived";
 const EXECUTING: &str = "monitorConnectionOpsExecuting";
+
+/// What of the root DSE says whether transactions can be used.
+pub const ROOT: [&str; 2] = ["supportedExtension", "namingContexts"];
 
 /// Looks until it is plain which of several connections is akund's own.
 const LOOKS: u64 = 8;
@@ -57,12 +64,23 @@ pub enum Use {
 pub enum Why {
     /// The server knows no transactions.
     NotOffered,
-    /// The configuration has it so.
-    SwitchedOff,
-    /// The Monitor does not show akund its own connection.
-    NotShown,
-    /// A line that can break in the midst of one, which slapd may not survive.
-    OverANetwork,
+    /// Nobody has asked for them.
+    NotAskedFor,
+    /// slapd keeps a log of what is written.
+    Logged,
+    /// akund does not see whether it does.
+    LogNotShown,
+}
+
+/// What is to be seen of a server on a new connection.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// It offers transactions.
+    offered: bool,
+    /// It logs what is written; none: that is not to be seen.
+    logged: Option<bool>,
+    /// The entry at the Monitor that is this connection.
+    shown: Option<String>,
 }
 
 impl Use {
@@ -74,26 +92,41 @@ impl Use {
         }
     }
 
-    /// What holds for a connection: what the root DSE offers, what is configured (`None`: where it is safe), whether the line is
-    /// on this machine, and what the Monitor shows.
-    fn decide(offered: bool, configured: Option<bool>, local: bool, shown: Option<String>) -> Self {
-        match (offered, configured, shown) {
-            (false, ..) => Self::Singly(Why::NotOffered),
-            (_, Some(false), _) => Self::Singly(Why::SwitchedOff),
-            (_, Some(true), None) => Self::Together(Through::Assumed),
-            (_, None, None) => Self::Singly(Why::NotShown),
-            (_, None, Some(_)) if !local => Self::Singly(Why::OverANetwork),
-            (_, _, Some(entry)) => Self::Together(Through::Shown(entry)),
+    fn decide(asked_for: bool, seen: Seen) -> Self {
+        match (seen.logged, seen.shown) {
+            _ if !seen.offered => Self::Singly(Why::NotOffered),
+            _ if !asked_for => Self::Singly(Why::NotAskedFor),
+            (Some(true), _) => Self::Singly(Why::Logged),
+            (None, _) => Self::Singly(Why::LogNotShown),
+            (_, None) => Self::Together(Through::Assumed),
+            (_, Some(entry)) => Self::Together(Through::Shown(entry)),
         }
     }
 
-    /// Looks what the server offers on a new connection. `root` has `supportedExtension`.
-    pub async fn on(session: &mut Session, root: &Entry, configured: Option<bool>) -> Self {
+    /// Looks what the server offers on a new connection to write below `base`. `root` has [`ROOT`].
+    pub async fn on(session: &mut Session, root: &Entry, asked_for: bool, base: &Dn) -> Self {
         let offered = root.texts(&Attribute::known("supportedExtension")).any(|oid| oid == server::TRANSACTION_START);
+        let mut seen = Seen { offered, ..Seen::default() };
         // Nobody looks for what is not going to be used.
-        let shown = if offered && configured != Some(false) { own_entry(session).await } else { None };
-        Self::decide(offered, configured, session.is_local(), shown)
+        if offered && asked_for {
+            seen.logged = is_logged(session, root, base).await;
+            seen.shown = own_entry(session).await;
+        }
+        Self::decide(asked_for, seen)
     }
+}
+
+/// Whether what is written below a base is logged (slapo-accesslog(5): `auditContext` at the database's suffix). None where that entry
+/// is not shown.
+async fn is_logged(session: &mut Session, root: &Entry, base: &Dn) -> Option<bool> {
+    let (base, naming) = (base.key(), Attribute::known("namingContexts"));
+    let contexts = root.texts(&naming).filter_map(|context| Dn::parse(context).ok());
+    let around = contexts.filter(|context| base == context.key() || base.ends_with(&format!(",{}", context.key())));
+    let suffix = around.max_by_key(|context| context.key().len())?;
+    let (audit, id) = (Attribute::known("auditContext"), Attribute::known("entryUUID"));
+    let entry = session.entry(suffix.as_str(), &[audit.as_str(), id.as_str()]).await.ok()??;
+    let has = |attribute| !entry.values(attribute).is_empty();
+    (has(&audit) || has(&id)).then(|| has(&audit))
 }
 
 /// The entry at the Monitor that is this connection; none where it is not shown, as behind a proxy that changes addresses.
@@ -323,20 +356,20 @@ mod tests {
     }
 
     #[test]
-    fn transactions_are_used_by_themselves_only_where_nothing_can_happen_to_the_server() {
+    fn transactions_are_used_where_they_are_asked_for_and_nothing_is_logged() {
         let own = || Some("cn=Connection 7".to_owned());
-        let shown = || Use::Together(Through::Shown("cn=Connection 7".into()));
-        for (offered, configured, local, entries, expected) in [
-            (true, None, true, own(), shown()),
-            (true, None, false, own(), Use::Singly(Why::OverANetwork)),
-            (true, None, true, None, Use::Singly(Why::NotShown)),
-            (true, Some(true), false, own(), shown()),
-            (true, Some(true), true, None, Use::Together(Through::Assumed)),
-            (true, Some(false), true, own(), Use::Singly(Why::SwitchedOff)),
-            (false, Some(true), true, None, Use::Singly(Why::NotOffered)),
-            (false, None, true, None, Use::Singly(Why::NotOffered)),
+        let shown = Use::Together(Through::Shown("cn=Connection 7".into()));
+        let singly = Use::Singly;
+        for (asked_for, offered, logged, entry, expected) in [
+            (true, true, Some(false), own(), shown),
+            (true, true, Some(false), None, Use::Together(Through::Assumed)),
+            (true, true, None, own(), singly(Why::LogNotShown)),
+            (true, true, Some(true), own(), singly(Why::Logged)),
+            (true, false, None, None, singly(Why::NotOffered)),
+            (false, true, Some(false), own(), singly(Why::NotAskedFor)),
+            (false, false, None, None, singly(Why::NotOffered)),
         ] {
-            assert_eq!(Use::decide(offered, configured, local, entries), expected);
+            assert_eq!(Use::decide(asked_for, Seen { offered, logged, shown: entry }), expected);
         }
     }
 
