@@ -16,7 +16,7 @@ pub(super) enum Looked {
 }
 
 /// Looks at each work's account: one answer each, in order. Asks the target once for the names of all of them; and for the marks of
-/// new ones that are not there under their names: they may have been given others after the backup.
+/// those that would be made and are not there under their names: they may have been given others after the backup, or be gone.
 pub(super) async fn look(target: &dyn Target, works: &[Work]) -> Vec<Looked> {
     let names: BTreeSet<String> = works.iter().flat_map(names).collect();
     let found = match target.find(&names.into_iter().collect::<Vec<_>>()).await {
@@ -30,7 +30,8 @@ pub(super) async fn look(target: &dyn Target, works: &[Work]) -> Vec<Looked> {
         false => target.prove(&own.iter().map(|n| works[*n].clone()).collect::<Vec<_>>()).await,
     };
     let mut looked: Vec<Looked> = works.iter().map(|_| Looked::Write).collect();
-    let unseen = |n: &usize| works[*n].action == Action::Create && !there.contains(&works[*n].account.uid);
+    let made = |work: &Work| work.action == Action::Create || (work.action == Action::Reset && work.adopted.is_none());
+    let unseen = |n: &usize| made(&works[*n]) && !there.contains(&works[*n].account.uid);
     let unseen: Vec<usize> = (0..works.len()).filter(unseen).collect();
     let uids: Vec<AccountUid> = unseen.iter().map(|n| works[*n].account.uid).collect();
     let renamed = match uids.is_empty() {
@@ -38,10 +39,12 @@ pub(super) async fn look(target: &dyn Target, works: &[Work]) -> Vec<Looked> {
         false => target.marked(&uids).await,
     };
     for n in unseen {
-        match &renamed {
-            Ok(renamed) if !renamed.contains(&works[n].account.uid) => {}
-            Ok(_) => looked[n] = Looked::Settled(Err(under_another_name(&works[n]))),
-            Err(fault) => looked[n] = Looked::Settled(Err(fault.clone())),
+        let found = renamed.as_ref().map(|renamed| renamed.contains(&works[n].account.uid));
+        match (works[n].action, found) {
+            (Action::Create, Ok(false)) | (Action::Reset, Ok(true)) => {}
+            (Action::Reset, Ok(false)) => looked[n] = Looked::Settled(Err(gone(&works[n]))),
+            (_, Ok(_)) => looked[n] = Looked::Settled(Err(under_another_name(&works[n]))),
+            (_, Err(fault)) => looked[n] = Looked::Settled(Err(fault.clone())),
         }
     }
     let mut shown = shown.into_iter();
@@ -57,6 +60,15 @@ fn under_another_name(work: &Work) -> Fault {
         "account {}: it is there under another name: it was made, and renamed, after the backup that was put back. Nothing was \
          written. `akund retry` gives it the journal's names and password, `akund withdraw` ends the request and leaves the \
          account alone",
+        work.account.uid
+    ))
+}
+
+/// A reset would make it anew.
+fn gone(work: &Work) -> Fault {
+    Fault::conflict(format!(
+        "account {}: it is not there: it may have been removed after the backup that was put back. Nothing was written. `akund \
+         retry` makes it anew with the journal's password, `akund withdraw` ends the request",
         work.account.uid
     ))
 }
@@ -141,9 +153,16 @@ mod tests {
             work.account.uid = AccountUid(uuid::Uuid::from_u128(n));
             work
         };
-        let works = [of(1), of(2), Work { action: Action::Suspend, ..of(3) }];
-        let target = Limited([works[1].account.uid, works[2].account.uid].into());
+        let reset = |n| Work { action: Action::Reset, ..of(n) };
+        let adopted = Work { adopted: Some(Box::new(of(6).account)), ..reset(6) };
+        let works = [of(1), of(2), Work { action: Action::Suspend, ..of(3) }, reset(4), reset(5), adopted];
+        let target = Limited([works[1].account.uid, works[2].account.uid, works[4].account.uid].into());
         let looked = look(&target, &works).await;
+        assert!(
+            matches!(&looked[3], Looked::Settled(Err(fault)) if fault.message.contains("makes it anew")),
+            "{looked:?}"
+        );
+        assert!(matches!(looked[4..], [Looked::Write, Looked::Write]), "{looked:?}");
         assert!(matches!(looked[0], Looked::Write), "{looked:?}");
         assert!(matches!(&looked[1], Looked::Settled(Err(fault)) if fault.message.contains("under another name")));
         assert!(matches!(looked[2], Looked::Write), "{looked:?}");

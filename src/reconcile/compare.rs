@@ -35,12 +35,13 @@ impl Kind {
     /// What a person may do about it, where the account's procedure takes these actions. Of what is not listed here `--fix` takes care.
     pub fn advice(self, takes: impl Fn(Action) -> bool) -> &'static str {
         match self {
-            Self::Missing if takes(Action::Remove) => {
-                "not made anew by itself: its password is lost; hand in a remove, then a new request"
+            Self::Missing if takes(Action::Reset) => {
+                "not made anew by itself: its password is lost; put it back from the target's own backup, or hand in a reset, which makes \
+                 it anew there (a user of Google Workspace is undeleted there)"
             }
             Self::Missing => {
-                "not made anew by itself, and its procedure takes no remove: put it back there by hand, with akund's mark, from the \
-                 target's own backup; or give the procedure `remove` among its actions"
+                "not made anew by itself, and its procedure takes no reset: put it back there by hand, with akund's mark, from the \
+                 target's own backup; or give the procedure `reset` among its actions"
             }
             Self::Foreign => "never touched: give akund's mark back to its entry, or rename the other one",
             Self::Replaced => "never touched: somebody made it anew; find out who, then remove one of them there",

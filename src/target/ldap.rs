@@ -59,11 +59,9 @@ pub struct Directory {
     schemes: Vec<Scheme>,
     layout: Layout,
     dialer: Dialer,
-    /// As configured; none: where it is safe.
-    transactions: Option<bool>,
+    transactions: bool,
     /// Once the server did not show in time that it was through with a transaction's operations.
     doubted: AtomicBool,
-    familiar: Familiar,
     proofs: usize,
     /// Connections of earlier batches that were good when they were given back.
     kept: Mutex<Vec<Open>>,
@@ -73,6 +71,7 @@ pub struct Directory {
 struct Open {
     session: Session,
     batches: Use,
+    familiar: Familiar,
 }
 
 /// What is wrong with a configuration's names and templates: the key, and a sentence.
@@ -105,7 +104,6 @@ impl Directory {
             dialer: Dialer::new(config, read_secret).map_err(wrong)?,
             transactions: config.transactions,
             doubted: AtomicBool::new(false),
-            familiar: Familiar::default(),
             proofs: config.proofs,
             kept: Mutex::default(),
         })
@@ -119,12 +117,12 @@ impl Directory {
             }
         }
         let mut session = self.dialer.open().await?;
-        let root = session.entry("", &["supportedExtension"]).await?;
+        let root = session.entry("", &transaction::ROOT).await?;
         let batches = match root {
-            Some(root) => Use::on(&mut session, &root, self.transactions).await,
+            Some(root) => Use::on(&mut session, &root, self.transactions, &self.layout.base).await,
             None => Use::Singly(Why::NotOffered),
         };
-        Ok(Open { session, batches })
+        Ok(Open { session, batches, familiar: Familiar::default() })
     }
 
     /// For a later batch.
@@ -267,9 +265,9 @@ impl Directory {
     }
 }
 
-/// Whether a work gives an account names.
+/// Whether a work gives an account names. A reset does, where the account is made anew.
 fn claims_names(work: &Work) -> bool {
-    matches!(work.action, Action::Create | Action::Change)
+    matches!(work.action, Action::Create | Action::Change | Action::Reset)
 }
 
 impl Target for Directory {

@@ -10,6 +10,7 @@ mod tables;
 
 use super::home::HomeTemplate;
 use super::sql::{SqlTarget, Tables};
+use super::work::action_where;
 use super::{Found, Held, Work};
 use crate::config::target::MailMapsConfig;
 use crate::model::{Action, Fault, Scheme};
@@ -64,6 +65,7 @@ impl Tables for MailTables {
         version: 1,
         versions: "akund_mail_schema",
         scripts: "mail.*.sql",
+        missing: "mail for everybody who is missing in it would be bounced",
         writes: &[("domains", "domain"), ("mailboxes", "address"), ("aliases", "address"), ("retired_homes", "home")],
         ddl: tables::ddl,
         probes: &[
@@ -104,7 +106,8 @@ impl Tables for MailTables {
 
     fn apply(&self, picture: &mut Picture, work: &Work, now: Timestamp) -> Result<(), Fault> {
         let uid = work.account.uid.to_string();
-        match work.action {
+        let is_there = picture.held(&uid).is_some_and(|held| held.mailbox.is_some());
+        match action_where(work, is_there) {
             Action::Create => picture.create(work, self.password, &self.home),
             Action::Change if work.adopted.is_some() => picture.change_adopted(work),
             Action::Change => picture.change(work),

@@ -20,7 +20,7 @@ mod tables;
 pub mod wire;
 
 use super::sql::{SqlTarget, Tables};
-use super::work::{check_password, wanted_hash};
+use super::work::{action_where, check_password, wanted_hash};
 use super::{Found, Held, Work};
 use crate::config::target::{RadiusConfig, RadiusPassword};
 use crate::model::{Account, Action, Fault, Scheme, Secret};
@@ -141,6 +141,7 @@ impl Tables for RadiusTables {
         version: 2,
         versions: "akund_radius_schema",
         scripts: "radius.*.sql",
+        missing: "everybody who is missing in it would be refused as if there were no such account",
         writes: &[
             ("radcheck", "username"),
             ("radreply", "username"),
@@ -194,7 +195,7 @@ impl Tables for RadiusTables {
 
     fn apply(&self, picture: &mut Picture, work: &Work, _now: Timestamp) -> Result<(), Fault> {
         let uid = work.account.uid.to_string();
-        match work.action {
+        match action_where(work, picture.known(&uid).is_some()) {
             Action::Create => picture.create(work, self),
             Action::Change if work.adopted.is_some() => picture.change_adopted(work, self),
             Action::Change => picture.change(work, self),

@@ -5,6 +5,15 @@ use crate::model::{Account, Action, Fault, Scheme, Secret};
 use crate::secret::hash;
 use jiff::Timestamp;
 
+/// What brings a work about: a reset of an account that the target has lost makes it anew, with the new password. That the register
+/// has it, open, was judged. What akund did not make stays lost.
+pub(super) fn action_where(work: &Work, is_there: bool) -> Action {
+    match work.action {
+        Action::Reset if !is_there && work.adopted.is_none() => Action::Create,
+        action => action,
+    }
+}
+
 /// The hash that a create or reset brings along.
 pub(super) fn wanted_hash(work: &Work, scheme: Scheme) -> Result<&Secret, Fault> {
     work.credential.as_ref().and_then(|c| c.hash(scheme)).ok_or_else(|| {

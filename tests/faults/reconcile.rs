@@ -79,11 +79,8 @@ fn what_was_done_by_hand_is_told_and_what_may_be_is_put_right() {
     assert_eq!(count(&site.mail(), "SELECT count(*) FROM mailboxes"), before, "it has changed nothing");
     let (code, text) = site.told(&["reconcile", "--target", "mail"]);
     assert!(code == 1 && text.contains("never deleted") && !text.contains("radius"), "{text}");
-    // The procedure takes no remove, and suspends.
-    assert!(
-        text.contains("missing: ") && text.contains("takes no remove") && !text.contains("hand in a remove"),
-        "{text}"
-    );
+    // The procedure resets and suspends.
+    assert!(text.contains("missing: ") && text.contains("or hand in a reset, which makes it anew there"), "{text}");
     assert!(text.contains("hand in a suspend"), "{text}");
     assert_eq!(site.told(&["reconcile", "--fix"]).0, 64, "not without a reason");
     assert_eq!(site.told(&["reconcile", "--target", "surat"]).0, 64);

@@ -45,6 +45,9 @@ impl Subject for Office {
             "name": {"givenName": "Orang", "familyName": "Lain"}, "suspended": false, "orgUnitPath": "/"
         }));
     }
+    fn shows_late(&self) -> bool {
+        true
+    }
     fn clear(&self) {
         self.server.state().directory.users.retain(|stored| stored.user.email() == ADMIN);
     }

@@ -35,7 +35,7 @@ fn a_report_is_ordered_to_be_put_right_as_the_readme_has_it() {
     told("akund reconcile --fix --from report.json --reason");
     let site = Site::new();
     let config = std::fs::read_to_string(site.config()).unwrap();
-    let source = "[[source]]\nname = \"local\"\nactions = [\"create\", \"suspend\"]\n";
+    let source = "[[source]]\nname = \"local\"\nactions = [\"create\", \"suspend\", \"reset\"]\n";
     std::fs::write(site.config(), config + source).unwrap();
     let daemon = site.start();
     for (file, id, local) in [("a.toml", "R-1", "satu"), ("b.toml", "R-2", "dua")] {
@@ -67,7 +67,12 @@ fn a_report_is_ordered_to_be_put_right_as_the_readme_has_it() {
         report["differences"].as_array().unwrap().len() == 1
     });
     let (_, said) = shell(&site, "akund reconcile");
-    assert!(said.contains("missing") && said.contains("takes no remove"), "it makes no account: {said}");
+    assert!(said.contains("missing") && said.contains("hand in a reset"), "it makes no account: {said}");
+    site.write("d.toml", &request("R-4", "satu").replace("procedure = ", "action = \"reset\"\nprocedure = "));
+    site.exits(0, &["submit", "d.toml"]);
+    site.wait_for("R-4", "done");
+    let (code, said) = shell(&site, "akund reconcile");
+    assert!(code == Some(0) && said.contains("no differences"), "{said}");
     assert_eq!(daemon.stop(), Some(0));
 }
 

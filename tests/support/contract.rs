@@ -31,6 +31,10 @@ pub trait Subject: Send {
     }
     /// Takes every account away, whosever it is.
     fn clear(&self);
+    /// Whether what was just written may not be seen for a while: then nothing is made anew by a reset that does not see it.
+    fn shows_late(&self) -> bool {
+        false
+    }
     /// How a create is proven. With `Observed` nobody can tell one password from another.
     fn proof(&self) -> Proof;
     /// The name by which this target finds an account.
@@ -113,6 +117,7 @@ macro_rules! contract {
             undo_is_for_creates_and_may_be_repeated,
             suspended_and_resumed,
             a_reset_replaces_the_password,
+            a_reset_makes_anew_what_the_target_has_lost,
             what_is_not_there,
             hostile_values_change_nothing_else,
             one_bad_among_a_thousand,
@@ -168,6 +173,7 @@ pub async fn all(subject: &mut dyn Subject) {
     undo_is_for_creates_and_may_be_repeated(subject).await;
     suspended_and_resumed(subject).await;
     a_reset_replaces_the_password(subject).await;
+    a_reset_makes_anew_what_the_target_has_lost(subject).await;
     what_is_not_there(subject).await;
     hostile_values_change_nothing_else(subject).await;
     one_bad_among_a_thousand(subject).await;
@@ -179,13 +185,18 @@ pub async fn all(subject: &mut dyn Subject) {
     what_cannot_be_told_apart_is_not_adopted(subject).await;
 }
 
+/// What a proof says of an account that is not there: after its writing it was seen, unless what is new shows late.
+fn not_there(subject: &dyn Subject) -> FaultClass {
+    if subject.shows_late() { FaultClass::Transient } else { FaultClass::Permanent }
+}
+
 pub async fn made_found_proven_and_undone(subject: &mut dyn Subject) {
     let target = subject.target();
     let before = subject.rows();
     let mut account = named("humas");
     account.aliases = vec![address("pers@example.org")];
     let work = create(&account, target.schemes());
-    assert_eq!(class_of(&prove(&*target, &work).await), FaultClass::Transient, "not there yet");
+    assert_eq!(class_of(&prove(&*target, &work).await), not_there(subject), "not there");
     apply(&*target, &work).await.unwrap();
     assert_eq!(prove(&*target, &work).await.unwrap(), subject.proof());
     assert_ne!(subject.opens(&work), Some(false));
@@ -256,7 +267,7 @@ pub async fn names_of_others_are_conflicts(subject: &mut dyn Subject) {
         let refused = apply(&*target, &other).await;
         assert_eq!(class_of(&refused), FaultClass::Conflict, "{taken}");
         assert!(!refused.unwrap_err().message.contains(taken), "names are masked");
-        assert_eq!(class_of(&prove(&*target, &other).await), FaultClass::Transient);
+        assert_eq!(class_of(&prove(&*target, &other).await), not_there(subject));
         if subject.has_aliases() {
             let mut by_alias = named("baru");
             by_alias.aliases = vec![named(taken).address.unwrap()];
@@ -355,13 +366,51 @@ pub async fn a_reset_replaces_the_password(subject: &mut dyn Subject) {
     subject.clear();
 }
 
+/// The holder would be without an account for good, and of several targets the others would have a password that nobody knows.
+pub async fn a_reset_makes_anew_what_the_target_has_lost(subject: &mut dyn Subject) {
+    if subject.shows_late() {
+        return;
+    }
+    let target = subject.target();
+    let mut account = named("humas");
+    if subject.has_aliases() {
+        account.aliases = vec![address("kabag.humas@example.org")];
+    }
+    (account.group, account.ends_at) = (Some("tamu".into()), from_now(3600));
+    let first = create(&account, target.schemes());
+    let made = apply(&*target, &first).await.unwrap();
+    let as_made = subject.rows().len();
+    subject.clear();
+    let lost = Work {
+        external_id: made.external_id,
+        ..work(Action::Reset, &account, create(&account, target.schemes()).credential)
+    };
+    // What has a name of it now is not touched.
+    subject.put_foreign(&account);
+    let foreign = subject.rows();
+    assert_eq!(class_of(&apply(&*target, &lost).await), FaultClass::Conflict);
+    assert_eq!(subject.rows(), foreign);
+    subject.clear();
+    let anew = apply(&*target, &lost).await.unwrap();
+    assert_eq!(subject.rows().len(), as_made, "as it was made: {:?}", subject.rows());
+    assert_eq!(prove(&*target, &lost).await.unwrap(), subject.proof());
+    assert_ne!(subject.opens(&lost), Some(false));
+    let again = Work { external_id: anew.external_id, uncertain: true, ..lost };
+    apply(&*target, &again).await.unwrap();
+    assert_eq!(subject.rows().len(), as_made);
+    prove(&*target, &again).await.unwrap();
+    subject.clear();
+}
+
 pub async fn what_is_not_there(subject: &mut dyn Subject) {
     let target = subject.target();
     let before = subject.rows();
     let account = named("humas");
     let credential = create(&account, target.schemes()).credential;
     for action in [Action::Change, Action::Reset, Action::Suspend, Action::Resume] {
-        let step = work(action, &account, credential.clone());
+        // A reset makes anew what akund has made.
+        let adopted = (action == Action::Reset && !subject.shows_late()).then(|| Box::new(account.clone()));
+        let step = Work { adopted, ..work(action, &account, credential.clone()) };
         assert_eq!(class_of(&apply(&*target, &step).await), FaultClass::Permanent, "{action:?}");
     }
     apply(&*target, &plain(Action::Remove, &account)).await.unwrap();

@@ -181,14 +181,30 @@ async fn a_resumed_account_has_its_own_password_again_and_nobody_elses() {
         bench.apply(&create).await.unwrap();
         bench.by_hand(
             "UPDATE radcheck SET id = id + 100;
-             INSERT INTO radcheck (id, username, attribute, op, value) VALUES (1, 'humas', 'Cleartext-Password', ':=', 'x')",
+             INSERT INTO radcheck (id, username, attribute, op, value) VALUES (1, 'humas', 'Cleartext-Password', ':=', 'x');
+             INSERT INTO radcheck (id, username, attribute, op, value) VALUES (2, 'Humas', 'Cleartext-Password', ':=', 'x')",
         );
         let suspend = plain(Action::Suspend, &account);
         bench.apply(&suspend).await.unwrap();
         bench.prove(&suspend).await.unwrap();
-        assert!(!bench.rows().iter().any(|row| row.contains("Cleartext-Password")), "{:?}", bench.rows());
+        let others = || bench.rows().iter().any(|row| row.contains("Cleartext-Password"));
+        assert!(!others(), "{:?}", bench.rows());
+        let added = |name: &str, attribute: &str| {
+            bench.by_hand(&format!(
+                "INSERT INTO radcheck (username, attribute, op, value) VALUES ('{name}', '{attribute}', ':=', 'x')"
+            ));
+        };
+        added("humas", "Cleartext-Password");
+        added("HUMAS", "Cleartext-Password");
         bench.apply(&plain(Action::Resume, &account)).await.unwrap();
         bench.prove(&create).await.unwrap();
+        assert!(!others(), "what was added while it was suspended is no way in afterwards: {:?}", bench.rows());
+        added("Humas", "Cleartext-Password");
+        bench.apply(&work(Action::Reset, &account, bench.create(&account).credential)).await.unwrap();
+        assert!(!others(), "{:?}", bench.rows());
+        added("Humas", "Simultaneous-Use");
+        bench.apply(&plain(Action::Remove, &account)).await.unwrap();
+        assert!(!bench.rows().iter().any(|row| row.to_lowercase().contains("humas")), "{:?}", bench.rows());
     }
 }
 

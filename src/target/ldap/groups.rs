@@ -9,6 +9,7 @@ use super::plan::Plan;
 use super::{Directory, Open, WINDOW, batch, fault};
 use crate::model::{Action, Fault, FaultClass};
 use crate::target::Work;
+use crate::target::work::action_where;
 use futures_util::stream::{self, StreamExt};
 
 /// A membership that must come or go.
@@ -49,8 +50,8 @@ impl Directory {
     pub(super) async fn join_groups(&self, open: &Open, works: &[&Work], results: &mut [Result<Plan, Fault>]) {
         let mut joining = Vec::new();
         for (at, (work, plan)) in works.iter().zip(results.iter()).enumerate() {
-            let Ok(Plan { dn: Some(dn), .. }) = plan else { continue };
-            if matches!(work.action, Action::Create | Action::Change) {
+            let Ok(Plan { dn: Some(dn), was, .. }) = plan else { continue };
+            if matches!(action_where(work, was.is_some()), Action::Create | Action::Change) {
                 joining.extend(self.memberships(at, work, dn, work.account.username.as_str(), true));
             }
         }

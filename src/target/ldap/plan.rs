@@ -11,6 +11,7 @@ use super::world::World;
 use crate::config::target::ldap::LdapServer;
 use crate::model::{Account, Action, Fault};
 use crate::target::Work;
+use crate::target::work::action_where;
 
 /// What one account needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,7 @@ impl Plan {
 /// Conflict: a name is somebody else's. Permanent: there is no such account, or no password. Nothing is written then.
 pub fn decide(work: &Work, world: &World, layout: &Layout) -> Result<Plan, Fault> {
     let own = world.own(work, layout)?;
-    match (work.action, own) {
+    match (action_where(work, own.is_some()), own) {
         (Action::Remove, None) => Ok(Plan::NOTHING),
         (Action::Remove, Some(entry)) => {
             let was_called = work.adopted.as_ref().and_then(|_| adopt::own_user_name(entry, layout));

@@ -135,7 +135,9 @@ impl Directory {
                 let expected = if work.credential.is_some() { Expected::Closed } else { Expected::Gone };
                 Ok(Some((dn.to_string(), some_password(work)?, expected)))
             }
-            (_, None) => Err(Fault::transient(format!("account {uid}: its entry is not there yet"))),
+            (_, None) => {
+                Err(Fault::permanent(format!("account {uid}: its entry is gone; it was there when it was written")))
+            }
             (Action::Suspend, Some(entry)) if !lock::is_locked(entry, &self.layout) => {
                 Err(Fault::transient(format!("account {uid}: it can still log in; its entry is not locked")))
             }

@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::operation::Operation;
 use super::plan::{self, Plan};
 use super::world::World;
-use super::{Directory, Open};
+use super::{Directory, Open, claims_names};
 use crate::model::{Fault, FaultClass};
 use crate::target::Work;
 use std::collections::{HashMap, HashSet};
@@ -80,10 +80,10 @@ impl Directory {
             .filter(|(_, operations)| !operations.is_empty())
             .collect();
         let lists: Vec<&[Operation]> = to_do.iter().map(|(_, operations)| *operations).collect();
-        let together = open.batches.together(&self.doubted).filter(|_| self.familiar.has_all(&lists));
+        let together = open.batches.together(&self.doubted).filter(|_| open.familiar.has_all(&lists));
         let outcomes = batch::carry_out(&open.session, &lists, together).await;
         let done = lists.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Done));
-        done.for_each(|(operations, _)| self.familiar.note(operations));
+        done.for_each(|(operations, _)| open.familiar.note(operations));
         let mut results: Vec<Result<Plan, Fault>> = decided.clone();
         let mut again = Vec::new();
         for ((at, operations), outcome) in to_do.iter().zip(outcomes) {
@@ -198,8 +198,7 @@ fn hold_back_rivals(works: &[&Work], decided: &mut [Result<Plan, Fault>]) -> Vec
     let mut claimed: HashMap<String, usize> = HashMap::new();
     let mut waiting = Vec::new();
     for (at, (work, plan)) in works.iter().zip(decided.iter_mut()).enumerate() {
-        let claims = matches!(work.action, crate::model::Action::Create | crate::model::Action::Change);
-        if !claims || plan.as_ref().map_or(true, |plan| plan.dn.is_none()) {
+        if !claims_names(work) || plan.as_ref().map_or(true, |plan| plan.dn.is_none()) {
             continue;
         }
         let names: HashSet<String> = plan::names(&work.account).into_iter().collect();

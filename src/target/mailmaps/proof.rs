@@ -37,9 +37,9 @@ pub fn opens(work: &Work, picture: &Picture, scheme: Scheme) -> Result<(), Fault
 }
 
 fn mailbox<'h>(account: &Account, held: &'h Held) -> Result<&'h Mailbox, Fault> {
-    held.mailbox
-        .as_ref()
-        .ok_or_else(|| Fault::transient(format!("account {}: its mailbox is not there yet", account.uid)))
+    held.mailbox.as_ref().ok_or_else(|| {
+        Fault::permanent(format!("account {}: its mailbox is gone; it was there when it was written", account.uid))
+    })
 }
 
 fn gone(account: &Account, held: &Held) -> Result<(), Fault> {

@@ -5,7 +5,7 @@ use super::login::{Login, Owner, quota, with_scheme};
 use super::sheet::{Interest, Sheet};
 use crate::model::{Account, AccountUid, Action, Address, Fault, Scheme, Secret};
 use crate::target::home::HomeTemplate;
-use crate::target::work::{end_seconds, wanted_hash};
+use crate::target::work::{action_where, end_seconds, wanted_hash};
 use crate::target::{Found, Work};
 use std::collections::{BTreeSet, HashSet};
 
@@ -137,7 +137,8 @@ impl Maps {
                 account.uid
             )));
         }
-        let held = match (work.action, held) {
+        let action = action_where(work, held.is_some());
+        let held = match (action, held) {
             (Action::Remove, _) => {
                 self.remove(account.uid);
                 return Ok(());
@@ -163,7 +164,7 @@ impl Maps {
             (Action::Resume, Some(held)) => Held { login: Login { locked: false, ..held.login }, ..held },
         };
         self.write(account.uid, &held, rules, now);
-        if matches!(work.action, Action::Create | Action::Change) {
+        if matches!(action, Action::Create | Action::Change) {
             self.add_domains(account.uid, &held);
         }
         Ok(())

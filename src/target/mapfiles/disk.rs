@@ -144,7 +144,9 @@ impl Disk {
     pub fn believe(&self, snapshot: &Snapshot, maps: &Maps) -> Result<(), Fault> {
         let expected = self.expected.load(Ordering::Relaxed);
         for (which, is_there) in Which::ALL.into_iter().zip(snapshot.there) {
-            if let Some(doubt) = snapshot.ledger.doubt(which.as_str(), maps.sheet(which).count().entries) {
+            if let Some(doubt) =
+                snapshot.ledger.doubt(which.as_str(), is_there.then(|| maps.sheet(which).count().entries))
+            {
                 return Err(self.fault(format!(
                     "{} {doubt}; nothing is written, and nothing believed. Put the file back; or, if it is as it should be, \
                      delete {}",

@@ -60,12 +60,13 @@ impl Ledger {
         durable::replace(path, &serde_json::to_vec(self).map_err(io::Error::other)?, 0o600)
     }
 
-    /// What stands in the way of believing a map that has this many entries now. None: nothing.
-    pub fn doubt(&self, map: &str, entries: usize) -> Option<String> {
+    /// What stands in the way of believing a map that has this many entries now, or is gone. None: nothing.
+    pub fn doubt(&self, map: &str, entries: Option<usize>) -> Option<String> {
         let before = self.entries.get(map).copied().unwrap_or(0);
-        let gone = before.saturating_sub(entries);
-        (gone > budget(before) || (entries == 0 && before > 0))
-            .then(|| format!("has {entries} entries, and had {before} after akund's last write"))
+        let left = entries.unwrap_or(0);
+        let is = entries.map_or_else(|| "is gone".to_owned(), |entries| format!("has {entries} entries"));
+        (before.saturating_sub(left) > budget(before) || (left == 0 && before > 0))
+            .then(|| format!("{is}, and had {before} after akund's last write"))
     }
 }
 
@@ -77,12 +78,13 @@ mod tests {
     fn a_map_that_has_lost_more_than_the_budget_or_everything_is_not_believed() {
         let mut ledger = Ledger::default();
         ledger.entries.insert("aliases".into(), 1000);
-        assert_eq!(ledger.doubt("aliases", 950), None);
-        assert!(ledger.doubt("aliases", 949).unwrap().contains("has 949 entries, and had 1000"));
-        assert_eq!(ledger.doubt("aliases", 2000), None);
-        assert_eq!(ledger.doubt("mailboxes", 0), None, "a new one");
+        assert_eq!(ledger.doubt("aliases", Some(950)), None);
+        assert!(ledger.doubt("aliases", Some(949)).unwrap().contains("has 949 entries, and had 1000"));
+        assert_eq!(ledger.doubt("aliases", Some(2000)), None);
+        assert_eq!(ledger.doubt("mailboxes", Some(0)), None, "a new one");
         ledger.entries.insert("aliases".into(), 3);
-        assert_eq!(ledger.doubt("aliases", 1), None);
-        assert!(ledger.doubt("aliases", 0).is_some());
+        assert_eq!(ledger.doubt("aliases", Some(1)), None);
+        assert!(ledger.doubt("aliases", Some(0)).unwrap().starts_with("has 0 entries"));
+        assert!(ledger.doubt("aliases", None).unwrap().starts_with("is gone, and had 3"));
     }
 }

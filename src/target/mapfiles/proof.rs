@@ -103,7 +103,10 @@ pub fn as_wanted(work: &Work, stored: &Stored, now: i64) -> Result<(), Fault> {
             not_yet("it can still log in; its password is not locked")
         }
         (Action::Remove | Action::Suspend, _) => Ok(()),
-        (_, None) => not_yet("its mailbox is not there yet"),
+        (_, None) => Err(Fault::permanent(format!(
+            "account {}: its mailbox is gone; it was there when it was written",
+            account.uid
+        ))),
         (action, Some(held)) => {
             if action == Action::Change && work.adopted.is_some() {
                 if let Some(what) = super::adopt::differs(work, held) {

@@ -121,7 +121,7 @@ impl Picture {
             return Ok(());
         }
         let username = known.username.clone();
-        self.drop_pairs(Place::Check, &username, Pair::is_password);
+        self.drop_in_any_case(Place::Check, &username, Pair::is_password);
         self.add_check(&username, settings.password_attribute(), password);
         Ok(())
     }
@@ -152,7 +152,8 @@ impl Picture {
             return Ok(());
         }
         let (username, held) = (known.username.clone(), known.held.take());
-        self.drop_pairs(Place::Check, &username, Pair::is_reject);
+        // Also what somebody has added since: with the bar it is no way in, without it, it would be.
+        self.clear_password(&username);
         self.drop_pairs(Place::Reply, &username, Pair::is_notice);
         if let Some((attribute, value)) = held {
             self.add_check(&username, &attribute, value);
@@ -163,8 +164,8 @@ impl Picture {
     /// The account goes with all that was said of its user name, so that nobody who gets the name later inherits any of it.
     pub fn remove(&mut self, uid: &str) {
         let Some(known) = self.forget(uid) else { return };
-        self.drop_pairs(Place::Check, &known.username, |_| true);
-        self.drop_pairs(Place::Reply, &known.username, |_| true);
+        self.drop_in_any_case(Place::Check, &known.username, |_| true);
+        self.drop_in_any_case(Place::Reply, &known.username, |_| true);
         self.leave(&known.username, |_| true);
     }
 
@@ -300,7 +301,7 @@ impl Picture {
     }
 
     fn clear_password(&mut self, username: &str) {
-        self.drop_pairs(Place::Check, username, |pair| pair.is_password() || pair.is_reject());
+        self.drop_in_any_case(Place::Check, username, |pair| pair.is_password() || pair.is_reject());
     }
 
     fn add_check(&mut self, username: &str, attribute: &str, value: Secret) {
@@ -312,9 +313,15 @@ impl Picture {
     fn drop_pairs(&mut self, place: Place, username: &str, which: impl Fn(&Pair) -> bool) {
         let ignores_case = self.engine.ignores_case();
         let is_theirs = |name: &str| name == username || (ignores_case && name.eq_ignore_ascii_case(username));
+        self.drop_in_any_case(place, username, |pair| is_theirs(&pair.name) && which(pair));
+    }
+
+    /// Names that differ in case only are one name to people, whatever the engine takes them for: a password under another one is a way
+    /// in, too.
+    fn drop_in_any_case(&mut self, place: Place, username: &str, which: impl Fn(&Pair) -> bool) {
         let Some(named) = self.names.get_mut(&username.to_ascii_lowercase()) else { return };
         let pairs = named.pairs.entry(place).or_default();
-        let dropped = pairs.extract_if(.., |pair| is_theirs(&pair.name) && which(pair));
+        let dropped = pairs.extract_if(.., |pair| which(pair));
         self.gone.entry(place).or_default().extend(dropped.filter_map(|pair| pair.id));
     }
 

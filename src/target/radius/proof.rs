@@ -70,7 +70,10 @@ pub fn as_wanted(work: &Work, picture: &Picture, settings: &RadiusTables, now: T
         Action::Create | Action::Change | Action::Reset | Action::Resume => {}
     }
     let Some(known) = stored.account else {
-        return Err(Fault::transient(format!("account {}: its hotspot user is not there yet", account.uid)));
+        return Err(Fault::permanent(format!(
+            "account {}: its hotspot user is gone; it was there when it was written",
+            account.uid
+        )));
     };
     if let (Action::Change, Some(known)) = (work.action, &work.adopted) {
         if let Some(what) = super::adopt::differs(known, account, &stored.expirations, &stored.groups, settings) {
