@@ -256,7 +256,7 @@ impl Admitter {
             let found = target
                 .find(&names)
                 .await
-                .map_err(|fault| Postponed::Target { target: target.name().to_owned(), cause: fault.to_string() })?;
+                .map_err(|fault| Postponed::Target { target: target.name().to_owned(), cause: fault.message })?;
             let found: BTreeMap<String, Option<AccountUid>> = found.into_iter().map(|f| (f.name, f.uid)).collect();
             for admission in &mut admissions {
                 let known = admission.names.iter().filter_map(|name| found.get_key_value(name));

@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure};
 use super::output::say;
-use super::{Common, output};
+use super::{Common, asked, output};
 use crate::journal::State;
 use crate::journal::read::Reader;
 use crate::model::Outcome;
@@ -48,8 +48,10 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
         output::json(&listed)?;
         return Ok(Exit::Good);
     }
+    let closed = asked::closed(&config).map(|why| format!("akund takes no requests now: {why}"));
     if listed.is_empty() {
         say!("no requests");
+        closed.iter().for_each(|closed| say!("{closed}"));
         return Ok(Exit::Good);
     }
     let mut table = output::table(&["request", "action", "state", "since", "source", "step", "last fault"]);
@@ -66,6 +68,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     }
     output::keep_whole(&mut table, &[0, 2, 3]);
     say!("{table}");
+    closed.iter().for_each(|closed| say!("{closed}"));
     Ok(Exit::Good)
 }
 

@@ -1,5 +1,6 @@
 //! What the operator types: one file per command.
 
+mod asked;
 mod audit;
 mod check;
 mod demo;

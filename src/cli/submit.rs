@@ -4,7 +4,7 @@ mod house;
 
 use super::exit::{Exit, Failure};
 use super::output::say;
-use super::{Common, order, output};
+use super::{Common, asked, order, output};
 use crate::admission;
 use crate::config::Config;
 use crate::daemon::wiring;
@@ -58,11 +58,19 @@ struct Report {
     handed_in: Option<PathBuf>,
     /// What it waits for, where no akund is running that would take it at once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    waits: Option<&'static str>,
+    waits: Option<String>,
 }
 
 /// What is handed in is kept: no mistake.
 const WAITS: &str = "no akund is running now; it is taken when one starts";
+
+fn waits(config: &Config) -> Option<String> {
+    if order::is_away(&config.control.socket) {
+        return Some(WAITS.to_owned());
+    }
+    asked::closed(config)
+        .map(|why| format!("it is taken as soon as akund takes requests again, which it does not now: {why}"))
+}
 
 #[derive(Serialize)]
 struct Judged {
@@ -146,9 +154,11 @@ pub fn run(common: &Common, args: &Args) -> Result<Exit, Failure> {
     for file in &args.files {
         reports.push(one(&house, args, file, &known)?);
     }
-    let handed_in = reports.iter().any(|report| report.handed_in.is_some());
-    if handed_in && order::is_away(&config.control.socket) {
-        reports.iter_mut().filter(|report| report.handed_in.is_some()).for_each(|report| report.waits = Some(WAITS));
+    if reports.iter().any(|report| report.handed_in.is_some())
+        && let Some(waits) = waits(&config)
+    {
+        let handed_in = reports.iter_mut().filter(|report| report.handed_in.is_some());
+        handed_in.for_each(|report| report.waits = Some(waits.clone()));
     }
     let bad = reports.iter().any(|report| report.bad > 0 && !report.not_permitted);
     let not_permitted = reports.iter().any(|report| report.not_permitted);
@@ -353,7 +363,7 @@ fn print(report: &Report) {
     let records = output::counted(report.records, "record");
     match &report.handed_in {
         Some(path) => {
-            let waits = report.waits.map(|waits| format!("; {waits}")).unwrap_or_default();
+            let waits = report.waits.as_ref().map(|waits| format!("; {waits}")).unwrap_or_default();
             say!("{}: {records} handed in as {}{waits}", report.file, path.display());
         }
         None => say!("{}: {records}, {} bad; nothing was handed in", report.file, report.bad),

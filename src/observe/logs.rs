@@ -16,8 +16,9 @@ use tracing_subscriber::registry::Registry;
 pub const DEFAULT_FILTER: &str = "info,lettre=off,ldap3=error";
 
 /// Silent whatever is asked for, unless named: lapin warns of a message that comes back with the whole message, and of all else that
-/// is told here; h2 traces headers, and with them what logs in to Google.
-const SILENT: [&str; 2] = ["lapin", "h2"];
+/// is told here; h2 traces headers, and with them what logs in to Google; PostgreSQL remarks on what akund does on purpose (tables
+/// that are there already, a transaction that has ended).
+const SILENT: [&str; 3] = ["lapin", "h2", "sqlx::postgres::notice"];
 
 /// Overrides the configured filter.
 pub const FILTER_VARIABLE: &str = "AKUND_LOG";
@@ -237,9 +238,12 @@ mod tests {
     fn the_variable_goes_over_the_configuration_and_it_over_the_default() {
         let config = |filter: Option<&str>| LogConfig { filter: filter.map(Into::into), format: LogFormat::Text };
         let chosen = |c: &LogConfig, v| chosen_filter(c, v).unwrap().to_string();
-        assert_eq!(chosen(&config(Some("warn")), Some("debug")), "lapin=off,h2=off,debug");
-        assert_eq!(chosen(&config(Some("warn")), None), "lapin=off,h2=off,warn");
-        assert_eq!(chosen(&config(Some("warn")), Some("trace,h2=info")), "lapin=off,h2=info,trace");
+        assert_eq!(chosen(&config(Some("warn")), Some("debug")), "sqlx::postgres::notice=off,lapin=off,h2=off,debug");
+        assert_eq!(chosen(&config(Some("warn")), None), "sqlx::postgres::notice=off,lapin=off,h2=off,warn");
+        assert_eq!(
+            chosen(&config(Some("warn")), Some("trace,h2=info")),
+            "sqlx::postgres::notice=off,lapin=off,h2=info,trace"
+        );
         let default = chosen(&config(None), None);
         assert!(default.contains("lettre=off") && default.contains("info"), "{default}");
         let error = chosen_filter(&config(None), Some("akund=loud")).unwrap_err();

@@ -12,6 +12,8 @@ pub struct Schema {
     pub versions: &'static str,
     /// The files of `config/integration/sql` that make the tables, one for each engine.
     pub scripts: &'static str,
+    /// What becomes of those who are missing in them.
+    pub missing: &'static str,
     /// Makes what is missing; changes nothing that is there.
     pub ddl: fn(Engine) -> &'static str,
     /// Queries that must compile: they show that tables which were there already have the columns.
@@ -44,14 +46,14 @@ impl Schema {
         Ok(self.first_wrong(db)?.filter(|trouble| trouble.kind == Kind::NoTable))
     }
 
-    /// A sentence for tables that were there once. They are not made anew: who reads them would be told that nobody has an account,
-    /// and mail for everybody would be bounced, where it is only deferred now.
+    /// A sentence for tables that were there once. They are not made anew: who reads them would be told that nobody has an account.
+    /// Mail would be bounced, which is only deferred now; RADIUS would take a fault of its own for wrong passwords.
     pub(super) fn has_lost(&self, at: &dyn Display, cause: &str) -> String {
         format!(
             "the database {at} has lost what akund wrote into it: {cause}; put it back from a backup. It is not made anew by \
-             itself, for then mail for everybody who is missing in it would be bounced; if it shall be empty, load {} of \
+             itself, for then {}; if it shall be empty, load {} of \
              config/integration/sql as akund's user",
-            self.scripts
+            self.missing, self.scripts
         )
     }
 

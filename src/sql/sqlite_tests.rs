@@ -6,6 +6,7 @@ const SCHEMA: Schema = Schema {
     version: 1,
     versions: "t_schema",
     scripts: "",
+    missing: "",
     writes: &[("t", "name")],
     ddl: |_| "CREATE TABLE IF NOT EXISTS t (name TEXT PRIMARY KEY, filler BLOB CHECK (length(filler) <> 1));",
     probes: &["SELECT name, filler FROM t"],

@@ -5,6 +5,9 @@ use crate::daemon::{Site, count, records};
 #[test]
 fn a_database_that_was_lost_while_akund_was_down_is_waited_for_and_not_made_anew() {
     let site = Site::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = std::fs::read_to_string(site.path("akund.toml")).unwrap();
+    std::fs::write(site.path("akund.toml"), config.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"))).unwrap();
     let daemon = site.start();
     site.drop_in("a.toml", records::good("1", "humas"));
     site.until_rest(1);
@@ -23,10 +26,22 @@ fn a_database_that_was_lost_while_akund_was_down_is_waited_for_and_not_made_anew
     assert!(daemon.until_says("has lost what akund wrote into it"));
     assert!(!site.path("targets/mail").exists());
     assert_eq!(site.state(&records::key("2")), "", "the name cannot be looked up yet");
+    let closed = "takes no requests now: target mail cannot be asked which addresses are taken: the database";
+    let (code, said) = site.told(&["list"]);
+    assert!(code == 0 && said.contains(closed) && !said.contains("(transient)"), "{code} {said}");
+    let (code, said) = site.told(&["check", "--nagios"]);
+    assert!(code == 2 && said.starts_with("AKUND CRITICAL - takes no requests: target mail"), "{code} {said}");
+    std::fs::write(site.path("c.toml"), records::good("3", "dekan")).unwrap();
+    let (code, said) = site.told(&["submit", site.path("c.toml").to_str().unwrap()]);
+    assert!(
+        code == 0 && said.contains("as soon as akund takes requests again, which it does not now"),
+        "{code} {said}"
+    );
 
     std::fs::rename(&kept, site.path("targets/mail")).unwrap();
-    site.until_rest(2);
+    site.until_rest(3);
     assert_eq!(site.state(&records::key("2")), "done");
-    assert_eq!(count(&site.mail(), "SELECT count(*) FROM mailboxes"), 2);
+    assert_eq!(count(&site.mail(), "SELECT count(*) FROM mailboxes"), 3);
+    assert!(!site.told(&["list"]).1.contains("takes no requests"));
     daemon.terminate();
 }

@@ -83,8 +83,15 @@ impl Gammu {
                     mode: "0640",
                 };
                 // smsd's tables are smsd's: none is made or versioned by akund.
-                let schema =
-                    Schema { version: 0, versions: "gammu", scripts: "", ddl: |_| "", probes: &[], writes: &[] };
+                let schema = Schema {
+                    version: 0,
+                    versions: "gammu",
+                    scripts: "",
+                    missing: "",
+                    ddl: |_| "",
+                    probes: &[],
+                    writes: &[],
+                };
                 Place::Server(Box::new(Server::new(name, at, access, schema)))
             }
         };
