@@ -102,7 +102,7 @@ fn key(name: &str) -> Part {
 
 fn spool_and_lane(config: &Config, found: &mut Findings) {
     let lane = &config.lane;
-    let positive: [(&[&str], bool); 8] = [
+    let positive: [(&[&str], bool); 9] = [
         (&["spool", "max_bytes"], config.spool.max_bytes > 0),
         (&["spool", "rescan_seconds"], config.spool.rescan_seconds > 0),
         (&["lane", "batch"], lane.batch > 0),
@@ -110,6 +110,7 @@ fn spool_and_lane(config: &Config, found: &mut Findings) {
         (&["lane", "retry_max_seconds"], lane.retry_max_seconds > 0),
         (&["lane", "give_up_hours"], lane.give_up_hours > 0),
         (&["lane", "settle_seconds"], lane.settle_seconds > 0),
+        (&["lane", "look_seconds"], lane.look_seconds > 0),
         (&["spool", "settle_ms"], config.spool.settle_ms > 0),
     ];
     for (path, holds) in positive {

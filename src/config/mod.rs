@@ -259,10 +259,19 @@ pub struct LaneConfig {
     pub give_up_hours: u64,
     /// A failed proof is repeated for this long before it is stuck, seconds. Default 30.
     pub settle_seconds: u64,
+    /// A target's lane that has had nothing to do for this long asks its server whether it answers, seconds. Default 60.
+    pub look_seconds: u64,
 }
 impl Default for LaneConfig {
     fn default() -> Self {
-        Self { batch: 256, retry_seconds: 2, retry_max_seconds: 900, give_up_hours: 72, settle_seconds: 30 }
+        Self {
+            batch: 256,
+            retry_seconds: 2,
+            retry_max_seconds: 900,
+            give_up_hours: 72,
+            settle_seconds: 30,
+            look_seconds: 60,
+        }
     }
 }
 

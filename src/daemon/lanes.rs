@@ -17,6 +17,7 @@ pub fn policy(config: &Config) -> Policy {
         longest: seconds(config.lane.retry_max_seconds),
         give_up: seconds(config.lane.give_up_hours.saturating_mul(3600)),
         settle: seconds(config.lane.settle_seconds),
+        look: seconds(config.lane.look_seconds),
         never_blindly: false,
     }
 }

@@ -135,6 +135,9 @@ mod tests {
         fn undo<'a>(&'a self, _: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
             Box::pin(async { Vec::new() })
         }
+        fn answers<'a>(&'a self) -> Answer<'a, Result<(), Fault>> {
+            Box::pin(async { Ok(()) })
+        }
         fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
             Box::pin(async { Err(Fault::permanent("sizeLimitExceeded (4)")) })
         }

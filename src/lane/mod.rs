@@ -13,6 +13,7 @@ mod away;
 pub mod clock;
 pub mod deliver;
 pub mod fold;
+mod idle;
 pub mod letter;
 mod look;
 pub mod mint;
@@ -23,6 +24,7 @@ pub mod receipts;
 pub mod retention;
 pub mod retry;
 mod said;
+mod server;
 pub mod target;
 mod until;
 
@@ -33,10 +35,12 @@ use crate::observe::metrics::{LanePart, Metrics, NoticeResult, StepResult};
 use crate::observe::pulse::{Beat, Pulse};
 use crate::observe::watch::Watch;
 use fold::{Fold, alike};
+use idle::Idle;
 use jiff::Timestamp;
 use retry::{Failure, Policy};
+use server::Asked;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +72,10 @@ pub trait Worker: Send + Sync {
     /// Does what no request asks for; answers when to ask again ([`crate::target::Target::keep_up`]).
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         Box::pin(async { Ok(None) })
+    }
+    /// Whether its server answers ([`crate::target::Target::answers`]); none: that is only seen by working.
+    fn answers<'a>(&'a self) -> Option<Answer<'a, Result<(), Fault>>> {
+        None
     }
     /// Carries a batch out: one answer per claim, in order.
     fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Answers>;
@@ -144,6 +152,7 @@ pub async fn run(worker: Arc<dyn Worker>, context: Context) -> Result<(), Journa
             bell: context.journal.bell(worker.lane()),
             beat: context.pulse.register(format!("lane {} slot {number}", worker.lane()), LONGEST_TURN),
             worker: worker.clone(),
+            asks: number == 0,
             context: context.clone(),
             transient_turns: transient_turns.clone(),
             told: told.clone(),
@@ -190,6 +199,8 @@ impl<'a> Tried<'a> {
 
 struct Slot {
     worker: Arc<dyn Worker>,
+    /// Of a lane's slots one asks the server whether it answers.
+    asks: bool,
     context: Context,
     bell: Arc<Notify>,
     beat: Beat,
@@ -201,6 +212,7 @@ struct Slot {
 impl Slot {
     async fn run(self) -> Result<(), JournalError> {
         let mut settled = Vec::new();
+        let mut idle = Idle::new(self.asks && self.worker.answers().is_some(), Instant::now());
         loop {
             self.beat.busy();
             tell_counted(self.worker.lane(), self.told.due(Instant::now()));
@@ -214,8 +226,11 @@ impl Slot {
                     return Ok(());
                 }
                 let keep_up = self.keep_up().await;
+                let asked = self.ask(&mut idle, &turn).await;
                 self.beat.idle();
-                self.wait([turn.next_due, keep_up].into_iter().flatten().min()).await;
+                if let Asked::Until(next) = asked {
+                    self.wait([turn.next_due, keep_up].into_iter().flatten().min(), next).await;
+                }
                 continue;
             }
             if turn.claims.len() >= most {
@@ -225,6 +240,7 @@ impl Slot {
             crate::crash::point(&format!("{}-claimed", self.worker.lane()));
             let was_down = self.is_down();
             settled = self.carry_out(&turn.claims).await;
+            idle.put_off(&self.context.policy, Instant::now());
             if was_down && !self.is_down() && self.worker.hurries() {
                 self.hurry().await;
             }
@@ -346,47 +362,6 @@ impl Slot {
         }
     }
 
-    fn count_transient(&self, answers: &[Option<Result<Success, Fault>>]) {
-        let passing = |fault: &Fault| matches!(fault.class, FaultClass::Transient | FaultClass::Unknown);
-        let answers = answers.iter().flatten();
-        let only_transient = answers.clone().all(|answer| met(answer).is_some_and(passing));
-        if only_transient {
-            self.transient_turns.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.transient_turns.store(0, Ordering::Relaxed);
-        }
-        self.context.metrics.set_target_up(self.worker.lane(), !only_transient);
-        let fault = answers.rev().find_map(met).filter(|_| only_transient);
-        if self.context.watch.saw(self.worker.lane(), fault.map(|fault| fault.message.as_str()), Timestamp::now()) {
-            self.context.journal.bell(crate::journal::operator::LANE).notify_one();
-        }
-    }
-
-    /// Whether the last turns brought nothing but transient faults.
-    fn is_down(&self) -> bool {
-        self.transient_turns.load(Ordering::Relaxed) >= PATIENT_TURNS
-    }
-
-    /// The server answers again. Where the journal cannot be written, each step waits for its own time, as it would have.
-    async fn hurry(&self) {
-        match self.context.journal.hurry(self.worker.lane()).await {
-            Ok(0) => {}
-            Ok(steps) => {
-                tracing::info!(lane = self.worker.lane(), steps, "it answers again; what waited for it is tried now")
-            }
-            Err(error) => {
-                tracing::warn!(lane = self.worker.lane(), %error, "what waits for its next attempt is not tried at once")
-            }
-        }
-    }
-
-    /// Spares a server that is down: after some turns with nothing but transient faults, the lane waits before the next.
-    fn needs_rest(&self) -> Option<Duration> {
-        let beyond = self.transient_turns.load(Ordering::Relaxed).checked_sub(PATIENT_TURNS)?;
-        let wait = retry::wait(&self.context.policy, beyond + 1, rand::random());
-        Some(Duration::try_from(wait).unwrap_or(LONGEST_LANE_WAIT).min(LONGEST_LANE_WAIT))
-    }
-
     /// Lets the worker do what no request asks for; when to do so again. A fault is told, and tried again in a while.
     async fn keep_up(&self) -> Option<Timestamp> {
         match self.worker.keep_up().await {
@@ -406,7 +381,13 @@ impl Slot {
         }
     }
 
-    async fn wait(&self, next_due: Option<Timestamp>) {
+    async fn wait(&self, next_due: Option<Timestamp>, next_question: Option<Instant>) {
+        let question = async {
+            match next_question {
+                Some(next) => tokio::time::sleep_until(next.into()).await,
+                None => std::future::pending().await,
+            }
+        };
         let counted = async {
             match self.told.next() {
                 Some(next) => tokio::time::sleep_until(next.into()).await,
@@ -417,6 +398,7 @@ impl Slot {
             () = self.bell.notified() => {}
             () = until(next_due) => {}
             () = counted => {}
+            () = question => {}
             () = self.context.shutdown.cancelled() => {}
         }
     }

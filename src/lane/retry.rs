@@ -15,6 +15,8 @@ pub struct Policy {
     pub give_up: SignedDuration,
     /// A proof that fails outright is repeated for this long: what was written may not be visible yet.
     pub settle: SignedDuration,
+    /// A server that nothing was asked of for this long is asked whether it answers.
+    pub look: SignedDuration,
     /// The channel's notices are never repeated when it is not known whether they were taken.
     pub never_blindly: bool,
 }
@@ -78,6 +80,7 @@ pub(super) mod sample {
             longest: SignedDuration::from_mins(15),
             give_up: SignedDuration::from_hours(72),
             settle: SignedDuration::from_secs(30),
+            look: SignedDuration::from_secs(60),
             never_blindly: false,
         }
     }

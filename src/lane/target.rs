@@ -44,6 +44,9 @@ impl Worker for TargetWorker {
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         self.target.keep_up()
     }
+    fn answers<'a>(&'a self) -> Option<Answer<'a, Result<(), Fault>>> {
+        Some(self.target.answers())
+    }
     fn carry_out<'a>(&'a self, batch: &'a [Claim]) -> Answer<'a, Answers> {
         Box::pin(async move {
             let cannot = |claim: &Claim| Fault::permanent(format!("a target cannot {}", claim.verb.as_str()));

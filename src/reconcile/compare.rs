@@ -25,6 +25,8 @@ pub enum Kind {
     Closed,
     /// It is there, and has other names, another end, quota, group …
     Differs,
+    /// As it should be; but somebody has put a way in beside it.
+    WayIn,
     /// Removed in the register, still there.
     Remains,
     /// It bears akund's mark, and the register does not have it there.
@@ -52,6 +54,10 @@ impl Kind {
             }
             Self::Closed => "left alone: somebody may have had a reason; ask, and open it there",
             Self::Differs => "--fix writes it as the register has it",
+            Self::WayIn if takes(Action::Reset) => {
+                "never deleted by itself: delete the row that akund did not write, or hand in a reset, which leaves the new password alone"
+            }
+            Self::WayIn => "never deleted by itself: delete the row that akund did not write",
             Self::Remains => "never deleted: remove it there by hand",
             Self::Unknown => "never deleted: it is from before this journal, or from another akund",
         }
@@ -76,6 +82,7 @@ impl Kind {
             Self::Open => "open",
             Self::Closed => "closed",
             Self::Differs => "differs",
+            Self::WayIn => "way-in",
             Self::Remains => "remains",
             Self::Unknown => "unknown",
         }
@@ -172,7 +179,9 @@ fn of_one(placed: &Placed, held: &Held, now: Timestamp) -> Option<(Kind, String)
         (false, HeldState::Closed) if !ended => {
             Some((Kind::Closed, "active in the register, and logging in is stopped there".into()))
         }
-        (true, HeldState::Closed) | (false, HeldState::Open | HeldState::Closed) => None,
+        (true, HeldState::Closed) | (false, HeldState::Open | HeldState::Closed) => {
+            held.way_in.clone().map(|said| (Kind::WayIn, said))
+        }
     }
 }
 
@@ -261,6 +270,7 @@ mod tests {
             uid: Some(AccountUid(Uuid::from_u128(n))),
             external_id: Some(format!("id{n}")),
             state: HeldState::Open,
+            way_in: None,
         };
         change(&mut held);
         held
@@ -289,6 +299,7 @@ mod tests {
             placed(12, Stands::Active),
             placed(13, Stands::Suspended),
             placed(14, Stands::Removed),
+            placed(15, Stands::Active),
         ];
         let there = vec![
             held(1, |_| ()),
@@ -304,6 +315,7 @@ mod tests {
             held(12, |h| h.state = HeldState::Gone),
             held(13, |h| h.state = HeldState::Gone),
             held(14, |h| h.state = HeldState::Gone),
+            held(15, |h| h.way_in = Some("two rows".into())),
             held(99, |_| ()),
             held(0, |h| h.uid = None),
         ];
@@ -321,11 +333,12 @@ mod tests {
                 ("a12@x.id", Kind::Missing),
                 ("a13@x.id", Kind::Missing),
                 ("a14@x.id", Kind::Remains),
+                ("a15@x.id", Kind::WayIn),
             ]
         );
         assert_eq!(compared.absent, [&register[4]]);
         assert_eq!(compared.there, [&register[0], &register[8], &register[9]]);
-        assert_eq!(compared.strangers, [&there[13]]);
+        assert_eq!(compared.strangers, [&there[14]]);
         assert_eq!(compared.foreign, 1);
     }
 
@@ -354,7 +367,7 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_for_what_the_procedure_refuses() {
-        for kind in [Kind::Missing, Kind::Closed] {
+        for kind in [Kind::Missing, Kind::Closed, Kind::WayIn] {
             assert!(kind.advice(|_| true).contains("hand in a"), "{kind:?}");
             assert!(!kind.advice(|_| false).contains("hand in a"), "{kind:?}");
         }
@@ -370,6 +383,7 @@ mod tests {
             Kind::Open,
             Kind::Closed,
             Kind::Differs,
+            Kind::WayIn,
             Kind::Remains,
             Kind::Unknown,
         ]

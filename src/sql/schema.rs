@@ -24,7 +24,10 @@ pub struct Schema {
 
 impl Schema {
     /// What the database says of the first table that lacks a column, or else is missing: that can be mended by making it.
-    pub(super) fn first_wrong(&self, db: &mut dyn Session) -> Result<Option<Trouble>, Trouble> {
+    ///
+    /// # Errors
+    /// What else the database says.
+    pub fn first_wrong(&self, db: &mut dyn Session) -> Result<Option<Trouble>, Trouble> {
         let mut missing = None;
         for probe in self.probes {
             match db.rows(&format!("{probe} LIMIT 0"), &[]) {

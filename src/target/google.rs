@@ -290,6 +290,12 @@ impl Target for Workspace {
     fn undo<'a>(&'a self, batch: &'a [Work]) -> Answer<'a, Vec<Result<(), Fault>>> {
         Box::pin(self.each(batch, move |at, until| self.undo_one(&batch[at], until)))
     }
+    fn answers<'a>(&'a self) -> Answer<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let asked = self.api.user(self.api.tokens.subject(), Instant::now() + LONGEST_BATCH).await;
+            asked.map(drop).map_err(|failure| failure.fault_of_a_look("asking for the administrator (subject)"))
+        })
+    }
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
         Box::pin(async move {
             let api = self.api.anew().map_err(Fault::transient)?;
@@ -299,6 +305,7 @@ impl Target for Workspace {
                 uid: user.uid(),
                 external_id: Some(user.id),
                 state: HeldState::of(user.suspended),
+                way_in: None,
             };
             Ok(users.into_iter().filter(|user| self.layout.may_be_here(&user.primary_email)).map(held).collect())
         })

@@ -304,6 +304,9 @@ impl Target for Directory {
             done.into_iter().map(|result| result.map(|_| ())).collect()
         })
     }
+    fn answers<'a>(&'a self) -> Answer<'a, Result<(), Fault>> {
+        Box::pin(async move { self.find_names(&["akund".into()]).await.map(drop) })
+    }
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
         Box::pin(self.list_all())
     }

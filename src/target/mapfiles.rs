@@ -189,6 +189,10 @@ impl Target for MapFiles {
         blocking::ask(&self.shared, "closing ended accounts", Shared::keep_up)
     }
 
+    fn answers<'a>(&'a self) -> Answer<'a, Result<(), Fault>> {
+        blocking::ask(&self.shared, "looking for its files", |shared| shared.disk.are_there())
+    }
+
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>> {
         blocking::ask(&self.shared, "reading all accounts", Shared::list)
     }
@@ -266,6 +270,7 @@ impl Shared {
             uid: entry.uid,
             external_id: None,
             state: HeldState::of(Login::read(entry.value.expose()).is_some_and(|login| login.locked)),
+            way_in: None,
         };
         Ok(maps.sheet(Which::Passwd).all().filter(|entry| entry.state != State::Retired).map(held).collect())
     }

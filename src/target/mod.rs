@@ -107,6 +107,9 @@ pub trait Target: Send + Sync {
     fn keep_up<'a>(&'a self) -> Answer<'a, Result<Option<Timestamp>, Fault>> {
         Box::pin(async { Ok(None) })
     }
+    /// Whether it answers, and has what accounts are kept in: the cheapest question that shows it. The lane asks while it has nothing to
+    /// do, so that a server that is down is seen before a request needs it. Changes nothing in any account.
+    fn answers<'a>(&'a self) -> Answer<'a, Result<(), Fault>>;
     /// Everything that is an account here, akund's and others', for a comparison with the register. Reads in bulk, through a new
     /// connection; changes nothing. What cannot be read to its end is a fault, and never a shorter list.
     fn list<'a>(&'a self) -> Answer<'a, Result<Vec<Held>, Fault>>;
@@ -159,6 +162,8 @@ pub struct Held {
     pub external_id: Option<String>,
     /// Whether somebody can log in to it.
     pub state: HeldState,
+    /// By what else people get in under its name, in words; none: by nothing that is to be seen.
+    pub way_in: Option<String>,
 }
 
 /// What there is of an account at a target.

@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What is being done, for the words of a fault.
+const LOOKING: &str = "looking at its tables";
+
 /// What one kind of target does with its tables.
 ///
 /// Only `find`, `load` and `store` meet the database; they block, and know nothing of transactions.
@@ -222,6 +225,12 @@ impl<T: Tables> Target for SqlTarget<T> {
             shared.store.make_ready()?;
             shared.is_ready.store(true, Ordering::Relaxed);
             Ok(None)
+        })
+    }
+
+    fn answers<'a>(&'a self) -> Answer<'a, Result<(), Fault>> {
+        blocking::ask(&self.shared, LOOKING, |shared| {
+            shared.store.ask(LOOKING, |db| T::SCHEMA.first_wrong(db)?.map_or(Ok(()), Err))
         })
     }
 

@@ -27,6 +27,7 @@ pub const PATIENCE: Policy = Policy {
     longest: SignedDuration::from_secs(900),
     give_up: SignedDuration::from_hours(72),
     settle: SignedDuration::from_secs(30),
+    look: SignedDuration::from_secs(60),
     never_blindly: false,
 };
 

@@ -96,9 +96,11 @@ async fn a_missing_delegation_is_waited_out_and_does_not_burn_a_try_for_each_acc
             "{told}"
         );
     }
+    assert!(bench.target.answers().await.unwrap_err().message.contains("112233445566778899001"));
     assert_eq!(bench.server.state().calls.len(), 0, "the API was not asked");
     bench.server.state().delegated.insert("https://www.googleapis.com/auth/admin.directory.user".into());
     tokio::time::sleep(Duration::from_secs(30)).await;
+    bench.target.answers().await.unwrap();
     for answer in bench.apply_all(creates((0..10).map(account))).await {
         answer.unwrap();
     }

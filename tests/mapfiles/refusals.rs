@@ -69,12 +69,17 @@ async fn files_that_are_gone_with_all_beside_them_are_not_made_anew_where_the_re
     let told = registered.apply(std::slice::from_ref(&create)).await.remove(0).unwrap_err();
     assert!(told.class == FaultClass::Transient && told.message.contains("is gone, and the register has"), "{told}");
     assert!(registered.find(&["humas@example.org".into()]).await.is_err());
+    assert!(registered.answers().await.unwrap_err().message.contains("is gone, and the register has"));
     let wrong: Vec<String> = registered.check().await.into_iter().filter_map(Result::err).collect();
     assert!(wrong.iter().any(|told| told.contains("is gone, and the register has")), "{wrong:?}");
     assert!(!bench.config.passwd.exists() && !dir.join("mailboxes").exists());
     fs::write(&bench.config.passwd, "").unwrap();
     fs::write(dir.join("mailboxes"), "").unwrap();
+    registered.answers().await.unwrap();
     registered.apply(&[create]).await.remove(0).unwrap();
+    fs::write(dir.join("mailboxes"), "").unwrap();
+    let told = registered.answers().await.unwrap_err();
+    assert!(told.message.contains("mailboxes has 0 entries, and had 1"), "{told}");
 }
 
 /// How many may go is decided where each is approved: an approved removal is carried out, the 21st of a day as the first.

@@ -174,7 +174,10 @@ pub async fn ends_in_mid_batch(subject: &mut dyn Subject) {
         let (done, open) = told(&under_way.await.unwrap());
         let down = subject.through(proxy.port()).apply(&works[..1]).await.remove(0);
         assert_eq!(class_of(&down), FaultClass::Transient, "{down:?}");
+        let asked = subject.through(proxy.port());
+        assert!(asked.answers().await.is_err());
         tokio::task::block_in_place(|| subject.start_again());
+        asked.answers().await.unwrap();
         let there = found(subject, &works).await;
         assert!((done..=done + open).contains(&there), "at {share} %: {there} there, {done} told, {open} open");
         finished(subject, &mut works, &foreign, rows).await;

@@ -192,6 +192,7 @@ fn not_there(subject: &dyn Subject) -> FaultClass {
 
 pub async fn made_found_proven_and_undone(subject: &mut dyn Subject) {
     let target = subject.target();
+    target.answers().await.unwrap();
     let before = subject.rows();
     let mut account = named("humas");
     account.aliases = vec![address("pers@example.org")];

@@ -349,6 +349,7 @@ async fn a_table_that_was_lost_is_told_and_is_not_made_anew() {
         let names = ["tidak.ada@example.org".to_owned()];
         let running = open();
         running.find(&names).await.unwrap();
+        running.answers().await.unwrap();
         assert_eq!(wrong(&running).await, "");
         let credential = || Some(akund::secret::hash::new_credential(running.schemes()).unwrap());
         let create = work(Action::Create, &named("humas"), credential());
@@ -356,6 +357,8 @@ async fn a_table_that_was_lost_is_told_and_is_not_made_anew() {
         base.by_hand("DROP TABLE aliases");
         let told = wrong(&mail(&base, |_| {})).await;
         assert!(told.contains("aliases") && !told.contains("mailboxes") && told.contains(LOST), "{engine:?}: {told}");
+        let fault = running.answers().await.unwrap_err();
+        assert!(fault.message.contains("aliases") && fault.message.contains(LOST), "{engine:?}: {fault}");
         base.by_hand("DROP TABLE mailboxes");
         for target in [&running, &open()] {
             let fault = target.find(&names).await.unwrap_err();
@@ -367,6 +370,7 @@ async fn a_table_that_was_lost_is_told_and_is_not_made_anew() {
         }
         assert!(wrong(&running).await.contains(LOST), "{engine:?}: none of this has made it");
         load_by_hand(&base, engine);
+        running.answers().await.unwrap();
         running.apply(std::slice::from_ref(&create)).await.remove(0).unwrap();
         assert_eq!(wrong(&running).await, "", "{engine:?}: made by hand, it is taken as it is");
 

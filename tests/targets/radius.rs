@@ -179,14 +179,19 @@ async fn a_resumed_account_has_its_own_password_again_and_nobody_elses() {
         let account = named("humas");
         let create = bench.create(&account);
         bench.apply(&create).await.unwrap();
+        let way_in = async || bench.target.list().await.unwrap().into_iter().find_map(|held| held.way_in);
+        assert_eq!(way_in().await, None);
         bench.by_hand(
             "UPDATE radcheck SET id = id + 100;
              INSERT INTO radcheck (id, username, attribute, op, value) VALUES (1, 'humas', 'Cleartext-Password', ':=', 'x');
              INSERT INTO radcheck (id, username, attribute, op, value) VALUES (2, 'Humas', 'Cleartext-Password', ':=', 'x')",
         );
+        let told = way_in().await.unwrap();
+        assert!(told.contains("Cleartext-Password, Cleartext-Password, Crypt-Password"), "{told}");
         let suspend = plain(Action::Suspend, &account);
         bench.apply(&suspend).await.unwrap();
         bench.prove(&suspend).await.unwrap();
+        assert_eq!(way_in().await, None);
         let others = || bench.rows().iter().any(|row| row.contains("Cleartext-Password"));
         assert!(!others(), "{:?}", bench.rows());
         let added = |name: &str, attribute: &str| {
@@ -196,9 +201,16 @@ async fn a_resumed_account_has_its_own_password_again_and_nobody_elses() {
         };
         added("humas", "Cleartext-Password");
         added("HUMAS", "Cleartext-Password");
+        assert!(way_in().await.unwrap().starts_with("suspended, and radcheck has what akund did not write"));
         bench.apply(&plain(Action::Resume, &account)).await.unwrap();
         bench.prove(&create).await.unwrap();
         assert!(!others(), "what was added while it was suspended is no way in afterwards: {:?}", bench.rows());
+        assert_eq!(way_in().await, None);
+        bench.by_hand(
+            "INSERT INTO radcheck (username, attribute, op, value) VALUES ('humas', 'Auth-Type', ':=', 'Accept')",
+        );
+        assert!(way_in().await.unwrap().contains("Auth-Type := Accept"));
+        bench.by_hand("DELETE FROM radcheck WHERE attribute = 'Auth-Type'");
         added("Humas", "Cleartext-Password");
         bench.apply(&work(Action::Reset, &account, bench.create(&account).credential)).await.unwrap();
         assert!(!others(), "{:?}", bench.rows());

@@ -75,7 +75,7 @@ const BAD: &[(&str, &[&str])] = &[
         &[
             "akund.toml:3:1: there is no key `lisen` in `http`; did you mean `listen`?",
             "akund.toml:5:1: `lane.batch` wants a whole number, not negative, and found boolean true",
-            "akund.toml:6:1: there is no key `retry` in `lane`; known here: batch, retry_seconds, retry_max_seconds, give_up_hours, settle_seconds",
+            "akund.toml:6:1: there is no key `retry` in `lane`; known here: batch, retry_seconds, retry_max_seconds, give_up_hours, settle_seconds, look_seconds",
             "akund.toml:8:1: `source[1].name` wants a text in quotes, and found integer 7",
             "akund.toml:9:1: the key `name` is missing in `source[2]`",
             "akund.toml:10:1: there is no key `named` in `source[2]`; did you mean `name`?",

@@ -107,7 +107,7 @@ async fn a_text_message_that_may_have_been_taken_is_never_sent_another_way_also_
     use crate::lane::retry::{Failure, Policy, decide};
     let f = begun().await;
     let hour = SignedDuration::from_hours(1);
-    let policy = Policy { first: hour, longest: hour, give_up: hour, settle: hour, never_blindly: true };
+    let policy = Policy { first: hour, longest: hour, give_up: hour, settle: hour, look: hour, never_blindly: true };
     let fail = async |fault: Fault| {
         let claim = f.journal.turn("sms", Arc::default(), 10).await.unwrap().claims.remove(0);
         let failure = Failure {

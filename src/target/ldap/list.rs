@@ -65,6 +65,7 @@ impl Directory {
             uid: entry.uid_at(&self.layout.marker, &self.layout.target),
             external_id: entry.id(self.layout.server),
             state: HeldState::of(lock::is_locked(entry, &self.layout)),
+            way_in: None,
         }
     }
 }

@@ -30,7 +30,7 @@ pub fn list(db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
         .map(|mut row| {
             let uid = row.maybe_text(1)?.and_then(|text| text.parse().ok()).map(AccountUid);
             let state = HeldState::of(row.integer(2)? == 0);
-            Ok(Held { name: row.text(0)?, uid, external_id: None, state })
+            Ok(Held { name: row.text(0)?, uid, external_id: None, state, way_in: None })
         })
         .collect()
 }

@@ -16,7 +16,7 @@ use crate::model::Fault;
 use crate::{crash, durable};
 use nix::fcntl::{Flock, FlockArg};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -142,25 +142,44 @@ impl Disk {
     /// # Errors
     /// Transient: what was lost may be on its way back.
     pub fn believe(&self, snapshot: &Snapshot, maps: &Maps) -> Result<(), Fault> {
-        let expected = self.expected.load(Ordering::Relaxed);
-        for (which, is_there) in Which::ALL.into_iter().zip(snapshot.there) {
-            if let Some(doubt) =
-                snapshot.ledger.doubt(which.as_str(), is_there.then(|| maps.sheet(which).count().entries))
-            {
-                return Err(self.fault(format!(
-                    "{} {doubt}; nothing is written, and nothing believed. Put the file back; or, if it is as it should be, \
-                     delete {}",
-                    self.path(which).display(),
-                    self.ledger_path().display()
-                )));
+        Which::ALL.into_iter().zip(snapshot.there).try_for_each(|(which, is_there)| {
+            self.believe_one(&snapshot.ledger, which, is_there.then(|| maps.sheet(which).count().entries))
+        })
+    }
+
+    /// Refuses files that are gone, empty or not to be read though there must be accounts, without reading them.
+    ///
+    /// # Errors
+    /// As [`Self::believe`].
+    pub fn are_there(&self) -> Result<(), Fault> {
+        let ledger = Ledger::load(&self.ledger_path()).map_err(|why| self.fault(why))?;
+        Which::ALL.into_iter().try_for_each(|which| {
+            let opened = open_text(self.path(which)).map_err(|e| self.fault(e))?;
+            // How many entries there are is known of an empty one only.
+            match opened.map(|(_, meta)| meta.len()) {
+                Some(1..) => Ok(()),
+                length => self.believe_one(&ledger, which, length.map(|_| 0)),
             }
-            if expected && !is_there && matches!(which, Which::Passwd | Which::Mailboxes) {
-                return Err(self.fault(format!(
-                    "{} is gone, and the register has accounts here; nothing is written, and nothing believed. Put the file back; \
-                     or, if nobody shall be in it, make it, empty",
-                    self.path(which).display()
-                )));
-            }
+        })
+    }
+
+    /// `entries`: how many there are; none: the file is not there.
+    fn believe_one(&self, ledger: &Ledger, which: Which, entries: Option<usize>) -> Result<(), Fault> {
+        if let Some(doubt) = ledger.doubt(which.as_str(), entries) {
+            return Err(self.fault(format!(
+                "{} {doubt}; nothing is written, and nothing believed. Put the file back; or, if it is as it should be, \
+                 delete {}",
+                self.path(which).display(),
+                self.ledger_path().display()
+            )));
+        }
+        let needed = matches!(which, Which::Passwd | Which::Mailboxes) && self.expected.load(Ordering::Relaxed);
+        if needed && entries.is_none() {
+            return Err(self.fault(format!(
+                "{} is gone, and the register has accounts here; nothing is written, and nothing believed. Put the file back; \
+                 or, if nobody shall be in it, make it, empty",
+                self.path(which).display()
+            )));
         }
         Ok(())
     }
@@ -399,10 +418,18 @@ fn stamp_of(path: &Path) -> Option<Stamp> {
     fs::metadata(path).ok().map(|meta| (meta.mtime(), meta.mtime_nsec()))
 }
 
-/// A text and its time stamp. None: not there. A link is not followed: the rename would replace it and not what it points to.
+/// A text and its time stamp. None: not there.
 fn read_text(path: &Path) -> io::Result<Option<(Vec<u8>, Stamp)>> {
+    let Some((mut file, meta)) = open_text(path)? else { return Ok(None) };
+    let mut text = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1);
+    file.read_to_end(&mut text).map_err(durable::explain("read", path))?;
+    Ok(Some((text, (meta.mtime(), meta.mtime_nsec()))))
+}
+
+/// None: not there. A link is not followed: the rename would replace it and not what it points to.
+fn open_text(path: &Path) -> io::Result<Option<(File, Metadata)>> {
     let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK).open(path);
-    let mut file = match opened {
+    let file = match opened {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) if e.raw_os_error() == Some(nix::libc::ELOOP) => {
@@ -415,9 +442,7 @@ fn read_text(path: &Path) -> io::Result<Option<(Vec<u8>, Stamp)>> {
     if !meta.is_file() {
         return Err(io::Error::other(format!("{} is not a file", path.display())));
     }
-    let mut text = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1);
-    file.read_to_end(&mut text).map_err(durable::explain("read", path))?;
-    Ok(Some((text, (meta.mtime(), meta.mtime_nsec()))))
+    Ok(Some((file, meta)))
 }
 
 /// Whether a file has this content still; none: it is not there.

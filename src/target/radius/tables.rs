@@ -36,32 +36,57 @@ pub fn find(db: &mut dyn Session, names: &[String]) -> Result<Vec<Found>, Troubl
 /// Every user that FreeRADIUS checks, and every account of akund's, whether or not it has rows.
 pub fn list(db: &mut dyn Session) -> Result<Vec<Held>, Trouble> {
     let mut users: BTreeMap<String, (String, Option<AccountUid>)> = BTreeMap::new();
-    let (mut checked, mut opens, mut kept_out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for mut row in db.rows("SELECT username, attribute, value FROM radcheck", &[])? {
+    let (mut checked, mut kept_out) = (BTreeSet::new(), BTreeSet::new());
+    // The attributes by which somebody gets in, by user.
+    let mut opens: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for mut row in db.rows("SELECT username, attribute, value FROM radcheck ORDER BY id", &[])? {
         let pair =
             Pair { id: None, name: row.text(0)?, attribute: row.text(1)?, op: String::new(), value: row.secret(2)? };
         let key = pair.name.to_ascii_lowercase();
         if pair.is_password() {
-            opens.insert(key.clone());
-        } else if pair.is("Auth-Type") && pair.value.expose().eq_ignore_ascii_case("Reject") {
+            opens.entry(key.clone()).or_default().push(pair.attribute);
+        } else if pair.is_reject() {
             kept_out.insert(key.clone());
+        } else if pair.is("Auth-Type") && pair.value.expose().eq_ignore_ascii_case("Accept") {
+            opens.entry(key.clone()).or_default().push("Auth-Type := Accept".into());
         }
         checked.insert(key.clone());
         users.entry(key).or_insert((pair.name, None));
     }
-    for mut row in db.rows("SELECT username, uid FROM akund_account", &[])? {
+    let mut suspended = BTreeSet::new();
+    for mut row in db.rows("SELECT username, uid, suspended FROM akund_account", &[])? {
         let (name, uid) = (row.text(0)?, row.text(1)?);
-        users.insert(name.to_ascii_lowercase(), (name, uid.parse().ok().map(AccountUid)));
+        let key = name.to_ascii_lowercase();
+        if row.integer(2)? != 0 {
+            suspended.insert(key.clone());
+        }
+        users.insert(key, (name, uid.parse().ok().map(AccountUid)));
     }
     let held = users.into_iter().map(|(key, (name, uid))| {
         let state = match checked.contains(&key) {
-            true => HeldState::of(!opens.contains(&key) || kept_out.contains(&key)),
+            true => HeldState::of(!opens.contains_key(&key) || kept_out.contains(&key)),
             // FreeRADIUS knows no user without a row in radcheck: nobody has suspended this one.
             false => HeldState::Gone,
         };
-        Held { name, uid, external_id: None, state }
+        let ways = opens.get(&key).map_or(&[][..], Vec::as_slice);
+        let way_in = way_in(ways, suspended.contains(&key)).filter(|_| uid.is_some());
+        Held { name, uid, external_id: None, state, way_in }
     });
     Ok(held.collect())
+}
+
+/// An account has one password row, and none while it is suspended. FreeRADIUS takes the first it reads, whoever wrote it.
+fn way_in(ways: &[String], suspended: bool) -> Option<String> {
+    let rows = ways.join(", ");
+    match (ways, suspended) {
+        ([], _) | ([_], false) => None,
+        (_, true) => Some(format!(
+            "suspended, and radcheck has what akund did not write for its user name, by which it would open: {rows}"
+        )),
+        (_, false) => Some(format!(
+            "radcheck has more than akund's one password for its user name, and FreeRADIUS takes the first: {rows}"
+        )),
+    }
 }
 
 /// Which of these accounts there are.
