@@ -2,6 +2,7 @@
 
 mod line;
 mod nagios;
+mod newest;
 mod retention;
 mod trial;
 
@@ -118,10 +119,17 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
         Err(problems) => lines.extend(bad("operator", problems)),
     }
     // Without the register, of which was told above, they say what they see.
-    let _ =
-        Reader::open_untouched(&config.journal.path).and_then(|register| wiring::expect_accounts(&targets, &register));
+    let register = Reader::open_untouched(&config.journal.path).ok();
+    let newest = register.map_or_else(Vec::new, |register| {
+        let _ = wiring::expect_accounts(&targets, &register);
+        newest::of(&targets, &register)
+    });
     for target in &targets {
-        lines.extend(found(&format!("target {}", target.name()), target.check().await));
+        let part = format!("target {}", target.name());
+        lines.extend(found(&part, target.check().await));
+        for (target, wanted) in newest.iter().filter(|(of, _)| of.name() == target.name()) {
+            lines.extend(newest::look(&part, *target, wanted).await);
+        }
     }
     for open in &channels {
         lines.extend(found(&format!("channel {}", open.channel.name()), open.channel.check().await));

@@ -101,6 +101,23 @@ impl Reader {
         Ok(statement.query_row([target], |row| row.get(0))?)
     }
 
+    /// The newest accounts that akund made at a target and that shall be there, as nobody works on them now; at most so many.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn newest_at(&self, target: &str, most: usize) -> Result<Vec<AccountUid>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT a.uid FROM placed p JOIN account a ON a.uid = p.account
+             WHERE p.target = ?1 AND a.emptied IS NULL AND a.adopted IS NULL AND a.state IN ('active', 'suspended')
+               AND NOT EXISTS (SELECT 1 FROM request o WHERE o.account = a.uid
+                 AND o.state IN ('working', 'waiting', 'stuck', 'withdrawing'))
+             ORDER BY p.at DESC LIMIT ?2",
+        )?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let uids = statement.query_map((target, most), |row| row.get(0).map(AccountUid))?;
+        Ok(uids.collect::<Result<_, _>>()?)
+    }
+
     /// The accounts that the register has at a target, and whether a request works on each now.
     ///
     /// # Errors

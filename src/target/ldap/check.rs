@@ -69,10 +69,23 @@ impl Directory {
         self.schema(&mut session, &root, findings).await?;
         self.locks(&mut session, &root, findings).await?;
         self.rights(&mut session, &root, findings).await?;
+        findings.push(Ok(self.searched_by()));
         if !self.layout.writes_ends() {
             findings.push(Ok("no account ends here by itself: no template has {ends_at} or one of its kind".into()));
         }
         Ok(())
+    }
+
+    /// Which attributes a server that keeps indexes by hand must have one of.
+    fn searched_by(&self) -> String {
+        let own = [self.layout.marker.as_str(), server::id_attribute(self.layout.server)];
+        let mut names: Vec<&str> = own.into_iter().chain(self.layout.naming().map(Attribute::as_str)).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| seen.insert(name.to_lowercase()));
+        format!(
+            "entries are looked for by {}: each needs an equality index, or each search reads every entry",
+            names.join(", ")
+        )
     }
 
     fn is_the_one_configured(&self, root: &Entry) -> Finding {

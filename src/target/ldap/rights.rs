@@ -37,6 +37,8 @@ struct Rights {
     not_written: Vec<String>,
     /// Groups whose members it may not write.
     shut_groups: Vec<String>,
+    /// There is no account of akund's yet, at which its rights to write it would be seen.
+    no_account_yet: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ enum Shut {
 
 impl Default for Rights {
     fn default() -> Self {
-        Self { add: Ok(()), not_written: Vec::new(), shut_groups: Vec::new() }
+        Self { add: Ok(()), not_written: Vec::new(), shut_groups: Vec::new(), no_account_yet: false }
     }
 }
 
@@ -82,6 +84,13 @@ impl Directory {
                 "whether akund's bind_dn may write under {base} is not to be seen without writing ({why}): the first account will show it"
             )),
         }];
+        if rights.no_account_yet {
+            findings.push(Ok(
+                "whether akund may change, reset and suspend accounts is seen at one of its own, and none is there yet: check again \
+                 after the first; the right to delete one shows only when one is removed"
+                    .into(),
+            ));
+        }
         if !rights.not_written.is_empty() {
             let names = rights.not_written.join(", ");
             findings.push(Err(format!("akund's bind_dn may not write {names} of the accounts under {base}")));
@@ -109,7 +118,10 @@ impl Directory {
         let found = session
             .some(MOST_LOOKED_AT, self.layout.base.as_str(), &Filter::present(marker), &[marker.as_str()])
             .await?;
-        let Some(own) = found.into_iter().find(|entry| entry.uid(marker).is_some()) else { return Ok(rights) };
+        let Some(own) = found.into_iter().find(|entry| entry.uid(marker).is_some()) else {
+            rights.no_account_yet = true;
+            return Ok(rights);
+        };
         for (attribute, value) in written(&self.layout) {
             let name = attribute.as_str().to_owned();
             if may_not_delete(session, &own.dn, attribute, value).await? {
@@ -297,7 +309,7 @@ mod tests {
         assert_eq!(of_389(&[own.clone(), may], &base), Rights::default());
         assert_eq!(
             of_389(&[own.clone(), may_not], &base),
-            Rights { add: Err(Shut::Refused(None)), not_written: vec!["userPassword".into()], shut_groups: vec![] }
+            Rights { add: Err(Shut::Refused(None)), not_written: vec!["userPassword".into()], ..Rights::default() }
         );
         assert!(matches!(of_389(&[own], &base).add, Err(Shut::NotSeen(_))));
     }
