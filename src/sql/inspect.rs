@@ -26,7 +26,12 @@ pub fn inspect(store: &Store, readers: &str) -> Vec<Finding> {
     match store.reader() {
         Ok(db) => {
             findings.push(whole(store, &db));
-            findings.push(known_schema(store, &db));
+            let known = known_schema(store, &db);
+            let has_tables = known.is_ok() && schema_version(&db).is_ok_and(|found| found > 0);
+            findings.push(known);
+            if has_tables && let Ok(Some(said)) = store.schema().without_readers_tables(&mut Lite(&db)) {
+                findings.push(Ok(said));
+            }
             findings.push(readable_when_stopped(store, &db));
         }
         Err(fault) => findings.push(Err(fault.message)),

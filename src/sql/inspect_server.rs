@@ -96,11 +96,14 @@ fn tables(server: &Server, db: &mut dyn Remote) -> Result<Vec<Finding>, Trouble>
     {
         return Ok(vec![Err(lost)]);
     }
-    Ok(vec![match server.schema().first_wrong(db)? {
-        None => Ok(format!("{at} has the tables and columns")),
-        Some(wrong) if wrong.kind == Kind::NoTable && server.makes_tables() => may_make(server, db)?,
-        Some(wrong) => Err(server.lacks(&wrong)),
-    }])
+    Ok(match server.schema().first_wrong(db)? {
+        None => {
+            let beside = server.schema().without_readers_tables(db)?;
+            [Some(format!("{at} has the tables and columns")), beside].into_iter().flatten().map(Ok).collect()
+        }
+        Some(wrong) if wrong.kind == Kind::NoTable && server.makes_tables() => vec![may_make(server, db)?],
+        Some(wrong) => vec![Err(server.lacks(&wrong))],
+    })
 }
 
 /// Whether akund's user may make the tables that are missing.

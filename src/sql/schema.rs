@@ -20,6 +20,8 @@ pub struct Schema {
     pub probes: &'static [&'static str],
     /// Tables that akund writes to, each with a column of text.
     pub writes: &'static [(&'static str, &'static str)],
+    /// Tables that the scripts make for the database's readers alone, and what these keep there.
+    pub readers: (&'static [&'static str], &'static str),
 }
 
 impl Schema {
@@ -38,6 +40,27 @@ impl Schema {
             }
         }
         Ok(missing)
+    }
+
+    /// For `check`: which tables of the readers' are not there. That may be meant.
+    pub(super) fn without_readers_tables(&self, db: &mut dyn Session) -> Result<Option<String>, Trouble> {
+        let (tables, what) = self.readers;
+        let mut missing = Vec::new();
+        for table in tables {
+            match db.rows(&format!("SELECT 1 FROM {table} LIMIT 0"), &[]) {
+                Err(trouble) if trouble.kind == Kind::Disconnected => return Err(trouble),
+                Err(trouble) if trouble.kind == Kind::NoTable => missing.push(*table),
+                // Whether akund may read it is all the same.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok((!missing.is_empty()).then(|| {
+            format!(
+                "there is no table {}: {what}; if that is not meant, load {} of config/integration/sql",
+                missing.join(", "),
+                self.scripts
+            )
+        }))
     }
 
     /// What the database says of a table that was there once: `found` is the version that is noted, `expected` whether there must be

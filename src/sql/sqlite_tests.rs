@@ -8,6 +8,7 @@ const SCHEMA: Schema = Schema {
     scripts: "",
     missing: "",
     writes: &[("t", "name")],
+    readers: (&[], ""),
     ddl: |_| "CREATE TABLE IF NOT EXISTS t (name TEXT PRIMARY KEY, filler BLOB CHECK (length(filler) <> 1));",
     probes: &["SELECT name, filler FROM t"],
 };

@@ -67,6 +67,7 @@ impl Tables for MailTables {
         scripts: "mail.*.sql",
         missing: "mail for everybody who is missing in it would be bounced",
         writes: &[("domains", "domain"), ("mailboxes", "address"), ("aliases", "address"), ("retired_homes", "home")],
+        readers: (&[], ""),
         ddl: tables::ddl,
         probes: &[
             "SELECT domain, uid FROM domains",

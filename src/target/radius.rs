@@ -152,6 +152,10 @@ impl Tables for RadiusTables {
             ("akund_attribute", "attribute"),
             ("akund_profile", "groupname"),
         ],
+        readers: (
+            &["radacct", "radpostauth", "nas"],
+            "FreeRADIUS keeps sessions, log-ins and access points there, if its configuration says so",
+        ),
         ddl: tables::ddl,
         probes: &[
             "SELECT id, username, attribute, op, value FROM radcheck",

@@ -462,8 +462,16 @@ fn each_kind_of_trouble(db: &mut dyn Session) {
 
 #[tokio::test]
 async fn what_a_trouble_asks_for_is_known_where_the_databases_error_is_read() {
-    const NONE: Schema =
-        Schema { version: 0, versions: "none", scripts: "", missing: "", ddl: |_| "", probes: &[], writes: &[] };
+    const NONE: Schema = Schema {
+        version: 0,
+        versions: "none",
+        scripts: "",
+        missing: "",
+        ddl: |_| "",
+        probes: &[],
+        writes: &[],
+        readers: (&[], ""),
+    };
     for engine in ENGINES {
         let base = Base::new(engine);
         let config = base.mail_config();

@@ -220,6 +220,22 @@ async fn a_resumed_account_has_its_own_password_again_and_nobody_elses() {
     }
 }
 
+/// akund needs none of them, and FreeRADIUS may: whether it does, only its own configuration says.
+#[tokio::test]
+async fn check_names_the_tables_that_only_freeradius_uses_where_they_are_gone() {
+    for bench in Bench::radius_each() {
+        let said = async || {
+            let findings = bench.target.check().await;
+            assert!(findings.iter().all(Result::is_ok), "{findings:?}");
+            findings.into_iter().flatten().collect::<Vec<_>>().join("\n")
+        };
+        assert!(!said().await.contains("there is no table"));
+        bench.by_hand("DROP TABLE radacct; DROP TABLE nas");
+        let told = said().await;
+        assert!(told.contains("there is no table radacct, nas: FreeRADIUS keeps"), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn a_name_or_group_that_freeradius_has_no_room_for_is_refused() {
     for bench in Bench::radius_each() {

@@ -91,6 +91,7 @@ impl Gammu {
                     ddl: |_| "",
                     probes: &[],
                     writes: &[],
+                    readers: (&[], ""),
                 };
                 Place::Server(Box::new(Server::new(name, at, access, schema)))
             }
