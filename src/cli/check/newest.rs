@@ -41,8 +41,8 @@ fn line(part: &str, wanted: usize, there: usize) -> Line {
         missing => Line::warning(
             part,
             format!(
-                "of the newest accounts of the register ({wanted} were looked for) {missing} are not there; `akund reconcile` \
-                 says which, and what may be done"
+                "of the newest accounts of the register ({wanted} were looked for) it lacks {missing}; `akund reconcile` says \
+                 which, and what may be done"
             ),
         ),
     }
