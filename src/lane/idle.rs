@@ -29,7 +29,8 @@ impl Idle {
     /// not while attempts that failed wait for their repetition: these tell more than a question, which the server may well answer.
     pub fn when(self, turn: &Turn, failing: bool, policy: &Policy, now: Timestamp) -> Option<Instant> {
         let repeated = |due| now.saturating_add(policy.longest).is_ok_and(|longest| due <= longest);
-        self.next.filter(|_| !turn.paused && !(failing && turn.next_due.is_some_and(repeated)))
+        let tells_itself = failing && turn.next_due.is_some_and(repeated);
+        self.next.filter(|_| !turn.paused && !tells_itself)
     }
 }
 
