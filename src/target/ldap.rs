@@ -43,6 +43,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use transaction::{Use, Why};
 use world::World;
 
@@ -51,6 +52,10 @@ const ASKED_AT_ONCE: usize = 40;
 
 /// Batches under way at once: one is written while the journal records the one before it, or its commit waits for slapd.
 const AT_ONCE: usize = 2;
+
+/// A connection that nothing was asked of for longer than this is not used again: servers close what rests, slapd at the moment when it
+/// is asked something, and what lies between may have forgotten it.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// A directory as a target.
 pub struct Directory {
@@ -63,8 +68,8 @@ pub struct Directory {
     /// Once the server did not show in time that it was through with a transaction's operations.
     doubted: AtomicBool,
     proofs: usize,
-    /// Connections of earlier batches that were good when they were given back.
-    kept: Mutex<Vec<Open>>,
+    /// Connections of earlier batches that were good when they were given back, and when that was.
+    kept: Mutex<Vec<(Instant, Open)>>,
 }
 
 /// A connection on which akund is bound, and what the server offers on it.
@@ -111,8 +116,8 @@ impl Directory {
 
     /// A connection of an earlier batch, or a new one. Nobody else has it until it is [kept](Self::keep) again.
     async fn open(&self) -> Result<Open, Fault> {
-        while let Some(mut open) = self.kept().pop() {
-            if !open.session.ended() {
+        while let Some((since, mut open)) = self.kept().pop() {
+            if since.elapsed() < RESTED && !open.session.ended() {
                 return Ok(open);
             }
         }
@@ -129,7 +134,7 @@ impl Directory {
     fn keep(&self, open: Open) {
         let mut kept = self.kept();
         if kept.len() < AT_ONCE {
-            kept.push(open);
+            kept.push((Instant::now(), open));
         }
     }
 
@@ -139,7 +144,7 @@ impl Directory {
         self.kept().clear();
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Open>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<(Instant, Open)>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

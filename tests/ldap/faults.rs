@@ -483,3 +483,17 @@ async fn an_account_is_known_by_its_mark_where_the_server_shows_only_some_of_all
     site.slapd.by_hand(&format!("dn: {}\nchangetype: delete\n", site.dn_of(&accounts[3])));
     assert!(!target.marked(&asked).await.unwrap().contains(&accounts[3].uid));
 }
+
+/// slapd closes a connection that has rested when it is asked something on it: each question after a rest came to nothing, and a directory
+/// that is asked once a minute looked down each second time.
+#[tokio::test]
+async fn a_connection_that_rested_is_not_asked_again() {
+    let slapd = Slapd::with("idletimeout 1\n");
+    let toml = format!("url = \"{}\"\ntls = \"none\"\n{}", slapd.url(), common(&slapd));
+    let target = directory(&toml);
+    target.answers().await.unwrap();
+    for rest in [1100, 1300, 1500, 1700, 1900, 2000, 2000, 2100] {
+        tokio::time::sleep(Duration::from_millis(rest)).await;
+        target.answers().await.unwrap();
+    }
+}
