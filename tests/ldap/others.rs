@@ -8,14 +8,29 @@ use akund::model::{Account, Action, FaultClass, Proof};
 use akund::target::Target;
 use std::net::SocketAddr;
 
+/// The section that is shipped for such a server, with what a site puts in for the examples.
+fn filled_in(name: &str, more: &[(&str, &str)]) -> String {
+    let section = [
+        ("[target.directory]\nkind = \"ldap\"\n", ""),
+        ("target.directory.", ""),
+        ("server =", "timeout_seconds = 60\nserver ="),
+    ];
+    section.iter().chain(more).fold(shipped(name), |text, (from, to)| {
+        assert!(text.contains(from), "{name}: {from}");
+        text.replace(from, to)
+    })
+}
+
 impl Site for Ds389 {
     fn toml(&self) -> String {
-        format!(
-            "url = \"ldaps://localhost:{}\"\nca_file = \"{}\"\nserver = \"389ds\"\nbind_dn = \"cn=akund,dc=example,dc=org\"\n\
-             password_file = \"{}\"\ntimeout_seconds = 60\nbase = \"{PEOPLE}\"\nobject_classes = [\"inetOrgPerson\"]\n{ATTRIBUTES}",
-            self.tls_port,
-            self.ca().display(),
-            self.path("password").display()
+        let (url, ca, password) = (format!("ldaps://localhost:{}", self.tls_port), self.ca(), self.path("password"));
+        filled_in(
+            "389ds/target.toml",
+            &[
+                ("ldaps://ldap.example.org", &url),
+                ("# ca_file = \"/etc/akund/ca.pem\"", &format!("ca_file = {ca:?}")),
+                ("\"ldap-password\"", &format!("{password:?}")),
+            ],
         )
     }
     fn dn_of(&self, account: &Account) -> String {
@@ -64,20 +79,15 @@ impl Site for Samba {
         60
     }
     fn toml(&self) -> String {
-        let mut text = shipped("active-directory/target.toml");
-        for (from, to) in [
-            ("[target.directory]\nkind = \"ldap\"\n", ""),
-            ("target.directory.", ""),
-            ("ldaps://dc1.example.org", &self.ldaps()),
-            ("# ca_file = \"/etc/akund/ad-ca.pem\"", &format!("ca_file = {:?}", self.authority.ca)),
-            ("\"ad-password\"", &format!("{:?}", self.path("password"))),
-            ("dc=example,dc=org", "dc=akund,dc=test"),
-            ("server =", "timeout_seconds = 60\nserver ="),
-        ] {
-            assert!(text.contains(from), "{from}");
-            text = text.replace(from, to);
-        }
-        text
+        filled_in(
+            "active-directory/target.toml",
+            &[
+                ("ldaps://dc1.example.org", &self.ldaps()),
+                ("# ca_file = \"/etc/akund/ad-ca.pem\"", &format!("ca_file = {:?}", self.authority.ca)),
+                ("\"ad-password\"", &format!("{:?}", self.path("password"))),
+                ("dc=example,dc=org", "dc=akund,dc=test"),
+            ],
+        )
     }
     fn dn_of(&self, account: &Account) -> String {
         format!("CN={},OU=Accounts,DC=akund,DC=test", account.username)
