@@ -121,7 +121,7 @@ pub fn a_queue_that_is_not_there_is_waited_for_by_a_healthy_daemon(campus: &Camp
         campus.broker.depth("akund.once").1 == 0 && daemon.get("/readyz").0 == 200
     });
     assert_eq!((daemon.get("/healthz").0, daemon.get("/readyz").0), (200, 200));
-    assert!(daemon.get("/metrics").1.contains("akund_queue_up{queue=\"requests\"} 0"));
+    site.until("it is measured", || daemon.get("/metrics").1.contains("akund_queue_up{queue=\"requests\"} 0"));
     // What is handed in as a file does not wait for it.
     site.drop_in("a.toml", crate::daemon::records::good("F-1", "berkas"));
     site.until_rest(1);
@@ -133,7 +133,7 @@ pub fn a_queue_that_is_not_there_is_waited_for_by_a_healthy_daemon(campus: &Camp
     });
     campus.producer("siakad").hand_in(QUEUE, "Q-1", &student("Q-1", 1).to_string());
     site.until_rest(2);
-    assert!(daemon.get("/metrics").1.contains("akund_queue_up{queue=\"requests\"} 1"));
+    site.until("the queue is back", || daemon.get("/metrics").1.contains("akund_queue_up{queue=\"requests\"} 1"));
     daemon.terminate();
     assert_eq!(site.log().matches("the queue is waited for").count(), 1, "it is said once:\n{}", site.log());
 }

@@ -38,7 +38,8 @@ pub fn a_message_is_acknowledged_only_after_the_commit_and_accepted_once(campus:
     let daemon = site.start();
     site.until_rest(1);
     site.until("the message is acknowledged", || campus.broker.depth(QUEUE).0 == 0);
-    assert_eq!(metric(&daemon.get("/metrics").1, "akund_duplicates_total{source=\"siakad\"}"), "1");
+    let duplicates = || metric(&daemon.get("/metrics").1, "akund_duplicates_total{source=\"siakad\"}");
+    site.until("the second copy is counted", || duplicates() == "1");
     daemon.terminate();
     assert_eq!(campus.broker.depth(QUEUE), (0, 0), "nothing was left unacknowledged");
     assert_eq!(journaled(&site, "SELECT count(*) FROM event WHERE kind = 'received'"), 1);
@@ -106,8 +107,9 @@ pub fn what_cannot_be_accepted_is_in_the_dead_letter_queue_with_readable_reasons
     }
     let copies = campus.broker.drain("akund.once").len();
     assert_eq!(copies, 1, "the publisher's own copy, and none that akund was made to publish");
+    let dead = || metric(&daemon.get("/metrics").1, "akund_queue_dead_letters_total{queue=\"requests\"}");
+    site.until("all are counted", || dead() == letters.len().to_string());
     let page = daemon.get("/metrics").1;
-    assert_eq!(metric(&page, "akund_queue_dead_letters_total{queue=\"requests\"}"), letters.len().to_string());
     assert_eq!(metric(&page, "akund_queue_up{queue=\"requests\"}"), "1");
     assert_eq!(metric(&page, "akund_intake_files_total{source=\"siakad\",result=\"accepted\"}"), "1");
     // The broker itself refuses a name that is not the publisher's.
@@ -173,7 +175,8 @@ pub fn a_signature_travels_in_a_header_and_must_be_good(campus: &Campus) {
     };
     publish("baik", &body(1), Some(&sign("head", &body(1))));
     assert!(daemon.until_says("messages wait unacknowledged"));
-    assert_eq!(metric(&daemon.get("/metrics").1, "akund_queue_held{queue=\"requests\"}"), "1");
+    let waits = || metric(&daemon.get("/metrics").1, "akund_queue_held{queue=\"requests\"}") == "1";
+    site.until("it is measured", waits);
     std::fs::write(site.path("signers"), format!("head {head}clerk {clerk}")).unwrap();
     site.until("the good one is taken", || journaled(&site, "SELECT count(*) FROM request") == 1);
     publish("tanpa", &body(2), None);

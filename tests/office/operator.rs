@@ -105,8 +105,8 @@ fn a_burst_is_one_notice_that_an_outage_delays_and_a_kill_does_not_lose() {
     assert!(text.contains("Macet: 40 permohonan") && text.contains("dan 20 lagi: akund list --state stuck"), "{text}");
     assert!(text.contains("  akund retry generic:m0@1 --reason"), "{text}");
     assert!(text.contains("…@example.org unknown") && !text.contains("mahasiswa.0@"), "{text}");
-    let (_, metrics) = daemon.get("/metrics");
-    assert!(metrics.contains("akund_operator_notices_total{kind=\"alert\",result=\"handed-over\"} 1"), "{metrics}");
+    let told = "akund_operator_notices_total{kind=\"alert\",result=\"handed-over\"} 1";
+    site.until("it is counted", || daemon.get("/metrics").1.contains(told));
     daemon.terminate();
     // What was told is not told again.
     let daemon = site.start();
