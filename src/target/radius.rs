@@ -199,7 +199,7 @@ impl Tables for RadiusTables {
 
     fn apply(&self, picture: &mut Picture, work: &Work, _now: Timestamp) -> Result<(), Fault> {
         let uid = work.account.uid.to_string();
-        match action_where(work, picture.known(&uid).is_some()) {
+        match action_where(work, picture.is_there(&uid)) {
             Action::Create => picture.create(work, self),
             Action::Change if work.adopted.is_some() => picture.change_adopted(work, self),
             Action::Change => picture.change(work, self),

@@ -132,3 +132,43 @@ fn an_attribute_that_freeradius_would_stumble_over_is_refused_before_anything_is
     config.dictionary = "/nonexistent".into();
     assert!(Radius::configured("hotspot", &config).map(|_| ()).unwrap_err().message.contains("freeradius-common"));
 }
+
+/// Administrations of RADIUS delete a user from FreeRADIUS's own tables; akund's remain, and say that it is still there.
+#[tokio::test]
+async fn a_reset_of_a_user_whose_every_row_somebody_deleted_gives_back_its_limits_with_the_password() {
+    for engine in ENGINES {
+        let bench = with_attributes(engine, |config| {
+            config.check.insert("Simultaneous-Use".into(), AttributeValue::Integer(2));
+            config.reply.insert("Session-Timeout".into(), AttributeValue::Integer(3600));
+        });
+        let mut account = named("humas");
+        (account.group, account.ends_at) = (Some("tamu".into()), Some("2030-01-01T00:00:00Z".parse().unwrap()));
+        bench.apply(&bench.create(&account)).await.unwrap();
+        let limits = |bench: &Bench| -> Vec<String> {
+            let mut rows = bench.rows();
+            rows.retain(|row| !row.contains("NT-Password"));
+            rows
+        };
+        let as_made = limits(&bench);
+        let reset = || work(Action::Reset, &account, bench.create(&account).credential);
+        let delete = |table: &str| bench.by_hand(&format!("DELETE FROM {table} WHERE username = 'humas'"));
+        for table in ["radcheck", "radreply", "radusergroup"] {
+            delete(table);
+        }
+        let anew = reset();
+        bench.apply(&anew).await.unwrap();
+        bench.prove(&anew).await.unwrap();
+        assert_eq!(limits(&bench), as_made, "{engine:?}");
+        // A limit that somebody took away from a user who is there stays away: that is told and not decided here.
+        delete("radreply");
+        let password_only = reset();
+        bench.apply(&password_only).await.unwrap();
+        bench.prove(&password_only).await.unwrap();
+        assert_eq!(count(&bench, &["radreply", "Session-Timeout"]), 0, "{engine:?}");
+        // One that is suspended stays so, whatever else is deleted.
+        bench.apply(&plain(Action::Suspend, &account)).await.unwrap();
+        delete("radcheck");
+        bench.apply(&reset()).await.unwrap();
+        assert_eq!(count(&bench, &["radcheck", "NT-Password"]), 0, "{engine:?}");
+    }
+}

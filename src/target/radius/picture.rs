@@ -58,6 +58,13 @@ impl Picture {
         self.accounts.get(uid).and_then(|own| own.now.as_ref())
     }
 
+    /// Whether there is a user to set a password for. Administrations of RADIUS delete one from FreeRADIUS's own tables only: it is
+    /// lost then, with its limits, although akund's table still has it. A suspended one has nothing to open, and stays so.
+    pub(super) fn is_there(&self, uid: &str) -> bool {
+        let has_rows = |known: &Known| self.pairs(Place::Check, &known.username).next().is_some();
+        self.known(uid).is_some_and(|known| known.suspended || has_rows(known))
+    }
+
     pub(super) fn pairs(&self, place: Place, username: &str) -> impl Iterator<Item = &Pair> {
         let named = self.names.get(&username.to_ascii_lowercase());
         let pairs = named.and_then(|named| named.pairs.get(&place));
