@@ -1,5 +1,6 @@
 //! `akund check`
 
+mod ends;
 mod line;
 mod nagios;
 mod newest;
@@ -143,6 +144,7 @@ async fn look(config: &Config, send_to: Option<&Destination>) -> Vec<Line> {
     if let Some(to) = send_to {
         lines.extend(try_out(&channels, to).await);
     }
+    lines.extend(ends::lines(Timestamp::now()));
     lines
 }
 
